@@ -1,0 +1,114 @@
+"""Values that `benchmarks` makes. Units are in the names; raw samples are kept beside statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ComparisonWord = Literal["slower", "faster", "no-slower", "identical", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What a number depends on: two measurements compare only where these agree."""
+
+    cpu_model: str
+    cpu_flags: tuple[str, ...]  # those that decide kernels: avx2, avx512_vnni, amx_int8, ...
+    allowed_cpus: int  # affinity and cgroup quota, not what the host has
+    memory_bytes: int
+    platform: str
+    python: str
+    versions: dict[str, str]  # onnxruntime, numpy, onnx; torch where it took part
+    load_average: float
+    governor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One cell of a measurement."""
+
+    device: str
+    threads: int
+    batch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Wall time of `session.run`, per call. One inner tuple per epoch (a fresh process)."""
+
+    samples_ns: tuple[tuple[int, ...], ...]
+    p50_ms: float
+    p95_ms: float | None  # None below 130 samples: too few for a 95th percentile
+    throughput_per_s: float  # samples per second at this batch, from the median call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Resident memory of a fresh process, VmHWM and VmRSS of /proc/self/status."""
+
+    baseline_bytes: int  # after importing the runtime, before the model
+    loaded_bytes: int  # after the session exists
+    peak_bytes: int  # the highest until inference at this batch has run
+    batch: int
+
+    @property
+    def peak_delta_bytes(self) -> int:
+        return self.peak_bytes - self.baseline_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """Fresh processes: median time to make the session and of the first call."""
+
+    session_ms: float
+    first_call_ms: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One model at one setting."""
+
+    setting: Setting
+    latency: Latency
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """Everything measured of one ONNX file."""
+
+    subject: str  # "teacher", "student", or a file's name
+    digest: str
+    size_bytes: int
+    cells: tuple[Cell, ...]
+    cold_start: ColdStart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """candidate against reference at one setting, from interleaved fresh process pairs.
+
+    log_ratios: one per epoch, log(candidate time / reference time); speedup = exp(-median).
+    """
+
+    reference: str
+    candidate: str
+    setting: Setting
+    log_ratios: tuple[float, ...]
+    speedup: float
+    speedup_low: float  # nominal 95 % interval
+    speedup_high: float
+    verdict: ComparisonWord
+    smallest_detectable: float | None  # relative change, e.g. 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One interleaved run over all subjects. comparisons: each subject against the first."""
+
+    environment: Environment
+    measurements: tuple[Measurement, ...]
+    comparisons: tuple[Comparison, ...]
+    floor_ms: float | None  # an Identity model of the same inputs, batch 1
+    seed: int

@@ -1,0 +1,215 @@
+"""What the user asks for: frozen pydantic nodes, tagged by `kind`. No torch, nothing that acts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from compress.recipe.units import Percent, PercentagePoints, Ratio, SizeBytes, Text
+
+Level = Literal["error", "warn", "off"]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class Node(BaseModel):
+    """Frozen; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Augment(Node):
+    """Random crop after padding (pixels), horizontal flip, random erasing (probability)."""
+
+    crop: int = Field(0, ge=0, le=64)
+    flip: bool = False
+    erase: float = Field(0.0, ge=0, le=1)
+
+
+class ImageTask(Node):
+    """Fields that every image task has. Validation samples are taken from the training split."""
+
+    validation: int = Field(5000, ge=1)
+    augment: Augment = Augment()
+
+
+class ImageArraysTask(ImageTask):
+    """IDX (also .gz) or npz arrays; `source` names a known data set, or `data` a folder or file."""
+
+    kind: Literal["image-arrays"]
+    source: Literal["fashion-mnist"] | None = None
+    data: str | None = None
+    classes: tuple[str, ...] | None = None
+
+
+class ImageFolderTask(ImageTask):
+    """A folder per class of PNG or JPEG files, resized to `size` pixels (square)."""
+
+    kind: Literal["image-folder"]
+    data: str
+    size: int = Field(32, ge=8, le=512)
+    channels: Literal[1, 3] = 3
+    test: int | None = Field(None, ge=1)  # held out where there is no test/ folder; default 20 %
+    validation: int = Field(0, ge=0)  # 0: 10 % of what is left
+
+
+class PythonTask(Node):
+    """`target` is a function without arguments that returns a compress.tasks.ArrayData."""
+
+    kind: Literal["python"]
+    target: str
+    validation: int = Field(0, ge=0)  # 0: the function gives one, or 10 % of train
+    augment: Augment = Augment()
+
+
+TaskNode = Annotated[ImageArraysTask | ImageFolderTask | PythonTask, Field(discriminator="kind")]
+
+
+class TorchTeacher(Node):
+    """A torch module from a factory, with safetensors weights."""
+
+    kind: Literal["torch"]
+    target: str
+    weights: str
+
+
+class OnnxTeacher(Node):
+    """An ONNX file, run by onnxruntime: a black box."""
+
+    kind: Literal["onnx"]
+    path: str
+
+
+class PythonTeacher(Node):
+    """A factory that returns a torch module with its weights in place."""
+
+    kind: Literal["python"]
+    target: str
+
+
+TeacherNode = Annotated[TorchTeacher | OnnxTeacher | PythonTeacher, Field(discriminator="kind")]
+
+
+class PythonStudent(Node):
+    """A factory that returns an untrained torch module."""
+
+    kind: Literal["python"]
+    target: str
+
+
+class KdLoss(Node):
+    """Hinton's loss: weight * T^2 * KL + (1 - weight) * cross-entropy on labels."""
+
+    kind: Literal["kd"]
+    temperature: float = Field(4.0, gt=0)
+    weight: float = Field(0.9, ge=0, le=1)
+
+
+class LabelsLoss(Node):
+    """Cross-entropy on the labels alone, with label smoothing."""
+
+    kind: Literal["labels"]
+    smoothing: float = Field(0.1, ge=0, lt=1)
+
+
+LossNode = Annotated[KdLoss | LabelsLoss, Field(discriminator="kind")]
+
+
+class Distill(Node):
+    """How the student is trained. views: stored augmented views of the teacher's outputs."""
+
+    loss: LossNode
+    epochs: int = Field(12, ge=1)
+    batch: int = Field(128, ge=2)
+    learning_rate: float = Field(0.15, gt=0)
+    weight_decay: float = Field(5e-4, ge=0)
+    warmup: float = Field(0.2, gt=0, lt=1)  # part of all steps in which the rate rises
+    average: float = Field(0.999, ge=0, lt=1)  # decay of the averaged weights; 0: none
+    clip: float | None = Field(None, gt=0)
+    views: int = Field(4, ge=1)
+    reuse_teacher_outputs: bool = True
+    processes: int = Field(1, ge=1)
+    checkpoint_every: Text = "60s"  # time between checkpoints, with unit
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class Export(Node):
+    """The ONNX file and how closely it must follow the torch student."""
+
+    opset: int | None = Field(None, ge=17)
+    samples: int = Field(256, ge=1)
+    atol: float = Field(1e-3, gt=0)
+    rtol: float = Field(1e-3, gt=0)
+
+
+class NoQuantize(Node):
+    """Ship the float file."""
+
+    kind: Literal["none"]
+
+
+class StaticQuantize(Node):
+    """Static int8, QDQ, per channel; calibrated on training samples.
+
+    `static` insists on accuracy alone; `auto` keeps int8 only where it is also faster.
+    """
+
+    kind: Literal["static", "auto"]
+    samples: int = Field(512, ge=1)
+    max_drop: PercentagePoints = Field("0.5pp", validate_default=True)
+
+
+QuantizeNode = Annotated[NoQuantize | StaticQuantize, Field(discriminator="kind")]
+
+
+class Bench(Node):
+    """What is timed. epochs: fresh process pairs."""
+
+    devices: tuple[Literal["cpu"], ...] = ("cpu",)
+    batch: tuple[Annotated[int, Field(ge=1)], ...] = (1, 32)
+    threads: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
+    epochs: int = Field(12, ge=3)
+
+
+class Budget(Node):
+    """A limit. Exactly one of the limit fields; which one fits depends on metric and vs."""
+
+    id: Identifier
+    metric: Text
+    vs: Literal["teacher", "baseline"] | None = None
+    on: Literal["cpu", "cuda"] = "cpu"
+    batch: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1)
+    level: Level = "error"
+    max: Text | None = None  # a size, time, percentage or count, with its unit
+    min: Text | None = None
+    max_ratio: Ratio | None = None
+    min_speedup: Ratio | None = None
+    max_drop: PercentagePoints | None = None
+    max_increase: Percent | None = None
+    on_inconclusive: Literal["fail", "warn"] = "fail"
+
+
+class Controls(Node):
+    """Extra rows of the report that say what distillation and quantization each added."""
+
+    labels_only: bool = False  # the same student, on labels alone, for equal steps
+    teacher_quantized: bool = False  # the teacher, by the same quantize stage
+
+
+class Recipe(Node):
+    """One run. Without a teacher it trains on labels; without budgets nothing is judged."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    name: Identifier
+    seed: int = Field(0, ge=0)
+    task: TaskNode
+    teacher: TeacherNode | None = None
+    student: PythonStudent
+    distill: Distill
+    export: Export = Export()
+    quantize: QuantizeNode = NoQuantize(kind="none")
+    bench: Bench = Bench()
+    budgets: tuple[Budget, ...] = ()
+    controls: Controls | Literal["none"] = "none"
+    decisions: dict[Literal["precision", "quantize"], Text] = {}  # pinned choices

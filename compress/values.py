@@ -1,0 +1,174 @@
+"""Values that flow through `compress`: frozen, keyword-only, units and axes in the names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from benchmarks.values import Measured
+from exporters.values import Parity
+
+Status = Literal["pass", "violated", "inconclusive", "waived", "unmeasured"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A choice that depends on a clock: stored before it is used, replayed on resume.
+
+    evidence holds the numbers that it rests on; pinned says that the recipe made the choice.
+    """
+
+    question: str  # "precision", "quantize"
+    chosen: str
+    reason: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """One epoch of training. Accuracy in [0, 1], of the averaged weights on validation."""
+
+    epoch: int
+    train_loss: float
+    validation_accuracy: float
+    validation_loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The record of one training job."""
+
+    epochs: tuple[Epoch, ...]
+    precision: str  # float32, bfloat16, float16
+    processes: int
+    resumed_from_steps: tuple[int, ...]
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassChange:
+    """How one class fares under the student. Accuracies in [0, 1]; flips are counts."""
+
+    name: str
+    samples: int
+    teacher_accuracy: float | None
+    student_accuracy: float
+    lost: int  # teacher right, student wrong
+    gained: int  # teacher wrong, student right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """Accuracy of one ONNX file on the test split. Wilson 95 % interval, all in [0, 1]."""
+
+    subject: str
+    samples: int
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedQuality:
+    """Student against teacher on the same samples. Differences are student minus teacher.
+
+    drop_low_bound: one-sided 95 % lower bound of the difference (Tango score), e.g. -0.018.
+    """
+
+    reference: str
+    candidate: str
+    samples: int
+    difference: float
+    difference_low_bound: float
+    lost: int
+    gained: int
+    mcnemar_p: float
+    negative_flip_rate: float
+    negative_flip_rate_upper: float
+    agreement: float
+    classes: tuple[ClassChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One budget, judged. Texts carry their units; margin is signed, positive is room left."""
+
+    budget: str
+    metric: str
+    status: Status
+    observed: str
+    limit: str
+    margin: str
+    level: Literal["error", "warn", "off"]
+    reason: str  # how it was judged, or why it could not be
+    waiver: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRecord:
+    """What a stage did in this run."""
+
+    stage: str
+    key: str
+    hit: bool
+    why: str  # "stored on 2026-11-24", "first run", "recipe.distill.epochs changed: 10 -> 12"
+    seconds: float
+    outputs: dict[str, str]  # name -> digest
+    size_bytes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportFacts:
+    """What the exported file is, read back from it, and how it follows the torch student."""
+
+    opset: int
+    ir_version: int
+    parity: Parity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeStep:
+    """One stop on the way from teacher to shipped file."""
+
+    stage: str  # teacher, student float32, student int8
+    size_bytes: int
+    validation_accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that a run found; report.json is exactly this. Bump version when a field changes.
+
+    qualities, pairs and measured name their subjects: "teacher", "student", and control rows
+    ("teacher int8", "student on labels").
+    """
+
+    version: int
+    name: str
+    created_at: str  # ISO 8601, UTC
+    recipe_digest: str
+    recipe_text: str
+    task: str
+    classes: tuple[str, ...]
+    class_counts: dict[str, tuple[int, ...]]  # split -> samples per class
+    data_fingerprint: str
+    seed: int
+    versions: dict[str, str]
+    stages: tuple[StageRecord, ...]
+    decisions: tuple[Decision, ...]
+    history: History | None
+    control_history: History | None
+    export: ExportFacts | None
+    sizes: tuple[SizeStep, ...]
+    measured: Measured | None
+    qualities: tuple[Quality, ...]
+    pairs: tuple[PairedQuality, ...]  # each against the teacher
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...] = ()  # what the reader must know: why int8 was dropped, what is missing
+
+
+REPORT_VERSION = 1
