@@ -76,7 +76,8 @@ class Quality:
 class PairedQuality:
     """Student against teacher on the same samples. Differences are student minus teacher.
 
-    drop_low_bound: one-sided 95 % lower bound of the difference (Tango score), e.g. -0.018.
+    difference_low_bound, difference_high_bound: one-sided 95 % bounds of the difference (Tango
+    score), e.g. -0.018 and -0.009. A drop is met below the first, violated above the second.
     """
 
     reference: str
@@ -84,6 +85,7 @@ class PairedQuality:
     samples: int
     difference: float
     difference_low_bound: float
+    difference_high_bound: float
     lost: int
     gained: int
     mcnemar_p: float
