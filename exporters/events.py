@@ -1,4 +1,4 @@
-"""What a long function tells its caller while it works; the command line draws it, a log keeps it."""
+"""What a long function tells its caller: the command line draws it, a log keeps it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """kind: "start", "progress", "done", ... ; progress: a fraction in [0, 1], or None if unknown."""
+    """kind: "start", "progress", "done", ...; progress: a fraction in [0, 1], None if unknown."""
 
     kind: str
     stage: str
