@@ -1,0 +1,214 @@
+"""Make `.venv` from the lock files and install the project into it. Standard library only.
+
+Run again with nothing changed, it compares one stamp file and returns. A changed lock file, another
+Python or a moved folder makes the environment anew; a changed pyproject.toml reinstalls the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = (ROOT / "requirements.lock", ROOT / "requirements-dev.lock")
+PROJECT = ROOT / "pyproject.toml"
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+CONNECTION_LIMIT_S = 10
+OLDEST_PYTHON = (3, 11)
+# What pip's log holds when no server was reached, whatever it concludes in its last line.
+NETWORK_SIGNS = (
+    "NewConnectionError",
+    "ConnectTimeoutError",
+    "ConnectionRefusedError",
+    "Failed to establish a new connection",
+    "Temporary failure in name resolution",
+    "Name or service not known",
+    "Network is unreachable",
+    "ProxyError",
+    "Read timed out",
+)
+Stamp = dict[str, str]
+
+
+class SetupError(Exception):
+    """One line: what is missing and what to do."""
+
+
+def wanted_stamp() -> Stamp:
+    """What the environment must have been made from."""
+    lock = hashlib.sha256(b"".join(path.read_bytes() for path in LOCKS))
+    return {
+        "lock": lock.hexdigest(),
+        "project": hashlib.sha256(PROJECT.read_bytes()).hexdigest(),
+        "python": f"{sys.version} {sys.base_prefix}",
+        "folder": str(ROOT),  # scripts of an environment hold absolute paths
+    }
+
+
+def read_stamp(venv: Path) -> Stamp:
+    """The stamp of a finished environment; empty where there is none or it has lost its Python."""
+    try:
+        stamp = json.loads((venv / "setup.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return stamp if isinstance(stamp, dict) and (venv / "bin" / "python").exists() else {}
+
+
+def write_stamp(venv: Path, stamp: Stamp) -> None:
+    temporary = venv / "setup.json.tmp"
+    temporary.write_text(json.dumps(stamp, indent=1) + "\n")
+    os.replace(temporary, venv / "setup.json")
+
+
+def check_python() -> None:
+    """Raise SetupError where this Python cannot make the environment."""
+    if sys.version_info < OLDEST_PYTHON:
+        have = ".".join(str(part) for part in sys.version_info[:3])
+        raise SetupError(
+            f"Python {have} at {sys.executable} is too old; install Python 3.11 or newer, "
+            "or run `make PYTHON=/path/to/python3.11 ...`"
+        )
+    for module in ("venv", "ensurepip"):
+        if importlib.util.find_spec(module) is None:
+            raise SetupError(
+                f"Python at {sys.executable} lacks its module `{module}`; "
+                "on Debian or Ubuntu: `apt-get install python3-venv`"
+            )
+
+
+def run_logged(command: list[str], *, log: Path) -> tuple[int, str]:
+    """Exit status and output of a command; the output is added to the log too."""
+    # PIP_USER=1 in somebody's shell makes every install into a virtual environment fail.
+    environment = {**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    with log.open("a") as out:
+        out.write(f"$ {' '.join(command)}\n")
+        out.flush()
+        start = out.tell()
+        status = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, check=False
+        ).returncode
+    with log.open() as read:
+        read.seek(start)
+        return status, read.read()
+
+
+def explain(output: str, *, log: Path, doing: str) -> SetupError:
+    """The one line that a failed pip call comes to."""
+    if any(sign in output for sign in NETWORK_SIGNS):
+        return SetupError(
+            f"no network while {doing}; set-up needs a package index once "
+            f"(or PIP_INDEX_URL, PIP_FIND_LINKS); details in {log}"
+        )
+    if "No space left on device" in output:
+        return SetupError(f"the disk is full while {doing}; 2 GB are needed in {ROOT}")
+    errors = re.findall(r"^(?:ERROR|error): ?(.+)$", output, flags=re.MULTILINE)
+    last = errors[-1] if errors else (output.strip().splitlines() or ["no output"])[-1]
+    return SetupError(f"{doing} failed: {last.strip()}; details in {log}")
+
+
+def torch_requirement() -> str:
+    """The pin of torch, e.g. `torch==2.13.0+cpu`."""
+    for line in LOCKS[0].read_text().splitlines():
+        if line.startswith("torch=="):
+            return line.split(";")[0].strip()
+    raise SetupError(f"{LOCKS[0].name} does not pin torch; restore it with `git checkout`")
+
+
+def install_torch(pip: list[str], *, log: Path) -> None:
+    """From the configured index and find-links; where they lack that build, from PyTorch's index."""
+    torch = torch_requirement()
+    status, first = run_logged([*pip, "--retries", "2", torch], log=log)
+    if status == 0:
+        return
+    absent = "No matching distribution" in first or any(sign in first for sign in NETWORK_SIGNS)
+    if not absent:
+        raise explain(first, log=log, doing=f"installing {torch}")
+    limit = ["--timeout", str(CONNECTION_LIMIT_S), "--retries", "0"]
+    status, second = run_logged([*pip, "--index-url", TORCH_INDEX, *limit, torch], log=log)
+    if status != 0:
+        raise explain(
+            second, log=log, doing=f"installing {torch} (the index has none) from {TORCH_INDEX}"
+        )
+
+
+def make_environment(venv: Path, *, log_name: str = "setup.log") -> None:
+    """A fresh environment with everything that the lock files name."""
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", "--clear", str(venv)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode != 0:
+        detail = (made.stdout + made.stderr).strip().splitlines() or ["no output"]
+        raise SetupError(
+            f"cannot make {venv}: {detail[-1]}; on Debian: apt-get install python3-venv"
+        )
+    log = venv / log_name
+    # The lock is complete, so there is nothing to resolve; Python compiles what it imports, which is
+    # a tenth of what is installed.
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-compile"]
+    install_torch(pip, log=log)
+    locks = [part for path in LOCKS for part in ("-r", str(path))]
+    status, output = run_logged([*pip, "--retries", "2", *locks], log=log)
+    if status != 0:
+        raise explain(output, log=log, doing="installing the lock files")
+
+
+def install_project(venv: Path) -> None:
+    """The project itself, editable, with the setuptools of the lock."""
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-index"]
+    log = venv / "setup.log"
+    status, output = run_logged([*pip, "--no-build-isolation", "-e", str(ROOT)], log=log)
+    if status != 0:
+        raise explain(output, log=log, doing="installing the project")
+
+
+def set_up(venv: Path) -> None:
+    """Bring the environment up to date; a second set-up at the same time waits for the first."""
+    wanted = wanted_stamp()
+    if read_stamp(venv) == wanted:
+        return
+    check_python()
+    with Path(__file__).open() as own:
+        fcntl.flock(own, fcntl.LOCK_EX)
+        present = read_stamp(venv)
+        if present == wanted:
+            return
+        started = time.monotonic()
+        if {**present, "project": wanted["project"]} != wanted:
+            print(f"set-up: making {venv} (about a minute; log in {venv}/setup.log)", flush=True)
+            make_environment(venv)
+        install_project(venv)
+        write_stamp(venv, wanted)
+        print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Make the project's virtual environment.")
+    parser.add_argument("--venv", type=Path, default=ROOT / ".venv")
+    try:
+        set_up(parser.parse_args().venv.absolute())
+    except SetupError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: set-up: {error.strerror}: {error.filename}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: set-up interrupted; run it again", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
