@@ -53,4 +53,4 @@ class Task:
 
     def prepare(self, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
         """What the network sees: float32, scaled. Same shape."""
-        return inputs.astype(np.float32) * np.float32(self.scale)
+        return inputs.astype(np.float32) / np.float32(1.0 / self.scale)

@@ -1,0 +1,192 @@
+"""Training as a job of its own: a spec on disk in, weights and a history on disk out.
+
+The child of `launch.py`, alone or several times under `accelerate launch`. It takes nothing from
+its parent but the spec, tells what it does in `events.jsonl`, and ends with its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from filelock import FileLock
+from pydantic import TypeAdapter
+
+from compress.distill.feed import TrainingFeed
+from compress.distill.objective import build_objective
+from compress.distill.precision import try_precisions
+from compress.distill.trainer import Settings, train
+from compress.errors import DistilError, Interrupted
+from compress.recipe.nodes import Distill, PythonStudent, TaskNode
+from compress.recipe.units import parse_duration
+from compress.students.build import build_student
+from compress.students.counts import count_macs, count_parameters
+from compress.tasks.build import build_task
+from compress.values import History
+from exporters.atomic import write_json, write_text
+from exporters.events import Event
+from exporters.weights import save_weights
+
+PR_SET_PDEATHSIG = 1
+MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """Everything that the child needs; paths are absolute. mode `precision` only times steps."""
+
+    mode: Literal["train", "precision"]
+    task: dict[str, Any]
+    student: dict[str, Any]
+    distill: dict[str, Any]
+    folder: str
+    cache: str
+    data_folder: str | None
+    seed: int
+    threads: int
+    precision: str
+    teacher_outputs: tuple[str, ...]
+    workdir: str
+    parent_pid: int
+
+
+def settings_of(node: Distill, *, seed: int) -> Settings:
+    """The numbers of a training from its node."""
+    return Settings(
+        epochs=node.epochs,
+        learning_rate=node.learning_rate,
+        weight_decay=node.weight_decay,
+        warmup=node.warmup,
+        average=node.average,
+        clip=node.clip,
+        seed=seed,
+        checkpoint_every_s=parse_duration(node.checkpoint_every),
+    )
+
+
+def run_job(spec: JobSpec) -> None:
+    """Train (or time steps) as the spec says; results are files in its workdir."""
+    workdir = Path(spec.workdir)
+    torch.set_num_threads(spec.threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(spec.seed)
+    node = Distill.model_validate(spec.distill)
+    task_node: Any = TypeAdapter(TaskNode).validate_python(spec.task)
+    folder = Path(spec.folder)
+    task = build_task(
+        task_node,
+        folder=folder,
+        seed=spec.seed,
+        cache=Path(spec.cache),
+        data_folder=Path(spec.data_folder) if spec.data_folder else None,
+    )
+    model = build_student(
+        PythonStudent.model_validate(spec.student), folder=folder, seed=spec.seed
+    )
+    outputs = [np.load(path, mmap_mode="r", allow_pickle=False) for path in spec.teacher_outputs]
+    accelerator = Accelerator(cpu=True, mixed_precision=MIXED[spec.precision])
+    feed = TrainingFeed(
+        task=task,
+        batch=min(node.batch, len(task.train)),
+        seed=spec.seed,
+        teacher_outputs=outputs or None,
+        process=accelerator.process_index,
+        processes=accelerator.num_processes,
+    )
+    objective = build_objective(node.loss)
+    if spec.mode == "precision":
+        write_json(workdir / "precision.json", dict(try_precisions(model, feed=feed, objective=objective)))
+        return
+    example = torch.from_numpy(task.prepare(task.train.inputs[:1]))
+    parameters, macs = count_parameters(model), count_macs(model, example)
+    outcome = train(
+        model,
+        feed=feed,
+        objective=objective,
+        settings=settings_of(node, seed=spec.seed),
+        accelerator=accelerator,
+        checkpoints=workdir,
+        stop_requested=_stop_flag(),
+        on_event=_event_file(workdir / "events.jsonl"),
+    )
+    if accelerator.is_main_process:
+        history = History(
+            epochs=outcome.epochs,
+            precision=spec.precision,
+            processes=accelerator.num_processes,
+            resumed_from_steps=outcome.resumed_from_steps,
+            parameters=parameters,
+            macs=macs,
+        )
+        write_json(workdir / "history.json", asdict(history))
+        save_weights(workdir / "weights.safetensors", outcome.module.state_dict())
+    accelerator.end_training()
+
+
+def main(spec_path: str) -> int:
+    """The exit code of the job; an error is left in `error.json` for the parent."""
+    spec = JobSpec(**json.loads(Path(spec_path).read_text()))
+    workdir = Path(spec.workdir)
+    _end_with_parent(spec.parent_pid)
+    rank = int(os.environ.get("RANK", "0"))
+    try:
+        # The job of a killed parent may still be saving: wait for it rather than race it.
+        with FileLock(workdir / f"job-{rank}.lock"):
+            run_job(spec)
+    except Interrupted:
+        return 128 + signal.SIGTERM
+    except DistilError as error:
+        about = {
+            "type": type(error).__name__,
+            "what": error.what,
+            "where": error.where,
+            "cure": error.cure,
+        }
+        write_text(workdir / "error.json", json.dumps(about))
+        return error.exit_code
+    return 0
+
+
+def _stop_flag() -> Callable[[], bool]:
+    """True once SIGTERM or SIGINT has come; a second SIGINT ends at once."""
+    seen: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        if seen and number == signal.SIGINT:
+            os._exit(128 + number)
+        seen.append(number)
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+    return lambda: bool(seen)
+
+
+def _event_file(path: Path) -> Callable[[Event], None]:
+    def tell(event: Event) -> None:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(asdict(event)) + "\n")
+
+    return tell
+
+
+def _end_with_parent(parent_pid: int) -> None:
+    """SIGTERM when the parent dies, also by kill -9 (Linux)."""
+    if not sys.platform.startswith("linux") or "RANK" in os.environ:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent_pid:
+        raise SystemExit(128 + signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
