@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from compress.recipe.units import Percent, PercentagePoints, Ratio, SizeBytes, Text
+from compress.recipe.units import (
+    DurationText,
+    LimitText,
+    Percent,
+    PercentagePoints,
+    Ratio,
+    Speedup,
+    Text,
+)
 
 Level = Literal["error", "warn", "off"]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -15,21 +23,21 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 class Node(BaseModel):
     """Frozen; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Augment(Node):
     """Random crop after padding (pixels), horizontal flip, random erasing (probability)."""
 
-    crop: int = Field(0, ge=0, le=64)
+    crop: int = Field(default=0, ge=0, le=64)
     flip: bool = False
-    erase: float = Field(0.0, ge=0, le=1)
+    erase: float = Field(default=0.0, ge=0, le=1)
 
 
 class ImageTask(Node):
     """Fields that every image task has. Validation samples are taken from the training split."""
 
-    validation: int = Field(5000, ge=1)
+    validation: int = Field(default=5000, ge=1)
     augment: Augment = Augment()
 
 
@@ -47,10 +55,12 @@ class ImageFolderTask(ImageTask):
 
     kind: Literal["image-folder"]
     data: str
-    size: int = Field(32, ge=8, le=512)
+    size: int = Field(default=32, ge=8, le=512)
     channels: Literal[1, 3] = 3
-    test: int | None = Field(None, ge=1)  # held out where there is no test/ folder; default 20 %
-    validation: int = Field(0, ge=0)  # 0: 10 % of what is left
+    test: int | None = Field(
+        default=None, ge=1
+    )  # held out where there is no test/ folder; default 20 %
+    validation: int = Field(default=0, ge=0)  # 0: 10 % of what is left
 
 
 class PythonTask(Node):
@@ -58,7 +68,7 @@ class PythonTask(Node):
 
     kind: Literal["python"]
     target: str
-    validation: int = Field(0, ge=0)  # 0: the function gives one, or 10 % of train
+    validation: int = Field(default=0, ge=0)  # 0: the function gives one, or 10 % of train
     augment: Augment = Augment()
 
 
@@ -101,45 +111,50 @@ class KdLoss(Node):
     """Hinton's loss: weight * T^2 * KL + (1 - weight) * cross-entropy on labels."""
 
     kind: Literal["kd"]
-    temperature: float = Field(4.0, gt=0)
-    weight: float = Field(0.9, ge=0, le=1)
+    temperature: float = Field(default=4.0, gt=0)
+    weight: float = Field(default=0.9, ge=0, le=1)
 
 
 class LabelsLoss(Node):
     """Cross-entropy on the labels alone, with label smoothing."""
 
     kind: Literal["labels"]
-    smoothing: float = Field(0.1, ge=0, lt=1)
+    smoothing: float = Field(default=0.1, ge=0, lt=1)
 
 
-LossNode = Annotated[KdLoss | LabelsLoss, Field(discriminator="kind")]
+def _kind_alone(value: Any) -> Any:
+    """`loss: labels` is short for `loss: {kind: labels}`."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+LossNode = Annotated[KdLoss | LabelsLoss, Field(discriminator="kind"), BeforeValidator(_kind_alone)]
 
 
 class Distill(Node):
     """How the student is trained. views: stored augmented views of the teacher's outputs."""
 
     loss: LossNode
-    epochs: int = Field(12, ge=1)
-    batch: int = Field(128, ge=2)
-    learning_rate: float = Field(0.15, gt=0)
-    weight_decay: float = Field(5e-4, ge=0)
-    warmup: float = Field(0.2, gt=0, lt=1)  # part of all steps in which the rate rises
-    average: float = Field(0.999, ge=0, lt=1)  # decay of the averaged weights; 0: none
-    clip: float | None = Field(None, gt=0)
-    views: int = Field(4, ge=1)
+    epochs: int = Field(default=12, ge=1)
+    batch: int = Field(default=128, ge=2)
+    learning_rate: float = Field(default=0.15, gt=0)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    warmup: float = Field(default=0.2, gt=0, lt=1)  # part of all steps in which the rate rises
+    average: float = Field(default=0.999, ge=0, lt=1)  # decay of the averaged weights; 0: none
+    clip: float | None = Field(default=None, gt=0)
+    views: int = Field(default=4, ge=1)
     reuse_teacher_outputs: bool = True
-    processes: int = Field(1, ge=1)
-    checkpoint_every: Text = "60s"  # time between checkpoints, with unit
+    processes: int = Field(default=1, ge=1)
+    checkpoint_every: DurationText = "60s"  # time between checkpoints, with unit
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
 class Export(Node):
     """The ONNX file and how closely it must follow the torch student."""
 
-    opset: int | None = Field(None, ge=17)
-    samples: int = Field(256, ge=1)
-    atol: float = Field(1e-3, gt=0)
-    rtol: float = Field(1e-3, gt=0)
+    opset: int | None = Field(default=None, ge=17)
+    samples: int = Field(default=256, ge=1)
+    atol: float = Field(default=1e-3, gt=0)
+    rtol: float = Field(default=1e-3, gt=0)
 
 
 class NoQuantize(Node):
@@ -155,8 +170,8 @@ class StaticQuantize(Node):
     """
 
     kind: Literal["static", "auto"]
-    samples: int = Field(512, ge=1)
-    max_drop: PercentagePoints = Field("0.5pp", validate_default=True)
+    samples: int = Field(default=512, ge=1)
+    max_drop: PercentagePoints = Field(default="0.5pp", validate_default=True)
 
 
 QuantizeNode = Annotated[NoQuantize | StaticQuantize, Field(discriminator="kind")]
@@ -168,7 +183,7 @@ class Bench(Node):
     devices: tuple[Literal["cpu"], ...] = ("cpu",)
     batch: tuple[Annotated[int, Field(ge=1)], ...] = (1, 32)
     threads: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
-    epochs: int = Field(12, ge=3)
+    epochs: int = Field(default=12, ge=3)
 
 
 class Budget(Node):
@@ -178,13 +193,13 @@ class Budget(Node):
     metric: Text
     vs: Literal["teacher", "baseline"] | None = None
     on: Literal["cpu", "cuda"] = "cpu"
-    batch: int = Field(1, ge=1)
-    threads: int = Field(1, ge=1)
+    batch: int = Field(default=1, ge=1)
+    threads: int = Field(default=1, ge=1)
     level: Level = "error"
-    max: Text | None = None  # a size, time, percentage or count, with its unit
-    min: Text | None = None
+    max: LimitText | None = None  # a size, time, percentage or count, in the metric's unit
+    min: LimitText | None = None
     max_ratio: Ratio | None = None
-    min_speedup: Ratio | None = None
+    min_speedup: Speedup | None = None
     max_drop: PercentagePoints | None = None
     max_increase: Percent | None = None
     on_inconclusive: Literal["fail", "warn"] = "fail"
@@ -197,12 +212,18 @@ class Controls(Node):
     teacher_quantized: bool = False  # the teacher, by the same quantize stage
 
 
+ControlsNode = Annotated[
+    Annotated[Controls, Tag("rows")] | Annotated[Literal["none"], Tag("none")],
+    Discriminator(lambda value: "none" if isinstance(value, str) else "rows"),
+]
+
+
 class Recipe(Node):
     """One run. Without a teacher it trains on labels; without budgets nothing is judged."""
 
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: Literal[1] = Field(alias="schema")  # the file format's version
     name: Identifier
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     task: TaskNode
     teacher: TeacherNode | None = None
     student: PythonStudent
@@ -211,5 +232,5 @@ class Recipe(Node):
     quantize: QuantizeNode = NoQuantize(kind="none")
     bench: Bench = Bench()
     budgets: tuple[Budget, ...] = ()
-    controls: Controls | Literal["none"] = "none"
+    controls: ControlsNode = "none"
     decisions: dict[Literal["precision", "quantize"], Text] = {}  # pinned choices

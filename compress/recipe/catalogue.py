@@ -1,0 +1,204 @@
+"""What can be budgeted: each metric's direction and unit, and the limits that fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from compress.recipe.nodes import Budget
+from compress.recipe.suggest import suggestion
+from compress.recipe.units import (
+    format_count,
+    format_duration,
+    format_percent,
+    format_percentage_points,
+    format_ratio,
+    format_size,
+    parse_count,
+    parse_duration,
+    parse_percent,
+    parse_size,
+)
+
+Unit = Literal["size", "duration", "percent", "count", "number"]
+Anchor = Literal["teacher", "baseline"]
+LIMITS = ("max", "min", "max_ratio", "min_speedup", "max_drop", "max_increase")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One row of the catalogue. cell: it has a device, a batch and a thread count."""
+
+    name: str
+    better: Literal["lower", "higher"]
+    unit: Unit
+    absolute: tuple[str, ...]
+    teacher: tuple[str, ...] = ()
+    baseline: tuple[str, ...] = ()
+    cell: bool = False
+
+    def limits(self, vs: Anchor | None) -> tuple[str, ...]:
+        """The limit fields that fit with this anchor."""
+        return {None: self.absolute, "teacher": self.teacher, "baseline": self.baseline}[vs]
+
+    def parse(self, text: str) -> float:
+        """A `max` or `min` in base units (bytes, seconds, fraction, count). ValueError."""
+        return _PARSERS[self.unit](text)
+
+    def write(self, value: float) -> str:
+        """The exact text that `parse` reads back."""
+        return _WRITERS[self.unit](value)
+
+
+_PARSERS: Mapping[Unit, Callable[[object], float]] = {
+    "size": parse_size,
+    "duration": parse_duration,
+    "percent": parse_percent,
+    "count": parse_count,
+    "number": parse_count,
+}
+_WRITERS: Mapping[Unit, Callable[[float], str]] = {
+    "size": lambda value: format_size(int(value)),
+    "duration": format_duration,
+    "percent": format_percent,
+    "count": format_count,
+    "number": format_count,
+}
+
+
+def _row(
+    name: str,
+    better: Literal["lower", "higher"],
+    unit: Unit,
+    *,
+    teacher: tuple[str, ...] = (),
+    baseline: tuple[str, ...] = (),
+    cell: bool = False,
+) -> Metric:
+    return Metric(
+        name=name,
+        better=better,
+        unit=unit,
+        absolute=("max",) if better == "lower" else ("min",),
+        teacher=teacher,
+        baseline=baseline,
+        cell=cell,
+    )
+
+
+_SMALLER = ("max_ratio", "max_increase")
+_DROP = ("max_drop",)
+_FASTER = ("min_speedup", *_SMALLER)
+_ROWS = (
+    _row("accuracy", "higher", "percent", teacher=_DROP, baseline=_DROP),
+    _row("latency.p50", "lower", "duration", teacher=_FASTER, baseline=_FASTER, cell=True),
+    _row("latency.p95", "lower", "duration", cell=True),
+    _row(
+        "throughput",
+        "higher",
+        "count",
+        teacher=("min_speedup",),
+        baseline=("min_speedup",),
+        cell=True,
+    ),
+    _row("file_bytes", "lower", "size", teacher=_SMALLER, baseline=_SMALLER),
+    _row("params", "lower", "count", baseline=_SMALLER),
+    _row("macs", "lower", "count", baseline=_SMALLER),
+    _row("memory.peak_rss", "lower", "size", teacher=_SMALLER, baseline=_SMALLER, cell=True),
+    _row("memory.peak_rss_delta", "lower", "size", teacher=_SMALLER, baseline=_SMALLER, cell=True),
+    _row("cold_start.session", "lower", "duration"),
+    _row("cold_start.first_call", "lower", "duration"),
+    _row("parity.max_abs_diff", "lower", "number"),
+    _row("parity.top1_agreement", "higher", "percent"),
+    _row("agreement", "higher", "percent", teacher=("min",), baseline=("min",)),
+    _row("negative_flip_rate", "lower", "percent", teacher=("max",), baseline=("max",)),
+)
+METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _ROWS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """The one limit of a budget. value: bytes, seconds, a fraction, a count or a ratio."""
+
+    field: str
+    value: float
+    text: str  # as it is printed, with its unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetProblem:
+    """Why a budget can't be judged. field: the key that is to blame."""
+
+    field: str
+    what: str
+    cure: str = ""
+
+
+def check_budget(budget: Budget) -> BudgetProblem | None:
+    """None, or what is wrong: an unknown metric, no limit, two, or one that does not fit."""
+    metric = METRICS.get(budget.metric)
+    if metric is None:
+        what = f"no metric {budget.metric[:60]!r}"
+        return BudgetProblem(field="metric", what=what, cure=suggestion(budget.metric, METRICS))
+    given = [name for name in LIMITS if getattr(budget, name) is not None]
+    fitting = metric.limits(budget.vs)
+    anchor = f"{metric.name} vs {budget.vs}" if budget.vs else f"{metric.name} without `vs`"
+    if not fitting:
+        absolute = " or ".join(metric.absolute)
+        what = f"{metric.name} can't be limited against the {budget.vs}"
+        return BudgetProblem(field="vs", what=what, cure=f"leave `vs` out and write {absolute}")
+    if not given:
+        return BudgetProblem(
+            field="id", what="has no limit", cure=f"{anchor} takes {_either(fitting)}"
+        )
+    if len(given) > 1:
+        what = f"has {len(given)} limits ({', '.join(given)})"
+        return BudgetProblem(field=given[1], what=what, cure="write one budget for each")
+    if given[0] not in fitting:
+        what = f"does not fit {anchor}"
+        return BudgetProblem(
+            field=given[0], what=what, cure=_fitting_cure(metric, given[0], fitting)
+        )
+    if given[0] in ("max", "min"):
+        try:
+            limit = metric.parse(getattr(budget, given[0]))
+        except ValueError as error:
+            what, _, cure = str(error).partition("; ")
+            return BudgetProblem(field=given[0], what=what, cure=cure)
+        if metric.unit == "percent" and limit > 1:
+            return BudgetProblem(field=given[0], what="is more than 100%", cure="write it like 90%")
+    return None
+
+
+def _fitting_cure(metric: Metric, given: str, fitting: tuple[str, ...]) -> str:
+    anchors: tuple[Anchor, ...] = ("teacher", "baseline")
+    others = [name for name in anchors if given in metric.limits(name)]
+    if others:
+        return f"it needs `vs: {others[0]}`; here {_either(fitting)} fits"
+    return f"limits that fit: {_either(fitting)}"
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return " or ".join(names)
+
+
+def budget_limit(budget: Budget) -> Limit:
+    """The limit of a budget that `check_budget` accepts. Raises ValueError for any other."""
+    problem = check_budget(budget)
+    if problem is not None:
+        raise ValueError(f"budget {budget.id}: {problem.field} {problem.what}")
+    metric = METRICS[budget.metric]
+    given = next(name for name in LIMITS if getattr(budget, name) is not None)
+    value = getattr(budget, given)
+    match given:
+        case "max" | "min":
+            number = metric.parse(value)
+            return Limit(field=given, value=number, text=metric.write(number))
+        case "max_drop":
+            return Limit(field=given, value=value, text=format_percentage_points(value))
+        case "max_increase":
+            return Limit(field=given, value=value, text=format_percent(value))
+        case _:
+            return Limit(field=given, value=value, text=format_ratio(value))

@@ -1,0 +1,70 @@
+"""What a recipe must agree on with itself, beyond the types of its fields."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from compress.recipe.catalogue import METRICS, check_budget
+from compress.recipe.document import Document, KeyPath
+from compress.recipe.nodes import Bench, Budget, ImageArraysTask, KdLoss, Recipe
+from compress.recipe.validate import place
+
+
+def check_recipe(recipe: Recipe, document: Document) -> None:
+    """Raises RecipeError for the first contradiction, with its place."""
+    for path, what, cure in _problems(recipe):
+        raise place(document, path, what, cure=cure)
+
+
+def check_budgets(budgets: tuple[Budget, ...], document: Document) -> None:
+    """Raises RecipeError for a budget that can't be judged, and for an id that comes twice."""
+    for path, what, cure in _budget_problems(budgets):
+        raise place(document, path, what, cure=cure)
+
+
+def _problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
+    task = recipe.task
+    if isinstance(task, ImageArraysTask) and task.source is None and task.data is None:
+        yield ("task",), "names no data", "write `source: fashion-mnist`, or `data:` with a path"
+    if isinstance(recipe.distill.loss, KdLoss) and recipe.teacher is None:
+        cure = "write `teacher:`, or `loss: {kind: labels}`"
+        yield ("distill", "loss", "kind"), "kd needs a teacher", cure
+    if recipe.controls != "none" and recipe.controls.teacher_quantized and recipe.teacher is None:
+        yield ("controls", "teacher_quantized"), "needs a teacher", "remove it, or write `teacher:`"
+    for name, values in (
+        ("devices", recipe.bench.devices),
+        ("batch", recipe.bench.batch),
+        ("threads", recipe.bench.threads),
+    ):
+        if not values or len(set(values)) < len(values):
+            yield ("bench", name), "must hold each value once, and at least one", ""
+    yield from _budget_problems(recipe.budgets)
+    for index, budget in enumerate(recipe.budgets):
+        if budget.vs == "teacher" and recipe.teacher is None:
+            yield ("budgets", index, "vs"), "this recipe has no teacher", "remove `vs`"
+        yield from _untimed(index, budget, recipe.bench)
+
+
+def _untimed(index: int, budget: Budget, bench: Bench) -> Iterator[tuple[KeyPath, str, str]]:
+    """A budget on a setting that `bench` leaves out could never be judged."""
+    if not METRICS[budget.metric].cell or budget.level == "off":
+        return
+    for key, name, wanted, timed in (
+        ("on", "devices", budget.on, bench.devices),
+        ("batch", "batch", budget.batch, bench.batch),
+        ("threads", "threads", budget.threads, bench.threads),
+    ):
+        if wanted not in timed:
+            what = f"{wanted} is not measured; bench.{name} is {list(timed)}"
+            yield ("budgets", index, key), what, f"add it to bench.{name}"
+
+
+def _budget_problems(budgets: tuple[Budget, ...]) -> Iterator[tuple[KeyPath, str, str]]:
+    counts = Counter(budget.id for budget in budgets)
+    for index, budget in enumerate(budgets):
+        problem = check_budget(budget)
+        if problem is not None:
+            yield ("budgets", index, problem.field), problem.what, problem.cure
+        if counts[budget.id] > 1:
+            yield ("budgets", index, "id"), f"{budget.id!r} comes twice", "rename one of them"
