@@ -97,7 +97,10 @@ class PairedQuality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One budget, judged. Texts carry their units; margin is signed, positive is room left."""
+    """One budget, judged. Texts carry their units; margin is signed, positive is room left.
+
+    missing: what an unmeasured budget lacks; no baseline is an exit code of its own.
+    """
 
     budget: str
     metric: str
@@ -108,6 +111,8 @@ class Verdict:
     level: Literal["error", "warn", "off"]
     reason: str  # how it was judged, or why it could not be
     waiver: str | None = None
+    on_inconclusive: Literal["fail", "warn"] = "fail"
+    missing: Literal["measurement", "baseline"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
