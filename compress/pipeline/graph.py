@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,12 +60,14 @@ def run_stages(
     check_graph(stages)
     finished: dict[str, Finished] = {}
     for stage in stages:
+        entries = {name: done.entry for name, done in finished.items()}
         with interruptible(f"stage {stage.name}"):
-            entries = {name: done.entry for name, done in finished.items()}
             inputs = inputs_of(stage, entries, store)
-            key = key_of(stage, inputs)
-            done = _finish(stage, key, inputs, store, fresh=fresh, on_event=on_event, clock=clock)
-        finished[stage.name] = done
+            with _boundary(stage, inputs, store):
+                key = key_of(stage, inputs)
+                finished[stage.name] = _finish(
+                    stage, key, inputs, store, fresh=fresh, on_event=on_event, clock=clock
+                )
     return finished
 
 
@@ -156,14 +159,9 @@ def _compute(
 ) -> Entry:
     folder = store.work(key)
     began = clock()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        result = stage.compute(inputs, folder, on_event)
-        return _adopt(stage, key, result, folder, store, seconds=clock() - began)
-    except DistilError:
-        raise
-    except Exception as exc:
-        raise _wrapped(exc, stage, inputs, folder) from exc
+    folder.mkdir(parents=True, exist_ok=True)
+    result = stage.compute(inputs, folder, on_event)
+    return _adopt(stage, key, result, folder, store, seconds=clock() - began)
 
 
 def _adopt(
@@ -199,6 +197,17 @@ def _adopt(
         )
         store.index.put(entry)
     return entry
+
+
+@contextmanager
+def _boundary(stage: Stage, inputs: Inputs, store: Store) -> Iterator[None]:
+    """The one place where a foreign error becomes one of ours."""
+    try:
+        yield
+    except DistilError:
+        raise
+    except Exception as exc:
+        raise _wrapped(exc, stage, inputs, store.root) from exc
 
 
 def _wrapped(exc: Exception, stage: Stage, inputs: Inputs, folder: Path) -> DistilError:

@@ -20,29 +20,27 @@ class Terminated(KeyboardInterrupt):
 def interruptible(what: str) -> Iterator[None]:
     """Turn SIGINT and SIGTERM within the block into Interrupted; what names the work.
 
-    A second signal while the first unwinds stops at once. Outside the main thread only Ctrl-C that
-    arrives as KeyboardInterrupt is turned.
+    A handler of the caller's for SIGTERM is kept: it need only raise KeyboardInterrupt. Outside the
+    main thread, which alone may set handlers, Ctrl-C is all that is turned.
     """
     main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _terminate) if main else None
+    ours = main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     except Terminated as exc:
-        raise stopped(what, signal.SIGTERM) from exc
+        raise _stopped(what, signal.SIGTERM) from exc
     except KeyboardInterrupt as exc:
-        raise stopped(what, signal.SIGINT) from exc
+        raise _stopped(what, signal.SIGINT) from exc
     finally:
-        if main:
-            signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def stopped(what: str, number: signal.Signals) -> Interrupted:
-    """The error that says how to go on."""
-    return Interrupted(
-        f"stopped by {number.name} in {what}",
-        signal_number=int(number),
-        cure="run the same command again to resume",
-    )
+def _stopped(what: str, number: signal.Signals) -> Interrupted:
+    cure = "run the same command again to resume"
+    return Interrupted(f"stopped in {what}", signal_number=int(number), cure=cure)
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

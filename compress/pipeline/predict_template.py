@@ -1,0 +1,166 @@
+"""Uses the student in this folder, with onnxruntime and numpy alone (Pillow for image files).
+
+    python predict.py picture.png samples.npy ... [--json]
+
+    from predict import predict
+    predict(images)   # [("Sneaker", 0.98), ...]
+
+Samples hold raw values as in the data set (0 to 255 for 8-bit images); what the network was trained
+to see is made of them here, as manifest.json says.
+"""
+
+# This file is copied as it is into run folders: it imports nothing of the project, and it prints.
+# ruff: noqa: T201
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import ArrayLike, NDArray
+
+FOLDER = Path(__file__).resolve().parent
+BATCH = 64
+
+
+class Refused(Exception):
+    """One line: what can't be used and why."""
+
+
+def predict(images: ArrayLike | Sequence[ArrayLike]) -> list[tuple[str, float]]:
+    """The class and its probability in [0, 1], for each sample.
+
+    images: one sample or a batch: (n, channels, height, width), (n, height, width),
+    (n, height, width, channels), or what else manifest.json gives as the shape of a sample.
+    """
+    manifest, session = _student()
+    classes, made = manifest["classes"], manifest["preprocessing"]
+    samples = _as_batch(np.asarray(images), tuple(made["shape"]))
+    found: list[tuple[str, float]] = []
+    for start in range(0, len(samples), BATCH):
+        batch = samples[start : start + BATCH].astype(np.float32) * np.float32(made["scale"])
+        logits = session.run(None, {made["input_name"]: np.ascontiguousarray(batch)})[0]
+        for row in _softmax(np.asarray(logits, dtype=np.float64)):
+            best = int(row.argmax())
+            found.append((classes[best], float(row[best])))
+    return found
+
+
+@cache
+def _student() -> tuple[dict[str, Any], Any]:
+    """The manifest and a session over the model, once it is the one that the manifest names."""
+    try:
+        manifest = json.loads((FOLDER / "manifest.json").read_bytes())
+        name = manifest["model"]
+        model = (FOLDER / name).read_bytes()
+        stated = manifest["files"][name]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refused(f"{FOLDER}: not the folder of a finished run ({error})") from error
+    if hashlib.sha256(model).hexdigest() != stated:
+        raise Refused(
+            f"{FOLDER / name}: not the file that manifest.json lists; run `distil verify`"
+        )
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return manifest, session
+
+
+def _as_batch(samples: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Samples as (n, *shape)."""
+    if samples.dtype.kind not in "uif":
+        raise Refused(f"samples are {samples.dtype}, numbers are due")
+    if samples.shape == shape:
+        return samples[None]
+    if samples.shape[1:] == shape and samples.ndim > 0:
+        return samples
+    if len(shape) == 3:
+        channels, height, width = shape
+        if samples.shape[-3:] == (height, width, channels):
+            return np.moveaxis(samples.reshape(-1, height, width, channels), -1, 1)
+        if channels == 1 and samples.shape[-2:] == (height, width) and samples.ndim in {2, 3}:
+            return samples.reshape(-1, 1, height, width)
+    raise Refused(
+        f"samples have the shape {samples.shape}, (n, {', '.join(map(str, shape))}) is due"
+    )
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, classes) -> probabilities along the classes."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _read(path: Path) -> NDArray[Any]:
+    """The samples of an .npy or .npz file, or of an image."""
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.asarray(np.load(path, allow_pickle=False))
+        if path.suffix.lower() == ".npz":
+            return _read_npz(path)
+        return _read_image(path)
+    except (OSError, ValueError, EOFError) as error:
+        raise Refused(f"{path}: can't be read: {error}") from error
+
+
+def _read_npz(path: Path) -> NDArray[Any]:
+    with np.load(path, allow_pickle=False) as arrays:
+        names = list(arrays.files)
+        name = names[0] if len(names) == 1 else "images"
+        if name not in names:
+            raise Refused(f"{path}: holds {names}; one array, or one named 'images', is due")
+        return np.asarray(arrays[name])
+
+
+def _read_image(path: Path) -> NDArray[Any]:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise Refused(f"{path}: images need Pillow (pip install pillow), or give .npy") from error
+    made = _student()[0]["preprocessing"]
+    if len(made["shape"]) != 3:
+        raise Refused(f"{path}: this student takes no images, give .npy")
+    channels, height, width = made["shape"]
+    with Image.open(path) as opened:
+        image = opened.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
+    if image.size != (width, height):
+        if not made["resize"]:
+            size = f"{image.width} x {image.height}"
+            raise Refused(f"{path}: the image is {size}, {width} x {height} is due")
+        image = image.resize((width, height), Image.Resampling[made["resize"].upper()])
+    return np.asarray(image)
+
+
+def _rows(paths: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for path in paths:
+        for index, (name, probability) in enumerate(predict(_read(Path(path)))):
+            yield {"file": path, "index": index, "class": name, "probability": probability}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0, or 2 with one line on stderr."""
+    parser = argparse.ArgumentParser(description="Say what the samples are.")
+    parser.add_argument("files", nargs="+", help="images, .npy or .npz")
+    parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
+    options = parser.parse_args(arguments)
+    try:
+        rows = list(_rows(options.files))
+    except Refused as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        for row in rows:
+            print(f"{row['file']}[{row['index']}]  {row['class']}  {row['probability']:.1%}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
