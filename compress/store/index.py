@@ -145,7 +145,7 @@ def read_entry(path: Path) -> Entry:
         raise DistilError("its checksum differs", where=str(path))
     try:
         entry = _parse(json.loads(body))
-    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DistilError("it is not an entry", where=str(path)) from exc
     if (entry.key, entry.stage) != (path.stem, path.parent.name):
         raise DistilError("it belongs to another place", where=str(path))
