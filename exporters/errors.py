@@ -1,11 +1,11 @@
 """The error tree: every message says what is wrong, where, and what to do.
 
-    DistilError            4  a stage, the runtime, the machine or the tool failed on valid input
-    ├── InputError         2  something the user named is missing, malformed, refused or unsafe
-    │   └── RefusedModel   2  a model file that is not what it should be, or not safe to open
-    ├── ExportError        4  a module has no ONNX form, or the file differs from the module
-    ├── RuntimeMissing     4  a provider, device or optional library that is not there
-    └── Interrupted      130  stopped by a signal; the work can be resumed
+DistilError            4  a stage, the runtime, the machine or the tool failed on valid input
+├── InputError         2  something the user named is missing, malformed, refused or unsafe
+│   └── RefusedModel   2  a model file that is not what it should be, or not safe to open
+├── ExportError        4  a module has no ONNX form, or the file differs from the module
+├── RuntimeMissing     4  a provider, device or optional library that is not there
+└── Interrupted      130  stopped by a signal; the work can be resumed
 """
 
 from __future__ import annotations

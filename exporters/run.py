@@ -53,7 +53,7 @@ def _checked(session: InferenceSession, inputs: NDArray[Any], batch: int) -> str
     kind, shape = wanted[0].type, list(wanted[0].shape)
     dtype = _DTYPES.get(kind, kind.removeprefix("tensor(").removesuffix(")"))
     if dtype != inputs.dtype.name:
-        what = f"the model's input {ascii(wanted[0].name)} is {dtype}, the samples are"
+        what = f"the model's input {wanted[0].name!a} is {dtype}, the samples are"
         raise InputError(f"{what} {inputs.dtype.name}", cure=f"give {dtype} samples")
     fixed = [(axis, size) for axis, size in enumerate(shape) if isinstance(size, int)]
     fed = (batch, *inputs.shape[1:])
