@@ -90,9 +90,7 @@ def run_job(spec: JobSpec) -> None:
         cache=Path(spec.cache),
         data_folder=Path(spec.data_folder) if spec.data_folder else None,
     )
-    model = build_student(
-        PythonStudent.model_validate(spec.student), folder=folder, seed=spec.seed
-    )
+    model = build_student(PythonStudent.model_validate(spec.student), folder=folder, seed=spec.seed)
     outputs = [np.load(path, mmap_mode="r", allow_pickle=False) for path in spec.teacher_outputs]
     accelerator = Accelerator(cpu=True, mixed_precision=MIXED[spec.precision])
     feed = TrainingFeed(
@@ -105,7 +103,9 @@ def run_job(spec: JobSpec) -> None:
     )
     objective = build_objective(node.loss)
     if spec.mode == "precision":
-        write_json(workdir / "precision.json", dict(try_precisions(model, feed=feed, objective=objective)))
+        write_json(
+            workdir / "precision.json", dict(try_precisions(model, feed=feed, objective=objective))
+        )
         return
     example = torch.from_numpy(task.prepare(task.train.inputs[:1]))
     parameters, macs = count_parameters(model), count_macs(model, example)

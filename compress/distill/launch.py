@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,11 @@ LOG_LINES_SHOWN = 3
 
 
 def launch(
-    spec: JobSpec, *, processes: int = 1, on_event: Callable[[Event], None] = lambda event: None
+    spec: JobSpec,
+    *,
+    processes: int = 1,
+    stage: str = "train",
+    on_event: Callable[[Event], None] = lambda event: None,
 ) -> None:
     """Run the job to its end. Raises what the job raised, or DistilError when it was killed.
 
@@ -40,7 +44,7 @@ def launch(
     (workdir / "error.json").unlink(missing_ok=True)
     events = workdir / "events.jsonl"
     write_text(workdir / "spec.json", json.dumps(asdict(spec)))
-    follower = _Follower(events, on_event)
+    follower = _Follower(events, lambda event: on_event(replace(event, stage=stage)))
     with (workdir / "job.log").open("ab") as log:
         child = subprocess.Popen(
             _command(workdir / "spec.json", processes),

@@ -117,7 +117,8 @@ class _Loop:
 
     @property
     def epoch(self) -> int:
-        return self.progress.step // self.feed.steps_per_epoch
+        """Epochs with a record; one whose last step is done but not its record is still open."""
+        return len(self.progress.epochs)
 
     def resume(self) -> None:
         if self.checkpoints is None:
@@ -149,7 +150,7 @@ class _Loop:
 
     def run_epoch(self, stop_requested: Callable[[], bool]) -> None:
         epoch, started = self.epoch, time.monotonic()
-        first = self.progress.step % self.feed.steps_per_epoch
+        first = self.progress.step - epoch * self.feed.steps_per_epoch
         for batch in self.feed.batches(epoch, first_step=first):
             pause_while_timing()
             self._step(batch)

@@ -1,0 +1,136 @@
+"""From finished stages to the report and the facts of the manifest. No computation of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmarks.values import Measured
+from compress.gate.judge import judge
+from compress.pipeline.context import Context, versions_of
+from compress.pipeline.decisions import DECISION_FILE, read_decision
+from compress.pipeline.manifest import Facts, Preprocessing
+from compress.pipeline.stage import Finished
+from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
+from compress.pipeline.stages.judging import JUDGE, QUALITY_FILE
+from compress.pipeline.stages.measuring import MEASURE, MEASURED_FILE
+from compress.pipeline.stages.quantizing import CHOOSE, FACTS, INT8_FILE, QUANTIZE
+from compress.pipeline.stages.teacher import TEACHER
+from compress.pipeline.stages.training import PRECISION, TRAIN, TRAIN_ON_LABELS
+from compress.recipe.load import LoadedRecipe
+from compress.report.codec import from_json
+from compress.teachers.build import teacher_digest
+from compress.values import (
+    REPORT_VERSION,
+    Decision,
+    ExportFacts,
+    History,
+    PairedQuality,
+    Quality,
+    Report,
+    SizeStep,
+)
+
+T = TypeVar("T")
+VERSIONS = ("distil", "torch", "onnx", "onnxruntime", "onnxscript", "accelerate", "numpy")
+
+
+def assemble_report(
+    loaded: LoadedRecipe, context: Context, finished: Mapping[str, Finished], *, created_at: str
+) -> Report:
+    """The report of a run, its budgets judged."""
+    recipe, task = loaded.recipe, context.task
+    facts: dict[str, Any] = finished[JUDGE].json(QUALITY_FILE)
+    decisions = _decisions(finished)
+    report = Report(
+        version=REPORT_VERSION,
+        name=recipe.name,
+        created_at=created_at,
+        recipe_digest=loaded.digest,
+        recipe_text=loaded.text,
+        task=task.name,
+        classes=task.classes,
+        class_counts={name: tuple(counts) for name, counts in facts["class_counts"].items()},
+        data_fingerprint=task.fingerprint,
+        seed=recipe.seed,
+        versions=versions_of(*VERSIONS),
+        stages=tuple(done.record for done in finished.values()),
+        decisions=decisions,
+        history=_history(finished.get(TRAIN)),
+        control_history=_history(finished.get(TRAIN_ON_LABELS)),
+        export=from_json(ExportFacts, finished[EXPORT].json("export.json")),
+        sizes=_sizes(finished),
+        measured=from_json(Measured, finished[MEASURE].json(MEASURED_FILE)),
+        qualities=tuple(from_json(Quality, value) for value in facts["qualities"]),
+        pairs=tuple(from_json(PairedQuality, value) for value in facts["pairs"]),
+        verdicts=(),
+        notes=_notes(context, decisions),
+    )
+    return replace(report, verdicts=judge(report, recipe.budgets))
+
+
+def facts_of(loaded: LoadedRecipe, context: Context, *, created_at: str) -> Facts:
+    """What manifest.json says of the run, besides its files."""
+    recipe, task = loaded.recipe, context.task
+    teacher = recipe.teacher
+    return Facts(
+        name=recipe.name,
+        created_at=created_at,
+        recipe_digest=loaded.digest,
+        teacher_digest=None if teacher is None else teacher_digest(teacher, folder=context.folder),
+        data_digest=task.fingerprint,
+        versions=versions_of(*VERSIONS),
+        seeds={"run": recipe.seed},
+        classes=task.classes,
+        preprocessing=Preprocessing(
+            input_name=task.input_name,
+            shape=tuple(task.train.inputs.shape[1:]),
+            scale=task.scale,
+        ),
+        machine=dict(context.machine),
+    )
+
+
+def _history(done: Finished | None) -> History | None:
+    return None if done is None else from_json(History, done.entry.meta["history"])
+
+
+def _decisions(finished: Mapping[str, Finished]) -> tuple[Decision, ...]:
+    return tuple(
+        read_decision(finished[stage].files[DECISION_FILE])
+        for stage in (PRECISION, CHOOSE)
+        if stage in finished
+    )
+
+
+def _sizes(finished: Mapping[str, Finished]) -> tuple[SizeStep, ...]:
+    steps = []
+    if TEACHER in finished:
+        accuracy = finished[TEACHER].json("facts.json")["validation_accuracy"]
+        steps.append(_size("teacher", finished[TEACHER].files["teacher.onnx"], accuracy))
+    facts = finished[QUANTIZE].json(FACTS) if QUANTIZE in finished else {}
+    float_accuracy = facts.get("float32_accuracy")
+    if float_accuracy is None:
+        float_accuracy = finished[TRAIN].entry.meta["history"]["epochs"][-1]["validation_accuracy"]
+    steps.append(_size("student float32", finished[EXPORT].files[FLOAT_FILE], float_accuracy))
+    if QUANTIZE in finished:
+        path = finished[QUANTIZE].files[INT8_FILE]
+        steps.append(_size("student int8", path, facts["int8_accuracy"]))
+    return tuple(steps)
+
+
+def _size(stage: str, path: Path, accuracy: float | None) -> SizeStep:
+    # Files of the store are single files: exports have no external data.
+    return SizeStep(stage=stage, size_bytes=path.stat().st_size, validation_accuracy=accuracy)
+
+
+def _notes(context: Context, decisions: tuple[Decision, ...]) -> tuple[str, ...]:
+    notes = list(context.task.notes)
+    notes += [
+        f"The float file is shipped: {decision.reason}."
+        for decision in decisions
+        if decision.question == "quantize" and decision.chosen == "float32"
+    ]
+    return tuple(notes)

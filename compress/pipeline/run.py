@@ -1,0 +1,155 @@
+"""One run: recipe in, run folder out. Stages are hit or computed, then everything is published."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.environment import allowed_cpus, machine_fingerprint
+from compress.pipeline.assemble import assemble_report, facts_of
+from compress.pipeline.context import Context
+from compress.pipeline.event_log import EventLog
+from compress.pipeline.graph import plan_stages, run_stages
+from compress.pipeline.publish import predict_source, publish
+from compress.pipeline.run_lock import run_folder
+from compress.pipeline.stage import Finished, Planned, Stage
+from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE, export_stages
+from compress.pipeline.stages.judging import JUDGE, PREDICTIONS_FILE, judge_stage
+from compress.pipeline.stages.measuring import measure_stage
+from compress.pipeline.stages.quantizing import quantize_stages
+from compress.pipeline.stages.shipping import SHIP, ship_stage
+from compress.pipeline.stages.teacher import teacher_stages
+from compress.pipeline.stages.training import TRAIN, training_stages
+from compress.recipe.load import LoadedRecipe, load_recipe
+from compress.report.files import report_files
+from compress.store.store import Store, open_store
+from compress.tasks.build import build_task
+from compress.values import Report
+from exporters.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """What `distil run` gives: the report and the folder that holds it."""
+
+    report: Report
+    folder: Path
+
+
+def stages_of(context: Context) -> tuple[Stage, ...]:
+    """The graph of a recipe, in the order in which it runs."""
+    return (
+        *teacher_stages(context),
+        *training_stages(context),
+        *export_stages(context),
+        *quantize_stages(context),
+        ship_stage(context),
+        measure_stage(context),
+        judge_stage(context),
+    )
+
+
+def run(
+    recipe: str | os.PathLike[str] | LoadedRecipe,
+    *,
+    out: str | os.PathLike[str],
+    cache: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    data_folder: Path | None = None,
+    fresh: bool = False,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> RunResult:
+    """Run a recipe into the folder `out`; resumes by itself. fresh: computes all of it again.
+
+    Raises InputError (exit 2) before anything starts when the recipe, the data, or a folder can't
+    be used; DistilError when a stage fails. An earlier good run in `out` stays until the end.
+    """
+    loaded = (
+        recipe
+        if isinstance(recipe, LoadedRecipe)
+        else load_recipe(Path(recipe), overrides=overrides)
+    )
+    with ExitStack() as stack:
+        folder = stack.enter_context(run_folder(out))
+        store = stack.enter_context(open_store(cache))
+        log = stack.enter_context(EventLog(folder))
+
+        def tell(event: Event) -> None:
+            if event.kind not in ("progress", "step"):
+                log(event)
+            on_event(event)
+
+        context = prepare(loaded, cache=store.root, data_folder=data_folder, on_event=tell)
+        finished = run_stages(stages_of(context), store=store, fresh=fresh, on_event=tell)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        report = assemble_report(loaded, context, finished, created_at=now)
+        tell(Event("start", "report", "writing the report"))
+        files = {**_published(finished), **report_files(report), "events.jsonl": log.path}
+        publish(files, folder, facts=facts_of(loaded, context, created_at=now))
+        log.clear()
+    return RunResult(report=report, folder=folder)
+
+
+def plan(
+    recipe: str | os.PathLike[str] | LoadedRecipe,
+    *,
+    cache: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    data_folder: Path | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> tuple[Planned, ...]:
+    """What `run` would do with each stage, and why; computes nothing."""
+    loaded = (
+        recipe
+        if isinstance(recipe, LoadedRecipe)
+        else load_recipe(Path(recipe), overrides=overrides)
+    )
+    with open_store(cache) as store:
+        context = prepare(loaded, cache=store.root, data_folder=data_folder, on_event=on_event)
+        return plan_stages(stages_of(context), store=store)
+
+
+def prepare(
+    loaded: LoadedRecipe,
+    *,
+    cache: Path,
+    data_folder: Path | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Context:
+    """Load the data and look at the machine."""
+    recipe = loaded.recipe
+    data_cache = cache / "data"
+    task = build_task(
+        recipe.task,
+        folder=loaded.folder,
+        seed=recipe.seed,
+        cache=data_cache,
+        data_folder=data_folder,
+        on_event=on_event,
+    )
+    return Context(
+        recipe=recipe,
+        folder=loaded.folder,
+        cache=data_cache,
+        data_folder=data_folder,
+        task=task,
+        machine=machine_fingerprint(),
+        threads=allowed_cpus(),
+    )
+
+
+def _published(finished: dict[str, Finished]) -> dict[str, Path | bytes]:
+    return {
+        "student.onnx": finished[SHIP].files["student.onnx"],
+        "student.float32.onnx": finished[EXPORT].files[FLOAT_FILE],
+        "student.safetensors": finished[TRAIN].files["weights.safetensors"],
+        "predictions.npz": finished[JUDGE].files[PREDICTIONS_FILE],
+        "predict.py": predict_source(),
+    }
+
+
+__all__ = ["RunResult", "Store", "plan", "prepare", "run", "stages_of"]

@@ -1,0 +1,1 @@
+"""The stages of a run, one file per station of the way from recipe to shipped file."""

@@ -1,0 +1,51 @@
+"""Latency, memory, cold start and size of every subject, in one interleaved run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.measure import measure
+from benchmarks.settings import BenchSettings
+from compress.pipeline.context import Context, versions_of
+from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.shipping import SHIP, SUBJECT_FILES, subjects
+from compress.store.keys import Json
+from exporters.atomic import write_json
+
+MEASURE = "measure"
+MEASURED_FILE = "measured.json"
+SAMPLES = 64
+
+
+def measure_stage(context: Context) -> Stage:
+    """Timed on validation samples; the machine is in the key."""
+    bench = context.recipe.bench
+    names = subjects(context)
+
+    def parts(inputs: Inputs) -> Mapping[str, Json]:
+        return {
+            "bench": bench.model_dump(mode="json"),
+            "seed": context.recipe.seed,
+            "machine": dict(context.machine),
+            "versions": versions_of("onnxruntime", "numpy"),
+        }
+
+    def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
+        measured = measure(
+            {name: inputs.path(SHIP, SUBJECT_FILES[name]) for name in names},
+            inputs=context.task.prepare(context.task.validation.inputs[:SAMPLES]),
+            settings=BenchSettings(
+                devices=bench.devices,
+                batch=bench.batch,
+                threads=bench.threads,
+                epochs=bench.epochs,
+            ),
+            seed=context.recipe.seed,
+            on_event=on_event,
+        )
+        write_json(work / MEASURED_FILE, asdict(measured))
+        return StageResult(files={MEASURED_FILE: work / MEASURED_FILE})
+
+    return Stage(name=MEASURE, version=1, parts=parts, compute=compute, needs=(SHIP,))

@@ -1,0 +1,31 @@
+"""Class predictions of an ONNX file on samples of the task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.tasks.data import Samples, Task
+from exporters.run import run_batches
+from exporters.session import open_session
+
+BATCH = 250
+
+
+def predict(path: Path, task: Task, samples: Samples, *, threads: int) -> NDArray[np.int64]:
+    """The class of each sample: (n,) int64. Samples are scaled batch by batch, not all at once."""
+    session = open_session(path, threads=threads)
+    predicted = [
+        run_batches(session, task.prepare(samples.inputs[start : start + BATCH]), batch=BATCH)
+        .reshape(-1, len(task.classes))
+        .argmax(axis=1)
+        for start in range(0, len(samples), BATCH)
+    ]
+    return np.concatenate(predicted).astype(np.int64)
+
+
+def accuracy(path: Path, task: Task, samples: Samples, *, threads: int) -> float:
+    """The part of samples whose class is right, in [0, 1]."""
+    return float((predict(path, task, samples, threads=threads) == samples.labels).mean())

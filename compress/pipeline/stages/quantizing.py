@@ -1,0 +1,143 @@
+"""int8 files, and whether they are shipped: accuracy on validation and speed on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.compare import quick_compare
+from compress.pipeline.context import Context, versions_of
+from compress.pipeline.decisions import DECISION_FILE, write_decision
+from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.exporting import EXPORT, EXPORT_ON_LABELS, FLOAT_FILE
+from compress.pipeline.stages.predicting import accuracy
+from compress.pipeline.stages.teacher import TEACHER
+from compress.quantize.choose import choose_quantization
+from compress.quantize.static import quantize_static
+from compress.recipe.nodes import NoQuantize, StaticQuantize
+from compress.store.keys import Json
+from compress.tasks.counter import uniform
+from compress.values import Decision
+from exporters.artifact import open_artifact
+from exporters.atomic import write_json
+
+QUANTIZE = "quantize"
+QUANTIZE_TEACHER = "quantize-teacher"
+QUANTIZE_ON_LABELS = "quantize-on-labels"
+CHOOSE = "choose-precision-to-ship"
+INT8_FILE = "int8.onnx"
+FACTS = "facts.json"
+CALIBRATION_VIEW = 2**31 + 1  # numbers the draw of calibration samples, apart from split and views
+CALIBRATION_BATCH = 32
+
+
+def quantize_stages(context: Context) -> tuple[Stage, ...]:
+    """Nothing under `none`; otherwise the int8 file, the choice, and the controls wanted."""
+    node = context.recipe.quantize
+    if isinstance(node, NoQuantize):
+        return ()
+    stages = [_quantize(context, node, QUANTIZE, EXPORT, FLOAT_FILE), _choose(context, node)]
+    controls = context.controls
+    if controls.teacher_quantized and context.recipe.teacher is not None:
+        stages.append(_quantize(context, node, QUANTIZE_TEACHER, TEACHER, "teacher.onnx"))
+    if controls.labels_only:
+        stages.append(_quantize(context, node, QUANTIZE_ON_LABELS, EXPORT_ON_LABELS, FLOAT_FILE))
+    return tuple(stages)
+
+
+def calibration_batches(context: Context, count: int) -> Iterator[NDArray[np.float32]]:
+    """Training samples without augmentation, drawn over all classes, one batch at a time."""
+    train = context.task.train
+    order = uniform(context.recipe.seed, CALIBRATION_VIEW, np.arange(len(train)), draws=1)[:, 0]
+    rows = np.sort(np.argsort(order, kind="stable")[:count])
+    for start in range(0, len(rows), CALIBRATION_BATCH):
+        yield context.task.prepare(train.inputs[rows[start : start + CALIBRATION_BATCH]])
+
+
+def _quantize(
+    context: Context, node: StaticQuantize, name: str, source: str, source_file: str
+) -> Stage:
+    flags = tuple(context.machine.get("cpu_flags", "").split())
+
+    def parts(inputs: Inputs) -> Mapping[str, Json]:
+        return {
+            "samples": node.samples,
+            "data": context.task.fingerprint,
+            "seed": context.recipe.seed,
+            "cpu_flags": list(flags),
+            "versions": versions_of("onnx", "onnxruntime"),
+        }
+
+    def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
+        source_path = inputs.path(source, source_file)
+        path = work / INT8_FILE
+        quantize_static(
+            open_artifact(source_path),
+            path=path,
+            calibration=calibration_batches(context, node.samples),
+            cpu_flags=flags,
+            on_event=on_event,
+        )
+        validation = context.task.validation
+        facts = {
+            "float32_accuracy": accuracy(
+                source_path, context.task, validation, threads=context.threads
+            ),
+            "int8_accuracy": accuracy(path, context.task, validation, threads=context.threads),
+            "samples": len(validation),
+        }
+        write_json(work / FACTS, facts)
+        return StageResult(files={INT8_FILE: path, FACTS: work / FACTS})
+
+    return Stage(
+        name=name, version=1, parts=parts, compute=compute, needs=(f"{source}/{source_file}",)
+    )
+
+
+def _choose(context: Context, node: StaticQuantize) -> Stage:
+    pinned = context.recipe.decisions.get("quantize")
+
+    def parts(inputs: Inputs) -> Mapping[str, Json]:
+        if pinned is not None:
+            return {"pinned": pinned}
+        return {
+            "kind": node.kind,
+            "max_drop": node.model_dump(mode="json")["max_drop"],
+            "threads": list(context.recipe.bench.threads),
+            "machine": dict(context.machine),
+            "versions": versions_of("onnxruntime"),
+        }
+
+    def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
+        if pinned is not None:
+            decision = Decision(
+                question="quantize", chosen=pinned, reason="written in the recipe", pinned=True
+            )
+        else:
+            facts = inputs.json(QUANTIZE, FACTS)
+            samples = context.task.prepare(context.task.validation.inputs[:CALIBRATION_BATCH])
+            bench = context.recipe.bench
+            compared = quick_compare(
+                inputs.path(EXPORT, FLOAT_FILE),
+                inputs.path(QUANTIZE, INT8_FILE),
+                inputs=samples,
+                batch=bench.batch[0],
+                threads=bench.threads[0],
+                seed=context.recipe.seed,
+                on_event=on_event,
+            )
+            decision = choose_quantization(
+                kind=node.kind,
+                float32_accuracy=facts["float32_accuracy"],
+                int8_accuracy=facts["int8_accuracy"],
+                samples=facts["samples"],
+                max_drop=node.max_drop,
+                comparison=compared,
+            )
+        return StageResult(files={DECISION_FILE: write_decision(work, decision)})
+
+    needs = (f"{EXPORT}/{FLOAT_FILE}", f"{QUANTIZE}/{INT8_FILE}", f"{QUANTIZE}/{FACTS}")
+    return Stage(name=CHOOSE, version=1, parts=parts, compute=compute, needs=needs)

@@ -1,0 +1,209 @@
+"""The training loop on a small real task: it learns, it resumes to the bit, it stops when it must."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import itertools
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from compress.distill.averaging import reestimate_batch_norm
+from compress.distill.feed import TrainingFeed, epoch_order
+from compress.distill.objective import build_objective
+from compress.distill.trainer import Outcome, Settings, train
+from compress.errors import Interrupted, TrainingDiverged
+from compress.recipe.nodes import KdLoss, LabelsLoss, LossNode, PythonTask
+from compress.tasks.build import build_task
+from compress.tasks.data import Task
+
+FOLDER = Path(__file__).parents[2] / "projects" / "shapes"
+SETTINGS = Settings(
+    epochs=3,
+    learning_rate=0.05,
+    weight_decay=5e-4,
+    warmup=0.3,
+    average=0.9,
+    clip=1.0,
+    seed=0,
+    checkpoint_every_s=0.0,
+)
+LABELS = LabelsLoss(kind="labels", smoothing=0.1)
+
+
+@pytest.fixture(scope="module")
+def project() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("shapes_project", FOLDER / "project.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    node = PythonTask.model_validate(
+        {"kind": "python", "target": "project.py:data", "augment": {"crop": 1, "erase": 0.2}}
+    )
+    return build_task(node, folder=FOLDER, seed=0, cache=tmp_path_factory.mktemp("cache"))
+
+
+def run(
+    module: nn.Module,
+    task: Task,
+    *,
+    loss: LossNode = LABELS,
+    teacher: list[np.ndarray] | None = None,
+    checkpoints: Path | None = None,
+    stop_after: int | None = None,
+    settings: Settings = SETTINGS,
+) -> Outcome:
+    steps = itertools.count(1)
+    return train(
+        module,
+        feed=TrainingFeed(task=task, batch=64, seed=0, teacher_outputs=teacher),
+        objective=build_objective(loss),
+        settings=settings,
+        accelerator=Accelerator(cpu=True),
+        checkpoints=checkpoints,
+        stop_requested=lambda: stop_after is not None and next(steps) >= stop_after,
+    )
+
+
+def fresh(project: ModuleType, name: str = "student") -> nn.Module:
+    torch.manual_seed(0)
+    module: nn.Module = getattr(project, name)()
+    return module
+
+
+def bits(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def test_training_on_labels_learns_the_task(project: ModuleType, task: Task) -> None:
+    settings = Settings(**{**_plain(SETTINGS), "epochs": 6})
+    outcome = run(fresh(project, "teacher"), task, settings=settings)
+    assert outcome.epochs[-1].validation_accuracy > 0.8
+    assert outcome.epochs[-1].train_loss < outcome.epochs[0].train_loss
+    assert not outcome.module.training
+
+
+def test_with_weight_one_the_student_follows_the_teacher_and_not_the_labels(
+    project: ModuleType, task: Task
+) -> None:
+    shifted = (task.train.labels + 1) % 3
+    teacher = [8.0 * np.eye(3, dtype=np.float32)[shifted]]
+    loss = KdLoss(kind="kd", temperature=2, weight=1.0)
+    settings = Settings(**{**_plain(SETTINGS), "epochs": 6})
+    outcome = run(fresh(project, "teacher"), task, loss=loss, teacher=teacher, settings=settings)
+    with torch.no_grad():
+        scores = outcome.module(torch.from_numpy(task.prepare(task.train.inputs))).numpy()
+    assert (scores.argmax(1) == shifted).mean() > 0.8
+
+
+@pytest.mark.parametrize("stops", [(1,), (5, 12), (3, 4, 20, 30)])
+def test_a_resumed_training_equals_the_unbroken_one_to_the_bit(
+    project: ModuleType, task: Task, tmp_path: Path, stops: tuple[int, ...]
+) -> None:
+    unbroken = run(fresh(project), task)
+    for stop in np.diff((0, *stops)):
+        with pytest.raises(Interrupted, match="run the same command again"):
+            run(fresh(project), task, checkpoints=tmp_path, stop_after=int(stop))
+    resumed = run(fresh(project), task, checkpoints=tmp_path)
+    assert bits(resumed.module) == bits(unbroken.module)
+    assert resumed.resumed_from_steps == stops
+    assert [e.train_loss for e in resumed.epochs] == [e.train_loss for e in unbroken.epochs]
+
+
+def test_a_damaged_checkpoint_is_passed_over(
+    project: ModuleType, task: Task, tmp_path: Path
+) -> None:
+    unbroken = run(fresh(project), task)
+    with pytest.raises(Interrupted):
+        run(fresh(project), task, checkpoints=tmp_path, stop_after=9)
+    older, newest = sorted(tmp_path.glob("step-*.ckpt"))
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(bytes(data))
+    resumed = run(fresh(project), task, checkpoints=tmp_path)
+    assert resumed.resumed_from_steps == (int(older.stem.split("-")[1]),)
+    assert bits(resumed.module) == bits(unbroken.module)
+
+
+@pytest.mark.parametrize("length", [0, 1, 63, 64, 80, 500])
+def test_a_truncated_checkpoint_is_passed_over(
+    project: ModuleType, task: Task, tmp_path: Path, length: int
+) -> None:
+    with pytest.raises(Interrupted):
+        run(fresh(project), task, checkpoints=tmp_path, stop_after=3)
+    for path in tmp_path.glob("step-*.ckpt"):
+        path.write_bytes(path.read_bytes()[:length])
+    settings = Settings(**{**_plain(SETTINGS), "epochs": 1})
+    assert (
+        run(fresh(project), task, checkpoints=tmp_path, settings=settings).resumed_from_steps == ()
+    )
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_checkpoint(
+    project: ModuleType, task: Task, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingDiverged, match="at step 3 of 36") as caught:
+        run(fresh(project, "exploding"), task, checkpoints=tmp_path)
+    assert caught.value.exit_code == 4
+    assert sorted(path.name for path in tmp_path.glob("*.ckpt")) == [
+        "step-000000002.ckpt",
+        "step-000000003.ckpt",
+    ]
+
+
+def test_two_processes_share_each_global_batch(task: Task) -> None:
+    whole = next(TrainingFeed(task=task, batch=64, seed=3).batches(1))
+    parts = [
+        next(TrainingFeed(task=task, batch=64, seed=3, process=rank, processes=2).batches(1))
+        for rank in (0, 1)
+    ]
+    assert torch.equal(whole.target[0::2], parts[0].target)
+    assert torch.equal(whole.inputs[1::2], parts[1].inputs)
+
+
+def test_every_sample_is_seen_at_most_once_in_an_epoch_and_orders_differ(task: Task) -> None:
+    first, second = (epoch_order(768, seed=0, epoch=epoch) for epoch in (0, 1))
+    assert sorted(first) == list(range(768))
+    assert (first != second).mean() > 0.9
+
+
+def test_epochs_go_round_the_stored_views(task: Task) -> None:
+    views = [np.full((len(task.train), 3), value, np.float32) for value in (1.0, 2.0)]
+    feed = TrainingFeed(task=task, batch=64, seed=0, teacher_outputs=views)
+    seen = [float(next(feed.batches(epoch)).teacher.mean()) for epoch in range(4)]
+    assert seen == [1.0, 2.0, 1.0, 2.0]
+
+
+def test_statistics_of_averaged_weights_are_settled(project: ModuleType, task: Task) -> None:
+    outcome = run(fresh(project), task)
+    inputs = torch.from_numpy(task.prepare(task.validation.inputs))
+
+    def accuracy() -> float:
+        with torch.no_grad():
+            return float(
+                (outcome.module(inputs).argmax(1).numpy() == task.validation.labels).mean()
+            )
+
+    before = accuracy()
+    feed = TrainingFeed(task=task, batch=64, seed=0)
+    reestimate_batch_norm(outcome.module, feed.statistics_batches())
+    assert abs(accuracy() - before) < 0.001
+
+
+def _plain(settings: Settings) -> dict[str, object]:
+    return {name: getattr(settings, name) for name in Settings.__dataclass_fields__}
