@@ -29,7 +29,8 @@ LIMITS = ("max", "min", "max_ratio", "min_speedup", "max_drop", "max_increase")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One row of the catalogue. cell: it has a device, a batch and a thread count."""
+    """One row of the catalogue. cell: it has a device, a batch and a thread count; timed: it
+    is read off a clock in repeated epochs, and shares the level of the tests on time."""
 
     name: str
     better: Literal["lower", "higher"]
@@ -38,6 +39,7 @@ class Metric:
     teacher: tuple[str, ...] = ()
     baseline: tuple[str, ...] = ()
     cell: bool = False
+    timed: bool = False
 
     def limits(self, vs: Anchor | None) -> tuple[str, ...]:
         """The limit fields that fit with this anchor."""
@@ -85,6 +87,7 @@ def _row(
         teacher=teacher,
         baseline=baseline,
         cell=cell,
+        timed=name in ("latency.p50", "latency.p95", "throughput"),
     )
 
 

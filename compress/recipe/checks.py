@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,6 +10,9 @@ from compress.recipe.catalogue import METRICS, check_budget
 from compress.recipe.document import Document, KeyPath
 from compress.recipe.nodes import Bench, Budget, ImageArraysTask, KdLoss, Recipe
 from compress.recipe.validate import place
+
+P95_EPOCHS = 16
+Problem = tuple[KeyPath, str, str]  # where, what, cure
 
 
 def check_recipe(recipe: Recipe, document: Document) -> None:
@@ -23,7 +27,7 @@ def check_budgets(budgets: tuple[Budget, ...], document: Document) -> None:
         raise place(document, path, what, cure=cure)
 
 
-def _problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
+def _problems(recipe: Recipe) -> Iterator[Problem]:
     task = recipe.task
     if isinstance(task, ImageArraysTask) and task.source is None and task.data is None:
         yield ("task",), "names no data", "write `source: fashion-mnist`, or `data:` with a path"
@@ -44,9 +48,34 @@ def _problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
         if budget.vs == "teacher" and recipe.teacher is None:
             yield ("budgets", index, "vs"), "this recipe has no teacher", "remove `vs`"
         yield from _untimed(index, budget, recipe.bench)
+    yield from _too_few_epochs(recipe.budgets, recipe.bench)
 
 
-def _untimed(index: int, budget: Budget, bench: Bench) -> Iterator[tuple[KeyPath, str, str]]:
+def _too_few_epochs(budgets: tuple[Budget, ...], bench: Bench) -> Iterator[Problem]:
+    """A verdict that can only be inconclusive is an error before the run, not after it."""
+    timed = [index for index, budget in enumerate(budgets) if _is_timed(budget)]
+    for index in timed:
+        budget = budgets[index]
+        if budget.on_inconclusive == "warn" or budget.level == "warn":
+            continue
+        if budget.metric == "latency.p95":
+            needed, why = P95_EPOCHS, "a p95"
+        elif budget.vs is not None:
+            # 2 / 2^epochs is the smallest p of a sign-flip test, and the budgets share its level.
+            needed = 10 + math.ceil(math.log2(len(timed)))
+            why = "a comparison" if len(timed) == 1 else f"{len(timed)} budgets on time"
+        else:
+            needed, why = 3, "an interval"
+        if bench.epochs < needed:
+            what = f"needs {needed} epochs for {why}, and bench.epochs is {bench.epochs}"
+            yield ("budgets", index, "id"), what, f"write `epochs: {needed}` in bench"
+
+
+def _is_timed(budget: Budget) -> bool:
+    return METRICS[budget.metric].timed and budget.level != "off"
+
+
+def _untimed(index: int, budget: Budget, bench: Bench) -> Iterator[Problem]:
     """A budget on a setting that `bench` leaves out could never be judged."""
     if not METRICS[budget.metric].cell or budget.level == "off":
         return
@@ -60,7 +89,7 @@ def _untimed(index: int, budget: Budget, bench: Bench) -> Iterator[tuple[KeyPath
             yield ("budgets", index, key), what, f"add it to bench.{name}"
 
 
-def _budget_problems(budgets: tuple[Budget, ...]) -> Iterator[tuple[KeyPath, str, str]]:
+def _budget_problems(budgets: tuple[Budget, ...]) -> Iterator[Problem]:
     counts = Counter(budget.id for budget in budgets)
     for index, budget in enumerate(budgets):
         problem = check_budget(budget)

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from compress.errors import InputError
-from compress.recipe.targets import split_target, target_file
+from compress.recipe.target_path import split_target, target_file
 
 
 def target_digest(target: str, folder: Path) -> str:

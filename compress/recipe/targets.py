@@ -24,6 +24,10 @@ from typing import Any
 
 from compress.errors import DistilError, InputError
 from compress.recipe.suggest import near
+from compress.recipe.target_digest import target_digest
+from compress.recipe.target_path import split_target, target_file
+
+__all__ = ["load_target", "target_digest"]
 
 _OURS = frozenset({"compress", "benchmarks", "exporters"})
 _lock = threading.RLock()
@@ -45,26 +49,6 @@ def load_target(target: str, folder: Path) -> Callable[..., Any]:
     with _beside(path.parent):
         module = _import_file(path, target)
     return _guarded(_attribute(module, attribute, target, str(path)), target, path.parent)
-
-
-def split_target(target: str) -> tuple[str, str]:
-    """('model.py', 'teacher'). Raises InputError unless it is `file.py:name` or `pkg.mod:name`."""
-    location, colon, attribute = target.rpartition(":")
-    names = attribute.split(".")
-    if not colon or not location or not all(name.isidentifier() for name in names):
-        cure = "write `model.py:function` or `package.module:function`"
-        raise InputError(f"the target {target[:100]!r} names no function", cure=cure)
-    return location, attribute
-
-
-def target_file(location: str, folder: Path) -> Path:
-    """The absolute path of a `.py` target, relative to the recipe's folder. InputError."""
-    path = Path(folder).absolute() / location
-    if path.is_file():
-        return path.resolve()
-    beside = sorted(child.name for child in path.parent.glob("*.py"))[:5]
-    cure = f"files there: {', '.join(beside)}" if beside else "paths are relative to the recipe"
-    raise InputError("no such file", where=str(path), cure=cure)
 
 
 def _import_installed(name: str, target: str, folder: Path) -> ModuleType:
