@@ -1,4 +1,4 @@
-"""Values that `benchmarks` makes. Units are in the names; raw samples are kept beside statistics."""
+"""Values that `benchmarks` makes. Units are in the names; raw samples stay beside statistics."""
 
 from __future__ import annotations
 

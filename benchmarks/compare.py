@@ -1,0 +1,163 @@
+"""Is one ONNX file slower or faster than another? As many epochs as the answer needs."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.epochs import run_epoch
+from benchmarks.feeds import Inputs
+from benchmarks.pace import QUICK, STANDARD, Pace
+from benchmarks.probe import probe
+from benchmarks.quiet import exclusive_timing
+from benchmarks.staging import open_subjects, staged
+from benchmarks.stats import (
+    LOOKS,
+    CompareWord,
+    compare_test,
+    median,
+    median_interval,
+    smallest_detectable,
+)
+from benchmarks.values import Comparison, Setting
+from exporters.cpus import check_threads
+from exporters.events import Event
+
+
+def compare(
+    reference: Path,
+    candidate: Path,
+    *,
+    inputs: Inputs,
+    seed: int,
+    device: str = "cpu",
+    batch: int = 1,
+    threads: int = 1,
+    most_epochs: int = LOOKS[-1],
+    limit_s: float = 300.0,
+    resolve: bool = False,
+    aa: bool = False,
+    pace: Pace = STANDARD,
+    on_event: Callable[[Event], None] | None = None,
+) -> Comparison:
+    """candidate against reference at one setting: fresh process pairs until the sequential test
+    answers, most_epochs are done or limit_s is over (then "inconclusive").
+
+    resolve: go on past "no-slower" until "faster" or the last look. Same bytes: "identical", and
+    nothing is timed, unless aa. Raises as measure does.
+    """
+    tell = on_event or (lambda event: None)
+    check_threads(threads)
+    artifacts = open_subjects({"reference": Path(reference), "candidate": Path(candidate)})
+    names = _names(Path(reference), Path(candidate))
+    setting = Setting(device=device, threads=threads, batch=batch)
+    if artifacts["reference"].digest == artifacts["candidate"].digest and not aa:
+        return identical(*names, setting=setting)
+
+    def waiting() -> None:
+        tell(Event("progress", "compare", "waiting for another measurement on this host"))
+
+    ratios: list[float] = []
+    begun = time.monotonic()
+    with exclusive_timing(waiting), staged(artifacts, inputs=inputs, batches=[batch]) as subjects:
+        rng = random.Random(seed)
+        calls = {(i, batch): probe(s, setting, pace=pace)[1] for i, s in enumerate(subjects)}
+        while len(ratios) < most_epochs and time.monotonic() - begun < limit_s:
+            epoch = run_epoch(
+                subjects,
+                device=device,
+                threads=threads,
+                calls=calls,
+                rounds={batch: pace.rounds},
+                rng=rng,
+                pace=pace,
+            )
+            ratios.append(epoch.log_ratio(0, 1, batch))
+            done = len(ratios) / most_epochs
+            tell(Event("progress", "compare", f"epoch {len(ratios)}", done))
+            # Looks come where they were planned: one after every epoch would raise false alarms.
+            if len(ratios) in LOOKS and _answered(ratios, seed=seed, resolve=resolve):
+                break
+    return comparison(*names, setting=setting, log_ratios=ratios, seed=seed, resolve=resolve)
+
+
+def quick_compare(
+    reference: Path,
+    candidate: Path,
+    *,
+    inputs: Inputs,
+    batch: int,
+    threads: int,
+    seed: int,
+    device: str = "cpu",
+    most_epochs: int = 16,
+    pace: Pace = QUICK,
+    on_event: Callable[[Event], None] | None = None,
+) -> Comparison:
+    """compare() for a difference of tens of percent, as in "is int8 faster than float?"."""
+    return compare(
+        reference,
+        candidate,
+        inputs=inputs,
+        batch=batch,
+        threads=threads,
+        seed=seed,
+        device=device,
+        most_epochs=most_epochs,
+        pace=pace,
+        on_event=on_event,
+    )
+
+
+def comparison(
+    reference: str,
+    candidate: str,
+    *,
+    setting: Setting,
+    log_ratios: Sequence[float],
+    seed: int,
+    resolve: bool = False,
+) -> Comparison:
+    """Verdict, speed-up and nominal 95 % interval from one log ratio per epoch."""
+    low, high = median_interval(log_ratios, seed=seed)
+    return Comparison(
+        reference=reference,
+        candidate=candidate,
+        setting=setting,
+        log_ratios=tuple(log_ratios),
+        speedup=math.exp(-median(log_ratios)),
+        speedup_low=math.exp(-high),
+        speedup_high=math.exp(-low),
+        verdict=compare_test(log_ratios, seed=seed, resolve=resolve),
+        smallest_detectable=smallest_detectable(log_ratios, seed=seed),
+    )
+
+
+def identical(reference: str, candidate: str, *, setting: Setting) -> Comparison:
+    """Same bytes: nothing was timed, and no epoch counts in any error rate."""
+    return Comparison(
+        reference=reference,
+        candidate=candidate,
+        setting=setting,
+        log_ratios=(),
+        speedup=1.0,
+        speedup_low=1.0,
+        speedup_high=1.0,
+        verdict="identical",
+        smallest_detectable=None,
+    )
+
+
+def _answered(ratios: Sequence[float], *, seed: int, resolve: bool) -> bool:
+    word: CompareWord = compare_test(ratios, seed=seed, resolve=resolve)
+    return word in ("slower", "faster") or (word == "no-slower" and not resolve)
+
+
+def _names(reference: Path, candidate: Path) -> tuple[str, str]:
+    """File names where they differ, else the paths as given."""
+    if reference.name != candidate.name:
+        return reference.name, candidate.name
+    return str(reference), str(candidate)

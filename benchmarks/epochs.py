@@ -1,0 +1,88 @@
+"""One epoch: a fresh process per model, one active at a time, blocks of calls interleaved."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from statistics import median
+
+from benchmarks.order import block_order, epoch_value, slots
+from benchmarks.pace import Pace
+from benchmarks.process import WorkerProcess
+from benchmarks.staging import Subject
+
+Blocks = tuple[tuple[int, ...], ...]  # (rounds, calls) nanoseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """blocks: (subject, batch) -> its blocks; cold: per subject, (session, first call) in ns."""
+
+    blocks: Mapping[tuple[int, int], Blocks]
+    cold: tuple[tuple[int, int], ...]
+
+    def samples_ns(self, subject: int, batch: int) -> tuple[int, ...]:
+        """Every call, in order."""
+        return tuple(ns for block in self.blocks[subject, batch] for ns in block)
+
+    def log_ratio(self, reference: int, candidate: int, batch: int) -> float:
+        """log(candidate time / reference time) of this epoch."""
+        return epoch_value(
+            [math.log(median(block)) for block in self.blocks[reference, batch]],
+            [math.log(median(block)) for block in self.blocks[candidate, batch]],
+        )
+
+
+def run_epoch(
+    subjects: Sequence[Subject],
+    *,
+    device: str,
+    threads: int,
+    calls: Mapping[tuple[int, int], int],
+    rounds: Mapping[int, int],
+    rng: random.Random,
+    pace: Pace,
+) -> Epoch:
+    """calls: (subject, batch) -> calls per block; rounds: batch -> blocks of each model.
+
+    The batches of one epoch share its processes, in the order of `rounds`: starting a process is
+    most of an epoch's time, and each batch still has a fresh process per epoch.
+    """
+    order = slots(len(subjects), rng)
+    batches = tuple(rounds)
+    blocks: dict[tuple[int, int], list[tuple[int, ...]]] = {key: [] for key in calls}
+    cold: dict[int, tuple[int, int]] = {}
+    with ExitStack() as stack:
+        workers: dict[int, WorkerProcess] = {}
+        for index in order:
+            subject = subjects[index]
+            worker = stack.enter_context(
+                WorkerProcess(source=subject.artifact.path, limit_s=pace.limit_s)
+            )
+            feeds = {str(batch): dict(subject.feed_files[batch]) for batch in batches}
+            worker.ask("load", feeds=feeds)
+            opened = worker.ask(
+                "open",
+                path=str(subject.model),
+                threads=threads,
+                device=device,
+                batch=batches[0],
+            )
+            cold[index] = (opened["session_ns"], opened["first_call_ns"])
+            workers[index] = worker
+        for batch in batches:
+            for index in order:
+                workers[index].ask("warm_up", batch=batch, rule=asdict(pace.warm_up))
+            for turn in block_order(order, rounds[batch]):
+                for index in turn:
+                    asked = {"batch": batch, "calls": calls[index, batch]}
+                    samples = workers[index].ask("time", **asked)["samples_ns"]
+                    # A clock that did not move between two readings: its resolution is 1 ns.
+                    blocks[index, batch].append(tuple(max(1, int(ns)) for ns in samples))
+    return Epoch(
+        blocks={key: tuple(value) for key, value in blocks.items()},
+        cold=tuple(cold[index] for index in range(len(subjects))),
+    )

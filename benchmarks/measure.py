@@ -1,0 +1,246 @@
+"""Latency, memory, cold start and size of ONNX files, in one interleaved run."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.compare import comparison, identical, quick_compare
+from benchmarks.environment import read_environment
+from benchmarks.epochs import Epoch, run_epoch
+from benchmarks.feeds import Inputs
+from benchmarks.floor import floor_ms
+from benchmarks.pace import ENOUGH_FOR_P95, STANDARD, Pace, rounds_for
+from benchmarks.probe import probe
+from benchmarks.quiet import exclusive_timing
+from benchmarks.settings import BenchSettings
+from benchmarks.staging import Subject, open_subjects, staged
+from benchmarks.stats import percentile
+from benchmarks.values import (
+    Cell,
+    ColdStart,
+    Comparison,
+    Latency,
+    Measured,
+    Measurement,
+    Memory,
+    Setting,
+)
+from exporters.cpus import check_threads
+from exporters.errors import InputError
+from exporters.events import Event
+from exporters.values import OnnxArtifact
+
+__all__ = ["measure", "quick_compare"]
+
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """What was seen at one device and number of threads. memory: (subject, batch) -> Memory."""
+
+    device: str
+    threads: int
+    memory: Mapping[tuple[int, int], Memory]
+    epochs: tuple[Epoch, ...]
+
+
+def measure(
+    subjects: Mapping[str, Path],
+    *,
+    inputs: Inputs,
+    settings: BenchSettings,
+    seed: int,
+    on_event: OnEvent | None = None,
+    aa: bool = False,
+    pace: Pace = STANDARD,
+) -> Measured:
+    """Time every subject at every cell; compare each with the first one.
+
+    subjects: name -> ONNX file; the first is the reference. inputs: (n, ...) samples, n >= 1, or an
+    array per input name; rows repeat to fill a batch. A file with the bytes of another is timed
+    once, and its comparison with the reference is "identical", unless aa. Holds the host's timing
+    lock. Raises InputError, RefusedModel, RuntimeMissing, WorkerDied (crash, time limit).
+    """
+    tell = on_event or (lambda event: None)
+    if not subjects:
+        raise InputError("nothing to measure", cure="name at least one ONNX file")
+    check_threads(max(settings.threads))
+    artifacts = open_subjects(subjects)
+    twin = _twins(artifacts, aa=aa)
+    environment = read_environment()
+    timed = {name: artifact for name, artifact in artifacts.items() if twin[name] == name}
+
+    def waiting() -> None:
+        tell(Event("progress", "measure", "waiting for another measurement on this host"))
+
+    with (
+        exclusive_timing(waiting),
+        staged(timed, inputs=inputs, batches=settings.batch) as staged_subjects,
+    ):
+        rng = random.Random(seed)
+        groups: list[_Group] = []
+        cells = [(d, t) for d in settings.devices for t in settings.threads]
+        for number, (device, threads) in enumerate(cells):
+            progress = _Progress(tell, number, len(cells), settings.epochs)
+            groups.append(
+                _run_group(
+                    staged_subjects, device, threads, settings, rng=rng, pace=pace, tell=progress
+                )
+            )
+        floor = floor_ms(
+            staged_subjects[0],
+            inputs=inputs,
+            batch=settings.batch[0],
+            device=settings.devices[0],
+            threads=settings.threads[0],
+            pace=pace,
+        )
+    place = {subject.name: index for index, subject in enumerate(staged_subjects)}
+    names = list(artifacts)
+    return Measured(
+        environment=environment,
+        measurements=tuple(
+            _measurement(name, artifacts[name], place[twin[name]], groups, settings)
+            for name in names
+        ),
+        comparisons=tuple(
+            _compared(names[0], name, twin, place, group, batch, seed)
+            for name in names[1:]
+            for group in groups
+            for batch in settings.batch
+        ),
+        floor_ms=floor,
+        seed=seed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """Events of one group among several; epochs are nearly all of the time."""
+
+    tell: OnEvent
+    group: int
+    groups: int
+    epochs: int
+
+    def __call__(self, message: str, done: int) -> None:
+        fraction = (self.group + done / self.epochs) / self.groups
+        self.tell(Event("progress", "measure", message, fraction))
+
+
+def _run_group(
+    subjects: Sequence[Subject],
+    device: str,
+    threads: int,
+    settings: BenchSettings,
+    *,
+    rng: random.Random,
+    pace: Pace,
+    tell: _Progress,
+) -> _Group:
+    memory: dict[tuple[int, int], Memory] = {}
+    calls: dict[tuple[int, int], int] = {}
+    tell("memory", 0)
+    for batch in settings.batch:
+        setting = Setting(device=device, threads=threads, batch=batch)
+        for index, subject in enumerate(subjects):
+            memory[index, batch], calls[index, batch] = probe(subject, setting, pace=pace)
+    rounds = {
+        batch: rounds_for(
+            pace,
+            calls=min(calls[index, batch] for index in range(len(subjects))),
+            epochs=settings.epochs,
+        )
+        for batch in settings.batch
+    }
+    epochs: list[Epoch] = []
+    for number in range(settings.epochs):
+        tell(f"epoch {number + 1} of {settings.epochs}", number)
+        epochs.append(
+            run_epoch(
+                subjects,
+                device=device,
+                threads=threads,
+                calls=calls,
+                rounds=rounds,
+                rng=rng,
+                pace=pace,
+            )
+        )
+    tell(f"{settings.epochs} epochs", settings.epochs)
+    return _Group(device=device, threads=threads, memory=memory, epochs=tuple(epochs))
+
+
+def _twins(artifacts: Mapping[str, OnnxArtifact], *, aa: bool) -> dict[str, str]:
+    """name -> the name of the first file with the same bytes, itself when there is none."""
+    first: dict[str, str] = {}
+    if aa:
+        return {name: name for name in artifacts}
+    return {name: first.setdefault(item.digest, name) for name, item in artifacts.items()}
+
+
+def latency(samples_ns: tuple[tuple[int, ...], ...], *, batch: int) -> Latency:
+    """Statistics of calls, pooled over epochs."""
+    pooled = [ns for epoch in samples_ns for ns in epoch]
+    p50 = percentile(pooled, 50)
+    return Latency(
+        samples_ns=samples_ns,
+        p50_ms=p50 / 1e6,
+        p95_ms=percentile(pooled, 95) / 1e6 if len(pooled) >= ENOUGH_FOR_P95 else None,
+        throughput_per_s=batch * 1e9 / p50,
+    )
+
+
+def _measurement(
+    name: str,
+    artifact: OnnxArtifact,
+    index: int,
+    groups: Sequence[_Group],
+    settings: BenchSettings,
+) -> Measurement:
+    cold = [epoch.cold[index] for epoch in groups[0].epochs]
+    cells = tuple(
+        Cell(
+            setting=Setting(device=group.device, threads=group.threads, batch=batch),
+            latency=latency(
+                tuple(epoch.samples_ns(index, batch) for epoch in group.epochs), batch=batch
+            ),
+            memory=group.memory[index, batch],
+        )
+        for group in groups
+        for batch in settings.batch
+    )
+    return Measurement(
+        subject=name,
+        digest=artifact.digest,
+        size_bytes=artifact.size_bytes,
+        cells=cells,
+        cold_start=ColdStart(
+            session_ms=median(session for session, _ in cold) / 1e6,
+            first_call_ms=median(first for _, first in cold) / 1e6,
+            samples=len(cold),
+        ),
+    )
+
+
+def _compared(
+    reference: str,
+    name: str,
+    twin: Mapping[str, str],
+    place: Mapping[str, int],
+    group: _Group,
+    batch: int,
+    seed: int,
+) -> Comparison:
+    setting = Setting(device=group.device, threads=group.threads, batch=batch)
+    if twin[name] == twin[reference]:
+        return identical(reference, name, setting=setting)
+    ratios = [
+        epoch.log_ratio(place[twin[reference]], place[twin[name]], batch) for epoch in group.epochs
+    ]
+    return comparison(reference, name, setting=setting, log_ratios=ratios, seed=seed)

@@ -1,0 +1,37 @@
+"""How hard each cell is measured: the numbers of the method, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.timing import WarmUp
+
+ENOUGH_FOR_P95 = 130  # samples; fewer say nothing of a 95th percentile
+
+
+_FULL = WarmUp()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """block_ns: a block lasts at least so long; rounds: blocks per model and epoch, even;
+    limit_s: for each request to a child."""
+
+    warm_up: WarmUp = _FULL
+    block_ns: int = 20_000_000
+    most_calls: int = 2000
+    rounds: int = 10
+    limit_s: float = 120.0
+
+
+STANDARD = Pace()
+# For a yes or no on a difference of tens of percent.
+QUICK = Pace(warm_up=WarmUp(min_ns=100_000_000, max_ns=1_000_000_000))
+
+
+def rounds_for(pace: Pace, *, calls: int, epochs: int) -> int:
+    """A slow model has one call per block: up to two rounds more, where that gives it a p95."""
+    for rounds in (pace.rounds, pace.rounds + 2):
+        if rounds * calls * epochs >= ENOUGH_FOR_P95:
+            return rounds
+    return pace.rounds

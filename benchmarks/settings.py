@@ -1,0 +1,35 @@
+"""What is timed: the cells of a measurement and how often each is repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exporters.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchSettings:
+    """Every (device, threads, batch) is one cell; epochs: fresh processes per model and cell.
+
+    Fewer than 10 epochs can't reach a verdict: the sign-flip test has too few outcomes.
+    """
+
+    devices: tuple[str, ...] = ("cpu",)
+    batch: tuple[int, ...] = (1, 32)
+    threads: tuple[int, ...] = (1,)
+    epochs: int = 12
+
+    def __post_init__(self) -> None:
+        for name in ("devices", "batch", "threads"):
+            if not getattr(self, name):
+                raise InputError("is empty", where=f"bench.{name}", cure="name at least one")
+        for name in ("batch", "threads"):
+            for value in getattr(self, name):
+                if value < 1:
+                    raise InputError(f"is {value}", where=f"bench.{name}", cure="use 1 or more")
+        for device in self.devices:
+            if device not in ("cpu", "cuda"):
+                cure = "use cpu or cuda"
+                raise InputError(f"is {device!r}", where="bench.devices", cure=cure)
+        if self.epochs < 1:
+            raise InputError(f"is {self.epochs}", where="bench.epochs", cure="use 1 or more")

@@ -1,0 +1,169 @@
+"""The child process that is timed: numpy, onnxruntime, and files of this project that need no more.
+
+Started as `python -P /absolute/worker.py REPLY_FD`. Requests are JSON lines on standard input,
+replies JSON lines on a descriptor of its own: onnxruntime writes to standard output. It ends when
+its standard input does, so it outlives no parent.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def anchor_packages() -> None:
+    """Make `benchmarks` and `exporters` those beside this file, whatever folder we run in.
+
+    A repository may well hold folders of these names, and PYTHONPATH may name it; sys.path itself
+    stays as it is, so that numpy and onnxruntime are those of the environment.
+    """
+    root = Path(__file__).resolve().parent.parent
+    for name in ("exporters", "benchmarks"):
+        spec = importlib.util.spec_from_file_location(
+            name, root / name / "__init__.py", submodule_search_locations=[str(root / name)]
+        )
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{root / name} is no package")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+
+
+def resident_bytes() -> tuple[int, int]:
+    """(VmRSS, VmHWM) of this process. Not ru_maxrss: a child inherits that of its parent."""
+    found = {"VmRSS": 0, "VmHWM": 0}
+    for line in (
+        Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    ):
+        name, _, value = line.partition(":")
+        if name in found:
+            found[name] = int(value.split()[0]) * 1024
+    return found["VmRSS"], found["VmHWM"]
+
+
+def reset_peak() -> None:
+    """Make VmHWM start again from the present size: importing leaves a peak of its own."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return  # some containers have no such file; the peak then includes the import's
+
+
+class Worker:
+    """Answers requests. State: feeds by batch, one runner, prepared calls by batch."""
+
+    def __init__(self) -> None:
+        self.feeds: dict[int, dict[str, Any]] = {}
+        self.calls: dict[int, Any] = {}
+        self.runner: Any = None
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One request, one reply."""
+        match request.pop("op"):
+            case "load":
+                return self.load(**request)
+            case "open":
+                return self.open(**request)
+            case "warm_up":
+                return self.warm_up(**request)
+            case "time":
+                return self.time(**request)
+            case "memory":
+                resident, peak = resident_bytes()
+                return {"resident_bytes": resident, "peak_bytes": peak}
+            case other:
+                raise ValueError(f"unknown request {other!r}")
+
+    def load(self, feeds: dict[str, dict[str, str]]) -> dict[str, Any]:
+        """feeds: batch -> input -> .npy file. Ends with the memory baseline."""
+        import numpy as np
+
+        self.feeds = {
+            int(batch): {name: np.load(path, allow_pickle=False) for name, path in files.items()}
+            for batch, files in feeds.items()
+        }
+        gc.collect()
+        reset_peak()
+        return {"resident_bytes": resident_bytes()[0]}
+
+    def open(self, path: str, threads: int, device: str, batch: int) -> dict[str, Any]:
+        """Make the session and run it once. Both times are those of a cold start."""
+        from benchmarks.runners.onnx_runtime import OnnxRuntimeRunner
+
+        start = time.perf_counter_ns()
+        self.runner = OnnxRuntimeRunner(Path(path), threads=threads, device=device)
+        opened = time.perf_counter_ns()
+        resident = resident_bytes()[0]
+        call = self.call(batch)
+        begun = time.perf_counter_ns()
+        call()
+        ended = time.perf_counter_ns()
+        return {
+            "session_ns": opened - start,
+            "first_call_ns": ended - begun,
+            "resident_bytes": resident,
+        }
+
+    def call(self, batch: int) -> Any:
+        if batch not in self.calls:
+            self.calls[batch] = self.runner.prepare(self.feeds[batch])
+        return self.calls[batch]
+
+    def warm_up(self, batch: int, rule: dict[str, Any]) -> dict[str, Any]:
+        from benchmarks.timing import WarmUp, warm_up
+
+        return {"samples_ns": warm_up(self.call(batch), WarmUp(**rule))}
+
+    def time(self, batch: int, calls: int) -> dict[str, Any]:
+        from benchmarks.timing import time_calls
+
+        return {"samples_ns": time_calls(self.call(batch), warmup=0, rounds=calls)}
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    """What the parent raises again: the error's name and its parts."""
+    from exporters.errors import DistilError
+
+    if isinstance(error, DistilError):
+        kind, what = type(error).__name__, error.what
+        return {"error": kind, "what": what, "where": error.where, "cure": error.cure}
+    text = " ".join(str(error).split())
+    return {"error": "", "what": f"{type(error).__name__}: {text}", "where": "", "cure": ""}
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    anchor_packages()
+    reply = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8", buffering=1)
+
+    def send(value: dict[str, Any]) -> None:
+        reply.write(json.dumps(value) + "\n")
+        reply.flush()
+
+    worker = Worker()
+    try:
+        import benchmarks.runners.onnx_runtime
+        import benchmarks.timing  # noqa: F401  (paid for before anything is measured)
+
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # the work here makes no cycles, and a collection inside a block is noise
+        send({"ready": True})
+    except Exception as error:  # the boundary of the process: the parent raises it again
+        send(failure(error))
+        return
+    for line in sys.stdin:
+        try:
+            send(worker.answer(json.loads(line)))
+        except Exception as error:  # as above
+            send(failure(error))
+
+
+if __name__ == "__main__":
+    main()
