@@ -1,1 +1,23 @@
+"""Data: image arrays and folders, and arrays from the user's own Python."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compress.tasks.build import build_task
+    from compress.tasks.data import ArrayData, Samples, Task
+
+__all__ = ["ArrayData", "Samples", "Task", "build_task"]
+
+
+def __getattr__(name: str) -> Any:  # PEP 562: nothing is loaded before it is asked for
+    if name == "build_task":
+        from compress.tasks.build import build_task
+
+        return build_task
+    if name in __all__:
+        from compress.tasks import data
+
+        return getattr(data, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

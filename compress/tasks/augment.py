@@ -57,9 +57,7 @@ def _crop(
     return windows[torch.arange(batch), :, top, left]
 
 
-def _erased(
-    spec: Augmentation, draw: NDArray[np.float64], *, height: int, width: int
-) -> Tensor:
+def _erased(spec: Augmentation, draw: NDArray[np.float64], *, height: int, width: int) -> Tensor:
     """The rectangle removed from each image, as a mask of shape (batch, 1, height, width)."""
     area = spec.erase_area_min + draw[:, 4] * (spec.erase_area_max - spec.erase_area_min)
     aspect = np.exp((2.0 * draw[:, 5] - 1.0) * np.log(spec.erase_aspect_max))

@@ -13,9 +13,9 @@ from compress.tasks.augment import Augmentation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """ids: (n,) int64, unique over all splits; inputs: (n, ...) uint8 or float32; labels: (n,) int64.
+    """ids: (n,) int64, unique over all splits; inputs: (n, ...) uint8 or float32; labels: (n,).
 
-    Images are (n, channels, height, width).
+    Labels are int64 class indices. Images are (n, channels, height, width).
     """
 
     ids: NDArray[np.int64]
@@ -50,6 +50,7 @@ class Task:
     train: Samples
     validation: Samples
     test: Callable[[], Samples] = field(repr=False)
+    notes: tuple[str, ...] = ()  # what a reader must know: copies between splits, absent classes
 
     def prepare(self, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
         """What the network sees: float32, scaled. Same shape."""

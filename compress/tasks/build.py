@@ -1,0 +1,48 @@
+"""From a task node to a Task: the one place where `task.kind` becomes behaviour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_never
+
+from compress.recipe.nodes import Augment, ImageArraysTask, ImageFolderTask, PythonTask, TaskNode
+from compress.tasks.arrays import image_arrays
+from compress.tasks.assemble import OnEvent, Parts, assemble
+from compress.tasks.augment import Augmentation
+from compress.tasks.data import Task
+from compress.tasks.images import image_folder
+from compress.tasks.python import python_task
+
+
+def build_task(
+    node: TaskNode,
+    *,
+    folder: Path,
+    seed: int,
+    cache: Path,
+    data_folder: Path | None = None,
+    on_event: OnEvent | None = None,
+) -> Task:
+    """Load, check and split. folder: the recipe's, which paths are relative to; cache: where what
+    was fetched or decoded is kept; data_folder: where the user keeps known data sets.
+
+    Each read of the test split is an event of kind "test-read". InputError for data that is
+    missing, broken, or can't be trained on or judged.
+    """
+    parts: Parts
+    match node:
+        case ImageArraysTask():
+            parts = image_arrays(
+                node, folder=folder, cache=cache, data_folder=data_folder, on_event=on_event
+            )
+        case ImageFolderTask():
+            parts = image_folder(node, folder=folder, seed=seed, cache=cache, on_event=on_event)
+        case PythonTask():
+            parts = python_task(node, folder=folder)
+        case _:
+            assert_never(node)
+    return assemble(parts, augmentation=_augmentation(node.augment), seed=seed, on_event=on_event)
+
+
+def _augmentation(node: Augment) -> Augmentation:
+    return Augmentation(pad_pixels=node.crop, flip=node.flip, erase_probability=node.erase)

@@ -1,0 +1,193 @@
+"""Which files an image folder holds, by split and class. Nothing is decoded here."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from compress.errors import InputError
+
+SplitName = Literal["train", "validation", "test"]
+
+_IMAGES = frozenset({".png", ".jpg", ".jpeg"})
+# Left out in silence these would change the data set; a stray text file does not.
+_OTHER_IMAGES = frozenset(
+    {".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif", ".jp2", ".ppm", ".npy"}
+)
+_LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+_VALIDATION = ("validation", "valid", "val")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFile:
+    """name: its path below the data folder, for messages and the fingerprint."""
+
+    path: Path
+    name: str
+    label: int
+    split: SplitName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Files in the order of their names. splits: those that have a folder of their own."""
+
+    classes: tuple[str, ...]
+    files: tuple[ImageFile, ...]
+    splits: frozenset[SplitName]
+    notes: tuple[str, ...]
+
+
+def list_images(folder: Path) -> Listing:
+    """A folder per class, below train/ and test/ (validation/ too) or flat.
+
+    Hidden files are left out; links are followed, a loop of them once. InputError for a folder that
+    is missing, has no class or one, an empty class, or images of other formats.
+    """
+    where = str(folder)
+    if not folder.is_dir():
+        raise InputError("no such folder", where=where)
+    top = _folders(folder)
+    roots: dict[SplitName, Path] = {"train": folder}
+    if "train" in top and _folders(top["train"]):
+        roots = {"train": top["train"]}
+        if "test" in top:
+            roots["test"] = top["test"]
+        for name in _VALIDATION:
+            if name in top and "validation" not in roots:
+                roots["validation"] = top[name]
+    classes = tuple(sorted(_folders(roots["train"])))
+    if len(classes) < 2:
+        raise InputError(
+            f"holds {len(classes)} class folders; a classifier needs two or more",
+            where=str(roots["train"]),
+            cure="make a folder per class, its images inside",
+        )
+    files: list[ImageFile] = []
+    ignored = _strays(roots, folder, top)
+    above = frozenset(_identity(place) for place in {folder, *roots.values()})
+    for split, root in roots.items():
+        below = _folders(root)
+        if unknown := sorted(set(below) - set(classes)):
+            raise InputError(
+                f"class folders {', '.join(unknown)} are not in train", where=str(root)
+            )
+        for name, place in sorted(below.items()):
+            found, other = _images(place, above)
+            ignored += other
+            if not found:
+                raise InputError(
+                    f"class folder {name} holds no PNG or JPEG files",
+                    where=str(root),
+                    cure="add images or remove the folder",
+                )
+            files.extend(
+                ImageFile(
+                    path=path,
+                    name=str(path.relative_to(folder)),
+                    label=classes.index(name),
+                    split=split,
+                )
+                for path in found
+            )
+    files.sort(key=lambda file: os.fsencode(file.name))
+    notes = (f"{ignored} files that are no images were left out",) if ignored else ()
+    return Listing(classes=classes, files=tuple(files), splits=frozenset(roots), notes=notes)
+
+
+def _folders(root: Path) -> dict[str, Path]:
+    """Folders that can be classes, by name. InputError for a name that no report could print."""
+    found = {}
+    for entry in _entries(root):
+        if entry.is_dir():
+            try:
+                entry.name.encode()
+            except UnicodeEncodeError as exc:
+                name = os.fsencode(entry.name).decode(errors="replace")
+                raise InputError(
+                    f"the folder name {name} is not UTF-8", where=str(root), cure="rename it"
+                ) from exc
+            found[entry.name] = root / entry.name
+    return found
+
+
+def _strays(roots: dict[SplitName, Path], folder: Path, top: dict[str, Path]) -> int:
+    """Files outside of class folders, which belong to no class. Counted; images are refused."""
+    places = {folder, *roots.values()}
+    count = 0
+    for place in sorted(places):
+        files = [Path(entry.path) for entry in _entries(place) if not entry.is_dir()]
+        if images := [path for path in files if path.suffix.lower() in _IMAGES | _OTHER_IMAGES]:
+            raise InputError(
+                "an image outside of the class folders belongs to no class",
+                where=_shown(images[0]),
+                cure="move it into a class folder, or away",
+            )
+        count += len(files)
+    if roots["train"] != folder:
+        outside = sorted(set(top) - {root.name for root in roots.values()})
+        if outside:
+            raise InputError(
+                f"holds {', '.join(outside)} beside train",
+                where=str(folder),
+                cure="the folders beside train may be test and validation",
+            )
+    return count
+
+
+def _images(place: Path, above: frozenset[tuple[int, int]]) -> tuple[list[Path], int]:
+    """PNG and JPEG files below a class folder, sorted, and how many others were left out."""
+    found, ignored = [], 0
+    for path in _walk(place, above):
+        suffix = path.suffix.lower()
+        if suffix in _OTHER_IMAGES:
+            raise InputError(
+                f"{suffix} files are not read", where=_shown(path), cure="convert it to PNG or JPEG"
+            )
+        if suffix not in _IMAGES:
+            ignored += 1
+        else:
+            found.append(path)
+    return sorted(found, key=os.fsencode), ignored
+
+
+def _walk(place: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    """Regular files below place. A folder that is one of those above it ends a loop of links."""
+    here = _identity(place)
+    if here in above:
+        return
+    for entry in _entries(place):
+        path = place / entry.name
+        if entry.is_dir():
+            yield from _walk(path, above | {here})
+            continue
+        try:
+            mode = path.stat().st_mode
+        except OSError as exc:
+            reason = f"a broken link or unreadable ({exc.strerror})"
+            raise InputError(reason, where=_shown(path), cure="repair or remove it") from exc
+        if not stat.S_ISREG(mode):  # a pipe would be waited on for ever
+            raise InputError("neither a file nor a folder", where=_shown(path), cure="remove it")
+        yield path
+
+
+def _identity(place: Path) -> tuple[int, int]:
+    state = place.stat()
+    return state.st_dev, state.st_ino
+
+
+def _entries(place: Path) -> list[os.DirEntry[str]]:
+    try:
+        entries = sorted(os.scandir(place), key=lambda entry: os.fsencode(entry.name))
+    except OSError as exc:
+        raise InputError(f"can't be read: {exc.strerror}", where=_shown(place)) from exc
+    return [e for e in entries if not e.name.startswith(".") and e.name not in _LITTER]
+
+
+def _shown(path: Path) -> str:
+    """A path that any output can print, whatever its bytes."""
+    return os.fsencode(path).decode(errors="replace")
