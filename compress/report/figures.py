@@ -1,0 +1,225 @@
+"""The pictures of a run, each drawn for a wide and for a narrow screen.
+
+A picture that is only scaled down can't be read on a phone, so it is drawn twice and the style
+sheet shows the one that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.values import Setting
+from compress.report import quantities as q
+from compress.report.charts.classes import choose, class_chart
+from compress.report.charts.curves import Curve, Level, curves
+from compress.report.charts.latency import (
+    Calls,
+    common_range,
+    distribution,
+    far_apart,
+    positions,
+)
+from compress.report.charts.scatter import Point, scatter
+from compress.report.charts.sizes import size_chart
+from compress.report.subjects import (
+    STUDENT,
+    TEACHER,
+    cell_of,
+    comparison_of,
+    measurement_of,
+    pair_of,
+    quality_of,
+    setting_words,
+    settings_of,
+    speed_words,
+    subject_names,
+)
+from compress.values import Epoch, Report
+
+WIDE, HALF, THIRD, NARROW = 944.0, 456.0, 296.0, 342.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """The same picture twice; narrow is empty where one drawing fits both."""
+
+    wide: str
+    narrow: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyFigures:
+    """One setting: where the models lie, and how the calls of teacher and student spread."""
+
+    heading: str
+    sentence: str
+    positions: Figure
+    distributions: tuple[Figure, ...]
+    own_axes: bool
+
+
+def latency_figures(report: Report, *, key: str) -> tuple[LatencyFigures, ...]:
+    """One group per setting whose raw samples are at hand."""
+    groups = []
+    for place, setting in enumerate(settings_of(report)):
+        models = _calls(report, setting)
+        if models:
+            groups.append(_latency_group(report, setting, models, f"{key}-latency{place}"))
+    return tuple(groups)
+
+
+def class_figure(report: Report, *, key: str) -> tuple[Figure, int] | None:
+    """Accuracy per class and the number of classes left out of the picture."""
+    pair = pair_of(report, STUDENT)
+    if pair is None or not pair.classes:
+        return None
+    chosen = choose(pair.classes)
+    figure = _twice(lambda width, k: class_chart(chosen, width=width, key=k), f"{key}-classes")
+    return figure, chosen.left_out
+
+
+def training_figures(report: Report, *, key: str) -> tuple[Figure, ...]:
+    """Training loss, validation loss and validation accuracy; the control's are dashed."""
+    runs = [
+        (name, index, history.epochs)
+        for name, index, history in (
+            (STUDENT, 1, report.history),
+            ("control", 3, report.control_history),
+        )
+        if history is not None and history.epochs
+    ]
+    if not runs:
+        return ()
+    teacher = next((s.validation_accuracy for s in report.sizes if s.stage == TEACHER), None)
+    level = Level(name="teacher", index=0, value=teacher) if teacher is not None else None
+
+    def panel(title: str, value: Callable[[Epoch], float], words: Callable[[float], str]) -> str:
+        accuracy = title == "Validation accuracy"
+        return curves(
+            tuple(
+                Curve(
+                    name=name,
+                    index=index,
+                    values=tuple(map(value, epochs)),
+                    dashed=index != 1,
+                )
+                for name, index, epochs in runs
+            ),
+            title=title,
+            words=words,
+            width=THIRD,
+            key=f"{key}-{title.lower().replace(' ', '-')}",
+            level=level if accuracy else None,
+        )
+
+    return tuple(
+        Figure(wide=drawn)
+        for drawn in (
+            panel("Validation accuracy", lambda e: e.validation_accuracy, _percent_tick),
+            panel("Validation loss", lambda e: e.validation_loss, _loss_tick),
+            panel("Training loss", lambda e: e.train_loss, _loss_tick),
+        )
+    )
+
+
+def size_figure(report: Report, *, key: str) -> Figure | None:
+    """File size at each stop."""
+    if not report.sizes:
+        return None
+    return _twice(lambda width, k: size_chart(report.sizes, width=width, key=k), f"{key}-sizes")
+
+
+def overview_figure(reports: tuple[Report, ...], *, key: str) -> Figure | None:
+    """All runs by latency, accuracy and size, at the first setting of the first run."""
+    setting = next((s for r in reports for s in settings_of(r)), None)
+    if setting is None:
+        return None
+    points: dict[str, Point] = {}
+    for report in reports:
+        for index, subject in enumerate((TEACHER, STUDENT)):
+            measurement, quality = measurement_of(report, subject), quality_of(report, subject)
+            cell = cell_of(measurement, setting)
+            if measurement is None or quality is None or cell is None:
+                continue
+            name = report.name if subject == STUDENT else f"{report.name}, teacher"
+            # Runs that share a teacher would draw it once each, at almost the same place.
+            points.setdefault(
+                measurement.digest if subject == TEACHER else f"{len(points)}",
+                Point(
+                    name=name,
+                    index=index,
+                    p50_ms=cell.latency.p50_ms,
+                    accuracy=quality.accuracy,
+                    size_bytes=measurement.size_bytes,
+                ),
+            )
+    drawn = tuple(points.values())
+    if not drawn:
+        return None
+    return _twice(lambda width, k: scatter(drawn, width=width, key=k), f"{key}-scatter")
+
+
+def _twice(draw: Callable[[float, str], str], key: str, *, wide: float = WIDE) -> Figure:
+    return Figure(wide=draw(wide, key), narrow=draw(NARROW, f"{key}-narrow"))
+
+
+def _latency_group(
+    report: Report, setting: Setting, models: tuple[Calls, ...], key: str
+) -> LatencyFigures:
+    words = setting_words(setting)
+    main = tuple(m for m in models if m.subject in (TEACHER, STUDENT)) or models[:2]
+    shown = common_range(main)
+    comparison = comparison_of(report, STUDENT, setting)
+    sentence = ""
+    if comparison is not None:
+        sentence = (
+            f"The student is {speed_words(comparison.speedup)} than the teacher "
+            f"({q.significant(comparison.speedup_low)} to {q.times(comparison.speedup_high)}, "
+            f"nominal 95 %, {len(comparison.log_ratios)} interleaved pairs of fresh processes)."
+        )
+    return LatencyFigures(
+        heading=words[0].upper() + words[1:],
+        sentence=sentence,
+        positions=_twice(
+            lambda width, k: positions(models, width=width, key=k, setting=words), f"{key}-where"
+        ),
+        distributions=tuple(
+            _twice(
+                lambda width, k, m=m: distribution(  # type: ignore[misc]
+                    m, width=width, key=k, setting=words, shown=shown
+                ),
+                f"{key}-spread{i}",
+                wide=HALF,
+            )
+            for i, m in enumerate(main)
+        ),
+        own_axes=far_apart(main),
+    )
+
+
+def _calls(report: Report, setting: Setting) -> tuple[Calls, ...]:
+    found = []
+    for index, subject in enumerate(subject_names(report)):
+        cell = cell_of(measurement_of(report, subject), setting)
+        if cell is not None and any(cell.latency.samples_ns):
+            found.append(
+                Calls(
+                    subject=subject,
+                    index=index,
+                    epochs_ms=tuple(
+                        tuple(v / 1e6 for v in epoch) for epoch in cell.latency.samples_ns
+                    ),
+                    p50_ms=cell.latency.p50_ms,
+                    p95_ms=cell.latency.p95_ms,
+                )
+            )
+    return tuple(found)
+
+
+def _percent_tick(value: float) -> str:
+    return f"{value * 100:.4g} %"
+
+
+def _loss_tick(value: float) -> str:
+    return f"{value:.3g}"

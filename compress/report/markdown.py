@@ -1,0 +1,161 @@
+"""The report as Markdown: short enough for a pull request, complete enough to decide on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from compress.report import quantities as q
+from compress.report.charts.classes import change_of, worst_first
+from compress.report.evidence import evidence_words
+from compress.report.outcome import outcome
+from compress.report.plain_text import one_line
+from compress.report.subjects import STUDENT, Entry, pair_of, subject_table
+from compress.values import Report
+
+# Every character that Markdown, or a forge's own syntax on top of it, could read as markup.
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>|#!~$@&])")
+_CLASSES = 10
+
+
+def render_markdown(report: Report) -> str:
+    """report.md. Names from data are escaped: they can't break a table or bring markup."""
+    parts = [
+        f"# {escape(report.name)}",
+        _verdict_line(report),
+        _budgets(report),
+        _subjects(report),
+        _classes(report),
+        _decisions(report),
+        _notes(report),
+        _provenance(report),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escape(text: str) -> str:
+    """One line without markup."""
+    return _MARKUP.sub(r"\\\1", one_line(text))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, align: str) -> str:
+    """align: one letter per column, l or r. Cells are escaped already."""
+    marks = {"l": "---", "r": "--:"}
+    lines = [head, [marks[a] for a in align], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _verdict_line(report: Report) -> str:
+    found = outcome(report.verdicts)
+    return f"**{found.sentence}**" + (f" ({found.counts})" if found.counts else "")
+
+
+def _budgets(report: Report) -> str:
+    if not report.verdicts:
+        return ""
+    rows = [
+        [
+            escape(v.budget) + ("" if v.level == "error" else f" ({v.level})"),
+            escape(v.observed),
+            escape(v.limit),
+            escape(v.margin),
+            f"**{v.status}**" if v.status != "pass" else v.status,
+            escape(v.reason) + (f"; waived {escape(v.waiver)}" if v.waiver else ""),
+        ]
+        for v in report.verdicts
+    ]
+    head = ("Budget", "Observed", "Limit", "Margin", "Verdict", "How it was judged")
+    return "## Budgets\n\n" + _table(head, rows, align="lrrrll")
+
+
+def _subjects(report: Report) -> str:
+    table = subject_table(report)
+    if not table.rows:
+        return ""
+    rows = [
+        [f"{escape(row.label)}, {escape(row.detail)}", *map(_entry, row.entries)]
+        for row in table.rows
+    ]
+    head = ("", *map(escape, table.subjects))
+    return "## Measured\n\n" + _table(head, rows, align="l" + "r" * len(table.subjects))
+
+
+def _entry(entry: Entry | None) -> str:
+    if entry is None:
+        return ""
+    extra = ", ".join(text for text in (entry.change, entry.interval) if text)
+    return f"{entry.text} ({extra})" if extra else entry.text
+
+
+def _classes(report: Report) -> str:
+    pair = pair_of(report, STUDENT)
+    if pair is None or not pair.classes:
+        return ""
+    ordered = worst_first(pair.classes)
+    rows = []
+    for row in ordered[:_CLASSES]:
+        change = change_of(row)
+        rows.append(
+            [
+                escape(row.name),
+                "" if row.teacher_accuracy is None else q.percent(row.teacher_accuracy, 1),
+                q.percent(row.student_accuracy, 1),
+                "" if change is None else q.points(change, 1),
+                q.count(row.lost),
+                q.count(row.gained),
+            ]
+        )
+    head = ("Class", "Teacher", "Student", "Change", "Lost", "Gained")
+    more = len(ordered) - len(rows)
+    return (
+        "## Accuracy per class, worst change first\n\n"
+        + f"{q.count(pair.lost)} answers lost, {q.count(pair.gained)} gained; the student agrees "
+        + f"with the teacher on {q.percent(pair.agreement)} of {q.count(pair.samples)} samples.\n\n"
+        + _table(head, rows, align="lrrrrr")
+        + (f"\n\n{more} more classes are in report.json." if more else "")
+    )
+
+
+def _decisions(report: Report) -> str:
+    if not report.decisions:
+        return ""
+    lines = []
+    for d in report.decisions:
+        evidence = "; ".join(f"{escape(k)} {escape(v)}" for k, v in evidence_words(d.evidence))
+        pinned = " (pinned in the recipe)" if d.pinned else ""
+        lines.append(
+            f"- {escape(d.question)}: **{escape(d.chosen)}**{pinned}. {escape(d.reason)}"
+            + (f" ({evidence})" if evidence else "")
+        )
+    return "## Decisions\n\n" + "\n".join(lines)
+
+
+def _notes(report: Report) -> str:
+    return (
+        "## Good to know\n\n" + "\n".join(f"- {escape(n)}" for n in report.notes)
+        if report.notes
+        else ""
+    )
+
+
+def _provenance(report: Report) -> str:
+    lines = [
+        f"- created {escape(report.created_at)}, seed {report.seed}",
+        f"- recipe `{_code(report.recipe_digest)}`, data `{_code(report.data_fingerprint)}`",
+        "- " + escape(", ".join(f"{name} {version}" for name, version in report.versions.items())),
+    ]
+    if report.measured is not None:
+        e = report.measured.environment
+        flags = ", ".join(e.cpu_flags)
+        lines.append(f"- {escape(e.cpu_model)}, {e.allowed_cpus} allowed CPUs; {escape(flags)}")
+    computed = [s for s in report.stages if not s.hit]
+    if report.stages:
+        spent = q.seconds(sum(s.seconds for s in computed))
+        lines.append(
+            f"- {len(computed)} of {len(report.stages)} stages computed in {spent}, the rest stored"
+        )
+    return "## Where it comes from\n\n" + "\n".join(lines)
+
+
+def _code(text: str) -> str:
+    return one_line(text).replace("`", "'")

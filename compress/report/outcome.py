@@ -1,0 +1,53 @@
+"""The verdicts of a run in one word and one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from compress.values import Status, Verdict
+
+# The worst first: an unmeasured budget hides what it would have said, so it leads.
+_ORDER: tuple[Status, ...] = ("unmeasured", "violated", "inconclusive", "waived", "pass")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """status is the worst of level `error`; None where nothing was judged."""
+
+    status: Status | None
+    sentence: str
+    counts: str
+
+
+def outcome(verdicts: tuple[Verdict, ...]) -> Outcome:
+    """Only budgets of level `error` decide; warnings are counted in the sentence."""
+    judged = [v for v in verdicts if v.level != "off"]
+    if not judged:
+        return Outcome(status=None, sentence="No budgets: nothing was judged", counts="")
+    errors = [v for v in judged if v.level == "error"]
+    warnings = [v for v in judged if v.level == "warn" and v.status not in ("pass", "waived")]
+    status: Status = next((s for s in _ORDER if any(v.status == s for v in errors)), "pass")
+    counted = Counter(v.status for v in judged)
+    sentence = _sentence(status, errors) if errors else "No budget of level error"
+    if warnings:
+        sentence += f", {_some(len(warnings), 'warning')}"
+    return Outcome(
+        status=status,
+        sentence=sentence,
+        counts=", ".join(f"{counted[s]} {s}" for s in reversed(_ORDER) if counted[s]),
+    )
+
+
+def _sentence(status: Status, errors: list[Verdict]) -> str:
+    hit = sum(v.status == status for v in errors)
+    if status in ("pass", "waived"):
+        waived = sum(v.status == "waived" for v in errors)
+        head = "All budgets pass" if len(errors) > 1 else "The budget passes"
+        return f"{head}, {waived} by waiver" if waived else head
+    words = "not measured" if status == "unmeasured" else status
+    return f"{hit} of {_some(len(errors), 'budget')} {words}"
+
+
+def _some(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
