@@ -37,7 +37,7 @@ def epoch_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def view_of_epoch(epoch: int, views: int | None) -> int:
-    """Epochs go round the stored views; without stored outputs every epoch has a view of its own."""
+    """Epochs go round the stored views; without stored outputs each has a view of its own."""
     return epoch if views is None else epoch % views
 
 

@@ -6,7 +6,6 @@ its parent but the spec, tells what it does in `events.jsonl`, and ends with its
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -19,10 +18,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from accelerate import Accelerator
+from exporters.weights import save_weights
 from filelock import FileLock
 from pydantic import TypeAdapter
 
 from compress.distill.feed import TrainingFeed
+from compress.distill.lifeline import end_with_parent
 from compress.distill.objective import build_objective
 from compress.distill.precision import try_precisions
 from compress.distill.trainer import Settings, train
@@ -35,9 +36,7 @@ from compress.tasks.build import build_task
 from compress.values import History
 from exporters.atomic import write_json, write_text
 from exporters.events import Event
-from exporters.weights import save_weights
 
-PR_SET_PDEATHSIG = 1
 MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
@@ -137,11 +136,11 @@ def main(spec_path: str) -> int:
     """The exit code of the job; an error is left in `error.json` for the parent."""
     spec = JobSpec(**json.loads(Path(spec_path).read_text()))
     workdir = Path(spec.workdir)
-    _end_with_parent(spec.parent_pid)
-    rank = int(os.environ.get("RANK", "0"))
+    rank = os.environ.get("RANK")
+    end_with_parent(spec.parent_pid if rank is None else os.getppid())
     try:
         # The job of a killed parent may still be saving: wait for it rather than race it.
-        with FileLock(workdir / f"job-{rank}.lock"):
+        with FileLock(workdir / f"job-{rank or 0}.lock"):
             run_job(spec)
     except Interrupted:
         return 128 + signal.SIGTERM
@@ -177,15 +176,6 @@ def _event_file(path: Path) -> Callable[[Event], None]:
             stream.write(json.dumps(asdict(event)) + "\n")
 
     return tell
-
-
-def _end_with_parent(parent_pid: int) -> None:
-    """SIGTERM when the parent dies, also by kill -9 (Linux)."""
-    if not sys.platform.startswith("linux") or "RANK" in os.environ:
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent_pid:
-        raise SystemExit(128 + signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Start a training job, alone or through `accelerate launch`, follow its events, wait for its end."""
+"""Start a training job, alone or through `accelerate launch`, and follow it to its end."""
 
 from __future__ import annotations
 
@@ -85,15 +85,11 @@ class _Follower:
 
 
 def _command(spec_path: Path, processes: int) -> list[str]:
-    job = str(Path(__file__).with_name("job.py"))
+    here = Path(__file__).parent
+    job = [str(here / "job.py"), str(spec_path)]
     if processes == 1:
-        return [sys.executable, "-P", job, str(spec_path)]
-    return [
-        *(sys.executable, "-P", "-m", "accelerate.commands.launch"),
-        *("--cpu", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
-        *("--num_processes", str(processes), "--main_process_port", "0"),
-        *(job, str(spec_path)),
-    ]
+        return [sys.executable, "-P", *job]
+    return [sys.executable, "-P", str(here / "spawn.py"), str(os.getpid()), str(processes), *job]
 
 
 def _environment() -> dict[str, str]:

@@ -25,7 +25,7 @@ from compress.pipeline.stages.shipping import SHIP, ship_stage
 from compress.pipeline.stages.teacher import teacher_stages
 from compress.pipeline.stages.training import TRAIN, training_stages
 from compress.recipe.load import LoadedRecipe, load_recipe
-from compress.report.files import report_files
+from compress.report.write import report_files
 from compress.store.store import Store, open_store
 from compress.tasks.build import build_task
 from compress.values import Report

@@ -1,4 +1,4 @@
-"""The training loop on a small real task: it learns, it resumes to the bit, it stops when it must."""
+"""The training loop on a small task: it learns, resumes to the bit, and stops when it must."""
 
 from __future__ import annotations
 
