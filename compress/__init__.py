@@ -1,1 +1,28 @@
+"""From a trained model and budgets to the smallest ONNX student that meets them.
 
+Names are loaded when they are first used (PEP 562): `import compress` brings no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compress.gate.judge import judge
+    from compress.pipeline.run import run
+
+__all__ = ["judge", "run"]
+
+_HOMES = {"judge": "compress.gate.judge", "run": "compress.pipeline.run"}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,8 @@
 """Make `.venv` from the lock files and install the project into it. Standard library only.
 
-Run again with nothing changed, it compares one stamp file and returns. A changed lock file, another
-Python or a moved folder makes the environment anew; a changed pyproject.toml reinstalls the project.
+Run again with nothing changed, it compares one stamp file and returns. A changed lock file,
+another Python or a moved folder makes the environment anew; a changed pyproject.toml only installs
+the project again.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def torch_requirement() -> str:
 
 
 def install_torch(pip: list[str], *, log: Path) -> None:
-    """From the configured index and find-links; where they lack that build, from PyTorch's index."""
+    """From the configured index and find-links; where they lack that build, from PyTorch's."""
     torch = torch_requirement()
     status, first = run_logged([*pip, "--retries", "2", torch], log=log)
     if status == 0:
@@ -154,8 +155,8 @@ def make_environment(venv: Path, *, log_name: str = "setup.log") -> None:
             f"cannot make {venv}: {detail[-1]}; on Debian: apt-get install python3-venv"
         )
     log = venv / log_name
-    # The lock is complete, so there is nothing to resolve; Python compiles what it imports, which is
-    # a tenth of what is installed.
+    # The lock is complete, so there is nothing to resolve; Python compiles what it imports, which
+    # is a tenth of what is installed.
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-compile"]
     install_torch(pip, log=log)
     locks = [part for path in LOCKS for part in ("-r", str(path))]
