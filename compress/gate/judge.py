@@ -1,0 +1,107 @@
+"""Budgets to verdicts, from stored evidence alone. Pure: no files, no clock, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from compress.gate.exact_rules import judge_exact
+from compress.gate.finding import Finding, no_baseline
+from compress.gate.latency_rules import judge_absolute, judge_ratio
+from compress.gate.quality_rules import judge_drop, judge_rate
+from compress.gate.waivers import Waiver, waive
+from compress.gate.wording import limit_text
+from compress.recipe.catalogue import METRICS, Limit, Metric, budget_limit
+from compress.recipe.nodes import Budget
+from compress.values import Report, Status, Verdict
+
+_WORST: tuple[Status, ...] = ("violated", "inconclusive", "pass", "unmeasured")
+
+
+def judge(
+    evidence: Report | Sequence[Report],
+    budgets: Sequence[Budget],
+    *,
+    waivers: Sequence[Waiver] = (),
+    today: date | None = None,
+) -> tuple[Verdict, ...]:
+    """One verdict per budget that is not `off`, in their order.
+
+    With several reports of one student each budget gets its worst verdict among the reports that
+    measured it: a machine that fails is not hidden by one that passes. What none measured is
+    `unmeasured`. `today` decides whether a waiver is still valid. Raises ValueError for a budget
+    that check_budget refuses, and for waivers without `today`.
+    """
+    reports = (evidence,) if isinstance(evidence, Report) else tuple(evidence)
+    if not reports:
+        raise ValueError("nothing to judge: there is no report")
+    if waivers and today is None:
+        raise ValueError("waivers need `today`: they expire")
+    active = [budget for budget in budgets if budget.level != "off"]
+    tests = max(1, sum(METRICS[budget.metric].timed for budget in active))
+    verdicts = []
+    for budget in active:
+        found = [judge_one(report, budget, tests=tests) for report in reports]
+        verdict = min(found, key=lambda verdict: _WORST.index(verdict.status))
+        for waiver in waivers:
+            if waiver.budget == budget.id and today is not None:
+                relaxed = [
+                    judge_one(report, waiver.relaxed(budget), tests=tests) for report in reports
+                ]
+                verdict = waive(verdict, waiver, relaxed, today=today)
+        verdicts.append(verdict)
+    return tuple(verdicts)
+
+
+def judge_one(report: Report, budget: Budget, *, tests: int = 1) -> Verdict:
+    """One budget on one report. tests: how many timed budgets share the level of the tests."""
+    metric, limit = METRICS[budget.metric], budget_limit(budget)
+    found = _find(report, metric, budget, limit, tests)
+    return Verdict(
+        budget=budget.id,
+        metric=budget.metric,
+        status=found.status,
+        observed=found.observed,
+        limit=limit_text(metric, limit),
+        margin=found.margin,
+        level=budget.level,
+        reason=found.reason,
+        on_inconclusive=budget.on_inconclusive,
+        missing=found.missing,
+    )
+
+
+def _find(report: Report, metric: Metric, budget: Budget, limit: Limit, tests: int) -> Finding:
+    if budget.vs == "baseline":
+        return no_baseline()
+    if metric.timed:
+        if budget.vs is None:
+            return judge_absolute(report, metric, budget, limit, tests=tests)
+        return judge_ratio(report, budget, limit, tests=tests)
+    if limit.field == "max_drop":
+        return judge_drop(report, limit)
+    if metric.name in ("accuracy", "agreement", "negative_flip_rate"):
+        return judge_rate(report, metric, limit)
+    return judge_exact(report, metric, budget, limit)
+
+
+def needs_samples(budgets: Sequence[Budget]) -> bool:
+    """Whether the raw latency samples are needed: reading them is most of a gate's time."""
+    return any(METRICS[b.metric].timed and b.vs is None and b.level != "off" for b in budgets)
+
+
+def exit_code(verdicts: Sequence[Verdict]) -> int:
+    """2 unmeasured, 1 violated, 5 no baseline, 3 inconclusive, 0 - the first that applies.
+
+    A budget of level `warn` fails nothing but by not being measured: that is never a pass.
+    """
+    if any(v.status == "unmeasured" and v.missing != "baseline" for v in verdicts):
+        return 2
+    errors = [verdict for verdict in verdicts if verdict.level == "error"]
+    if any(v.status == "violated" for v in errors):
+        return 1
+    if any(v.status == "unmeasured" for v in errors):
+        return 5
+    if any(v.status == "inconclusive" and v.on_inconclusive == "fail" for v in errors):
+        return 3
+    return 0

@@ -1,0 +1,116 @@
+"""Budgets on answers: accuracy, agreement and flips, all from counts of the same test samples."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+from compress.gate.finding import Finding, unmeasured
+from compress.gate.lookup import STUDENT, pair_of, quality_of
+from compress.gate.wording import apart, percent, points, signed
+from compress.metrics.binomial import clopper_pearson_upper
+from compress.metrics.tango import samples_needed
+from compress.recipe.catalogue import Limit, Metric
+from compress.values import PairedQuality, Report
+
+ALPHA = 0.05  # one-sided, of every accuracy test
+POWER = 0.9  # of the sample size that a too small test set is told
+_NO_PAIR = "teacher and student were not compared on the same samples"
+_MOST = 100_000_000
+
+
+def judge_drop(report: Report, limit: Limit) -> Finding:
+    """Accuracy against the teacher: the true difference is above -limit (Tango's score test)."""
+    pair = pair_of(report)
+    if pair is None:
+        return unmeasured(_NO_PAIR)
+    floor = -limit.value
+    low, high = pair.difference_low_bound, pair.difference_high_bound
+    counts = f"{pair.samples:,} samples, {pair.lost:,} lost, {pair.gained:,} gained"
+    observed = f"{signed(points(pair.difference))} (at worst {signed(apart(points, low, floor))})"
+    margin = signed(points(low - floor))
+    if low >= floor:
+        reason = f"Tango lower bound at 95 %, {counts}"
+        return Finding(status="pass", observed=observed, margin=margin, reason=reason)
+    if high < floor:
+        reason = f"even the Tango upper bound at 95 % is {signed(points(high))}, {counts}"
+        return Finding(status="violated", observed=observed, margin=margin, reason=reason)
+    proven = f"too few samples: {pair.samples:,} prove a drop of at most {points(max(-low, 0.0))}"
+    wanted = f"the budget is {points(limit.value)}"
+    reason = f"{proven}, {wanted}: {_enough(pair, limit.value)}; {counts}"
+    return Finding(status="inconclusive", observed=observed, margin=margin, reason=reason)
+
+
+def _enough(pair: PairedQuality, margin: float) -> str:
+    """How many samples would do, if the rates seen here are the true ones."""
+    if not 0 < margin < 1:
+        return "no number of samples proves equality"
+    if pair.difference <= -margin:
+        # More samples would not prove it: they would show the violation. Mirrored, the same test.
+        over = -pair.difference - margin
+        return (
+            "the observed drop is above it, and more samples are likely to show a violation"
+            if over > 0
+            else "the observed drop is the limit itself"
+        )
+    psi = (pair.gained + pair.lost) / pair.samples
+    needed = samples_needed(margin, psi, pair.difference, alpha=ALPHA, power=POWER)
+    return _about(needed)
+
+
+def _about(needed: float | None) -> str:
+    if needed is None or needed > _MOST:
+        return "more samples than are practical are needed at this rate"
+    digits = max(0, len(str(int(needed))) - 2)
+    rounded = math.ceil(needed / 10**digits) * 10**digits
+    return f"about {rounded:,} are needed at these rates"
+
+
+def judge_rate(report: Report, metric: Metric, limit: Limit) -> Finding:
+    """A share of test samples against `max` or `min`: exact one-sided 95 % binomial bounds."""
+    if metric.name == "accuracy":
+        quality = quality_of(report, STUDENT)
+        if quality is None:
+            return unmeasured("the student's accuracy was not measured")
+        samples, events = quality.samples, round(quality.accuracy * quality.samples)
+    else:
+        pair = pair_of(report)
+        if pair is None:
+            return unmeasured(_NO_PAIR)
+        agreed = round(pair.agreement * pair.samples)
+        samples = pair.samples
+        events = pair.lost if metric.name == "negative_flip_rate" else agreed
+    return _against(samples, events, limit)
+
+
+def _against(samples: int, events: int, limit: Limit) -> Finding:
+    rate = events / samples
+    high = clopper_pearson_upper(events, samples, confidence=1 - ALPHA)
+    low = 1 - clopper_pearson_upper(samples - events, samples, confidence=1 - ALPHA)
+    upward = limit.field == "min"
+    careful, hopeful = (low, high) if upward else (high, low)
+    room = careful - limit.value if upward else limit.value - careful
+    observed = f"{percent(rate)} (at worst {apart(percent, careful, limit.value)})"
+    margin = signed(points(room))
+    how = f"exact binomial bound at 95 %, {events:,} of {samples:,} samples"
+    if room >= 0:
+        return Finding(status="pass", observed=observed, margin=margin, reason=how)
+    if (hopeful < limit.value) if upward else (hopeful > limit.value):
+        reason = f"even at best {percent(hopeful)}, {how}"
+        return Finding(status="violated", observed=observed, margin=margin, reason=reason)
+    met_here = rate > limit.value if upward else rate < limit.value
+    more = (
+        _about(_rate_samples(rate, limit.value))
+        if met_here
+        else "the observed rate is past it, and more samples are likely to show a violation"
+    )
+    reason = f"too few samples: the limit lies inside the bounds; {more}; {how}"
+    return Finding(status="inconclusive", observed=observed, margin=margin, reason=reason)
+
+
+def _rate_samples(rate: float, limit: float) -> float:
+    """n = ((z_a sqrt(p0 q0) + z_b sqrt(p1 q1)) / (p1 - p0))^2, the normal approximation."""
+    normal = NormalDist()
+    null = normal.inv_cdf(1 - ALPHA) * math.sqrt(limit * (1 - limit))
+    true = normal.inv_cdf(POWER) * math.sqrt(rate * (1 - rate))
+    return max(1.0, ((null + true) / (rate - limit)) ** 2)

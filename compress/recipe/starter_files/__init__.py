@@ -1,0 +1,1 @@
+"""Files that `distil init` writes, as data."""
