@@ -1,0 +1,86 @@
+"""Float or int8: which of two files is shipped. Pure: numbers in, a decision in words out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from benchmarks.values import Comparison
+from compress.values import Decision
+
+_QUESTION = "quantize"
+_SLACK = 1e-9  # accuracies are counts over samples; their difference is exact but for rounding
+
+
+def choose_quantization(
+    *,
+    kind: Literal["auto", "static"],
+    float32_accuracy: float,
+    int8_accuracy: float,
+    samples: int,
+    max_drop: float,
+    comparison: Comparison | None,
+) -> Decision:
+    """`int8` when its accuracy holds and, under `auto`, when it is also faster; else `float32`.
+
+    Accuracies in [0, 1] over the same validation samples; max_drop is a fraction. comparison has
+    the float file as reference and the int8 file as candidate; None: speed was not measured,
+    which under `auto` never ships int8.
+    """
+    drop = float32_accuracy - int8_accuracy
+    holds = drop <= max_drop + _SLACK
+    faster = comparison is not None and comparison.verdict == "faster"
+    chosen = "int8" if holds and (faster or kind == "static") else "float32"
+    accuracy = _accuracy_words(drop, samples=samples, max_drop=max_drop, holds=holds)
+    speed = _speed_words(comparison)
+    if chosen == "int8" and faster:
+        reason = f"int8 {speed}, and {accuracy}"
+    elif chosen == "int8":
+        reason = f"`static` was asked for and {accuracy}; int8 {speed}"
+    elif holds:
+        reason = f"float32 is kept: int8 {speed}, though {accuracy}"
+    else:
+        reason = f"float32 is kept: {accuracy}; int8 {speed}"
+    evidence: dict[str, Any] = {
+        "kind": kind,
+        "float32_accuracy": float32_accuracy,
+        "int8_accuracy": int8_accuracy,
+        "samples": samples,
+        "max_drop": max_drop,
+        "speedup": comparison and comparison.speedup,
+        "speedup_low": comparison and comparison.speedup_low,
+        "speedup_high": comparison and comparison.speedup_high,
+        "verdict": comparison and comparison.verdict,
+        "batch": comparison and comparison.setting.batch,
+        "threads": comparison and comparison.setting.threads,
+    }
+    return Decision(question=_QUESTION, chosen=chosen, reason=reason, evidence=evidence)
+
+
+def _accuracy_words(drop: float, *, samples: int, max_drop: float, holds: bool) -> str:
+    limit = f"the limit is {100 * max_drop:.2f} pp"
+    if abs(drop) < _SLACK:
+        change = "its accuracy is the same"
+    else:
+        change = f"it {'loses' if drop > 0 else 'gains'} {100 * abs(drop):.2f} pp of accuracy"
+    tail = limit if holds else f"more than allowed: {limit}"
+    return f"{change} on {samples:,} validation samples ({tail})"
+
+
+def _speed_words(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return "was not timed"
+    setting = comparison.setting
+    place = f"at batch {setting.batch}, {setting.threads} thread{'s'[: setting.threads > 1]}"
+    if comparison.verdict == "identical":
+        return "is the same file"
+    numbers = (
+        f"{comparison.speedup:.2f}x (95 % interval {comparison.speedup_low:.2f} to "
+        f"{comparison.speedup_high:.2f}x) {place}"
+    )
+    words = {
+        "faster": "is faster:",
+        "slower": "is slower:",
+        "no-slower": "is not proven faster:",
+        "inconclusive": "is not proven faster (inconclusive):",
+    }
+    return f"{words[comparison.verdict]} {numbers}"

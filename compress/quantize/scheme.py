@@ -1,0 +1,35 @@
+"""Which integers an int8 file holds, by what the processor's dot-product instructions take."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+_VNNI = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+_ARM = frozenset({"asimd", "asimddp", "neon", "i8mm", "sve"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Int8Scheme:
+    """Weights are always signed and symmetric, one scale per output channel."""
+
+    activations: Literal["uint8", "int8"]
+    symmetric: bool  # activations: zero point 0
+    weight_bits: Literal[7, 8]
+
+
+def scheme_for(cpu_flags: Collection[str]) -> Int8Scheme:
+    """The scheme for a processor with these flags (names of /proc/cpuinfo).
+
+    x86 with VNNI: unsigned activations; signed ones fall off the fast kernels and are no faster
+    than float. Without VNNI, pairs of products are added in 16 bits and saturate, which 7-bit
+    weights avoid. ARM: signed, symmetric. Unknown: 7-bit weights, which are right everywhere.
+    Source: onnxruntime.quantization.quantize_static, "Choosing parameters for CPU inference".
+    """
+    flags = frozenset(cpu_flags)
+    if flags & _VNNI:
+        return Int8Scheme(activations="uint8", symmetric=False, weight_bits=8)
+    if flags & _ARM:
+        return Int8Scheme(activations="int8", symmetric=True, weight_bits=8)
+    return Int8Scheme(activations="uint8", symmetric=False, weight_bits=7)
