@@ -6,7 +6,8 @@ import html
 import re
 import unicodedata
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$@])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]!|~$])")
+_REFERENCE = re.compile(r"([@#]|:(?=//))")
 
 
 def printable(text: str) -> str:
@@ -25,8 +26,12 @@ def _escaped(character: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Text for a cell of a table: no markup, no HTML, no mention of a person, one line."""
-    return _MARKDOWN.sub(r"\\\1", html.escape(printable(text), quote=False)).replace("://", ":\\//")
+    """Text for a cell of a table: one line, no markup, no HTML, no link, nobody is mentioned.
+
+    An empty comment after @, # and : keeps them from becoming mentions, references and links.
+    """
+    escaped = _MARKDOWN.sub(r"\\\1", html.escape(printable(text), quote=False))
+    return _REFERENCE.sub(r"\1<!-- -->", escaped)
 
 
 def xml(text: str) -> str:

@@ -22,7 +22,7 @@ from compress.gate.wording import (
     times,
 )
 from compress.recipe.catalogue import Limit, Metric
-from compress.recipe.checks import P95_EPOCHS
+from compress.recipe.checks import P95_EPOCHS, epochs_needed
 from compress.recipe.nodes import Budget
 from compress.values import Report
 
@@ -62,8 +62,7 @@ def judge_ratio(report: Report, budget: Budget, limit: Limit, *, tests: int) -> 
     word = limit_test(ratios, change.limit, tests=tests, seed=report.measured.seed)
     reason = _paired_reason(report, setting, len(ratios))
     if word == "inconclusive":
-        few = not looks(len(ratios), tests=tests)
-        why = f"{len(ratios)} epochs are too few" if few else "the limit is within the noise"
+        why = _why_open(len(ratios), tests)
         reason = f"{why}; {_LONGER}; {reason}"
     return Finding(
         status="pass" if word == "met" else word,
@@ -71,6 +70,14 @@ def judge_ratio(report: Report, budget: Budget, limit: Limit, *, tests: int) -> 
         margin=change.margin,
         reason=reason,
     )
+
+
+def _why_open(epochs: int, tests: int) -> str:
+    if looks(epochs, tests=tests):
+        return "the limit is within the noise"
+    needed = epochs_needed(tests)
+    budgets = "a comparison" if tests == 1 else f"{tests} budgets on time together"
+    return f"too few samples: {budgets} need {needed} epochs, there are {epochs}"
 
 
 def _change(limit: Limit, speedups: tuple[float, float, float], *, epochs: int) -> _Change:

@@ -79,13 +79,13 @@ def apart(write: Callable[[Number, int], str], value: Number, limit: Number) -> 
 
 
 def limit_text(metric: Metric, limit: Limit) -> str:
-    """<= 12 MiB, >= 8x, >= -3.5 pp, <= +2 %."""
-    write = WRITERS[metric.unit]
+    """<= 12 MiB, >= 8x, >= -3.5 pp, <= +2 %; `max` and `min` in the unit that was written."""
     match limit.field:
-        case "max":
-            return f"<= {write(limit.value, 6)}"
-        case "min":
-            return f">= {write(limit.value, 6)}"
+        case "max" | "min":
+            sign = "<=" if limit.field == "max" else ">="
+            unit = limit.text.lstrip("+-.0123456789eE ").strip()
+            written = f"{limit.text[: -len(unit)].strip()} {unit}" if unit else ""
+            return f"{sign} {written or WRITERS[metric.unit](limit.value, 6)}"
         case "max_drop":
             return f">= {points(-limit.value, 6)}" if limit.value else ">= 0 pp"
         case "max_increase":

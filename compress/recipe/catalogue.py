@@ -127,7 +127,7 @@ class Limit:
 
     field: str
     value: float
-    text: str  # as it is printed, with its unit
+    text: str  # with its unit; of `max` and `min` as the user wrote it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +198,7 @@ def budget_limit(budget: Budget) -> Limit:
     match given:
         case "max" | "min":
             number = metric.parse(value)
-            return Limit(field=given, value=number, text=metric.write(number))
+            return Limit(field=given, value=number, text=value)
         case "max_drop":
             return Limit(field=given, value=value, text=format_percentage_points(value))
         case "max_increase":

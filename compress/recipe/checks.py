@@ -61,14 +61,19 @@ def _too_few_epochs(budgets: tuple[Budget, ...], bench: Bench) -> Iterator[Probl
         if budget.metric == "latency.p95":
             needed, why = P95_EPOCHS, "a p95"
         elif budget.vs is not None:
-            # 2 / 2^epochs is the smallest p of a sign-flip test, and the budgets share its level.
-            needed = 10 + math.ceil(math.log2(len(timed)))
+            needed = epochs_needed(len(timed))
             why = "a comparison" if len(timed) == 1 else f"{len(timed)} budgets on time"
         else:
             needed, why = 3, "an interval"
         if bench.epochs < needed:
             what = f"needs {needed} epochs for {why}, and bench.epochs is {bench.epochs}"
             yield ("budgets", index, "id"), what, f"write `epochs: {needed}` in bench"
+
+
+def epochs_needed(tests: int) -> int:
+    """Epochs below which no sign-flip test can end: 2 / 2^epochs is the smallest p that it gives,
+    and `tests` budgets share a level of 2 / 2^10 at the first look."""
+    return 10 + math.ceil(math.log2(tests))
 
 
 def _is_timed(budget: Budget) -> bool:
