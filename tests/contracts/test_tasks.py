@@ -234,8 +234,6 @@ def test_labels_of_a_sample_stay_with_it(kind: Kind, tmp_path: Path) -> None:
     for seed in (0, 1):
         task = _build(node, tmp_path, seed=seed)
         for samples in (task.train, task.validation, task.test()):
-            for index, row, label in zip(
-                samples.ids, samples.inputs, samples.labels, strict=True
-            ):
+            for index, row, label in zip(samples.ids, samples.inputs, samples.labels, strict=True):
                 expected = held.setdefault(int(index), (row.tobytes(), int(label)))
                 assert expected == (row.tobytes(), int(label))

@@ -96,9 +96,15 @@ def test_each_part_happens_as_often_as_asked() -> None:
 def test_views_are_pinned() -> None:
     """Stored teacher outputs and trainings that resume were made with these very bits."""
     numbers = uniform(7, 3, np.array([0, 5, 59_999]), draws=2)
-    assert hashlib.sha256(numbers.astype("<f8").tobytes()).hexdigest() == "739b5aff41f4e71a3f309a99d174b694aa304eb2cd6df5ded5d84cacacf85661"
+    assert (
+        hashlib.sha256(numbers.astype("<f8").tobytes()).hexdigest()
+        == "739b5aff41f4e71a3f309a99d174b694aa304eb2cd6df5ded5d84cacacf85661"
+    )
     view = augment(_images(), SPEC, seed=0, view=1, sample_index=np.arange(N))
-    assert hashlib.sha256(view.numpy().tobytes()).hexdigest() == "8bd74df7a980445d7589b933c5dbf026fd640f967862dc1d2393d16619464d17"
+    assert (
+        hashlib.sha256(view.numpy().tobytes()).hexdigest()
+        == "8bd74df7a980445d7589b933c5dbf026fd640f967862dc1d2393d16619464d17"
+    )
 
 
 @settings(max_examples=30, deadline=None)
