@@ -95,7 +95,7 @@ def cell_feeds(artifact: OnnxArtifact, inputs: Inputs, *, batch: int) -> dict[st
         if not fits:
             what = f"{spec.name} was given {array.shape}; it takes {_listed([spec])}"
             raise InputError(what, where=where, cure="give samples of the model's own shape")
-        feeds[spec.name] = np.ascontiguousarray(array)
+        feeds[spec.name] = np.asarray(array, order="C")  # ascontiguousarray makes a scalar (1,)
     return feeds
 
 
