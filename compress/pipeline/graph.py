@@ -24,8 +24,8 @@ from compress.pipeline.stage import (
     needed,
     why_hit,
 )
-from compress.store.index import Entry
-from compress.store.keys import StageKey, canonical, explain_miss
+from compress.store.index import Entry, Found
+from compress.store.keys import StageKey, canonical, why_missed
 from compress.store.store import Store
 from compress.values import StageRecord
 from exporters.atomic import sha256_bytes
@@ -83,11 +83,13 @@ def plan_stages(stages: Sequence[Stage], *, store: Store) -> tuple[Planned, ...]
             planned.append(Planned(stage=stage.name, key=None, hit=False, why=why))
             continue
         key = key_of(stage, inputs_of(stage, entries, store))
-        entry = store.index.get(key)
-        if entry is not None:
-            entries[stage.name] = entry
-        why = why_hit(entry) if entry is not None else explain_miss(key, store.index)
-        hit = entry is not None
+        found = store.index.find(key)
+        if found.entry is not None:
+            entries[stage.name] = found.entry
+            why = why_hit(found.entry)
+        else:
+            why = why_missed(key, found, store.index)
+        hit = found.entry is not None
         planned.append(Planned(stage=stage.name, key=key.digest, hit=hit, why=why))
     return tuple(planned)
 
@@ -104,9 +106,10 @@ def _finish(
 ) -> Finished:
     store.hold(key)
     began = clock()
-    entry = None if fresh else store.index.get(key)
+    found = Found(entry=None) if fresh else store.index.find(key)
+    entry = found.entry
     if entry is None:
-        why = "--fresh" if fresh else explain_miss(key, store.index)
+        why = "--fresh" if fresh else why_missed(key, found, store.index)
 
         def tell(message: str) -> None:
             on_event(Event("wait", stage.name, f"{message}, who computes the same"))

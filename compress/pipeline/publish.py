@@ -80,16 +80,28 @@ def predict_source() -> bytes:
 def finish_publication(folder: Path) -> bool:
     """Complete a publication that was cut short, or drop what was staged for one; whether it did.
 
-    Raises DistilError when a staged file was damaged since.
+    Raises DistilError when a staged file was damaged since, or can't be put in its place.
     """
     journal_path, staging = folder / JOURNAL_NAME, folder / STAGING_NAME
     if not journal_path.exists():
         shutil.rmtree(staging, ignore_errors=True)
         return False
-    journal = _read_journal(journal_path)
+    try:
+        _replace_all(folder, _read_journal(journal_path))
+        shutil.rmtree(staging, ignore_errors=True)
+        journal_path.unlink()
+        _sync_folder(folder)
+    except OSError as exc:
+        what = f"the new files can't be put in place: {exc.strerror or exc}"
+        cure = "run the same command again to complete it"
+        raise DistilError(what, where=str(exc.filename or folder), cure=cure) from exc
+    return True
+
+
+def _replace_all(folder: Path, journal: _Journal) -> None:
     order = [*sorted(journal.files.items()), (MANIFEST_NAME, journal.manifest)]
     for name, digest in order:
-        staged, target = staging / name, folder / name
+        staged, target = folder / STAGING_NAME / name, folder / name
         if staged.exists():
             if sha256_file(staged) != digest:
                 raise _broken(folder, f"the staged {name} was damaged")
@@ -99,13 +111,9 @@ def finish_publication(folder: Path) -> bool:
         elif not target.is_file() or sha256_file(target) != digest:
             raise _broken(folder, f"the staged {name} is gone")
     for name, digest in journal.obsolete.items():
-        with suppress(OSError, InputError):  # gone already, or changed by its owner: theirs now
-            if sha256_file(folder / name) == digest:
-                (folder / name).unlink()
-    shutil.rmtree(staging, ignore_errors=True)
-    journal_path.unlink()
-    _sync_folder(folder)
-    return True
+        old = folder / name
+        if old.is_file() and sha256_file(old) == digest:  # changed by its owner: theirs now
+            old.unlink()
 
 
 def interrupted_publication(folder: Path) -> bool:

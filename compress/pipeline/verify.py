@@ -78,4 +78,10 @@ def _present(root: Path) -> list[str]:
         ]
         links = [name for name in folders if (here / name).is_symlink()]
         found += [(here / name).relative_to(root).as_posix() for name in (*names, *links)]
-    return sorted(name for name in found if name != MANIFEST_NAME and not name.startswith(_OURS))
+    return sorted(name for name in found if name != MANIFEST_NAME and not _ours(name))
+
+
+def _ours(name: str) -> bool:
+    last = name.rpartition("/")[2]
+    unfinished = last.startswith(".") and last.endswith(".tmp")  # of a writer that was killed
+    return unfinished or name.startswith(_OURS)

@@ -80,7 +80,9 @@ class Blobs:
             stamp = _stamp(target)
         except OSError as exc:
             self._verified.pop(digest, None)
-            raise BlobMissing(f"no stored file {digest[:12]}", where=str(self.folder)) from exc
+            raise BlobMissing(
+                f"the stored file {digest[:12]} is gone", where=str(self.folder)
+            ) from exc
         if self._verified.get(digest) == stamp:
             return target
         if sha256_file(target) != digest:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from exporters.atomic import sha256_bytes
 
 if TYPE_CHECKING:
-    from compress.store.index import Entry, Index
+    from compress.store.index import Entry, Found, Index
 
 Json = Any  # a JSON scalar, list or mapping: recursive, which JSON libraries type as Any too
 _ABSENT: Final = object()
@@ -66,10 +66,12 @@ def explain_miss(key: StageKey, index: Index) -> str:
 
     Nearest: fewest changed leaves, then the most recent.
     """
-    found = index.find(key)
-    if found.damage:
-        return found.damage
-    return explain_change(key, index.entries(stage=key.stage))
+    return why_missed(key, index.find(key), index)
+
+
+def why_missed(key: StageKey, found: Found, index: Index) -> str:
+    """As explain_miss, after a look-up: what is damaged is moved aside by the first one."""
+    return found.damage or explain_change(key, index.entries(stage=key.stage))
 
 
 def explain_change(key: StageKey, entries: Iterable[Entry]) -> str:
@@ -116,7 +118,7 @@ def _differ(old: object, new: object) -> bool:
 
 def _dotted(path: tuple[str | int, ...]) -> str:
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.removeprefix(".")
+    return _one_line(text.removeprefix("."))
 
 
 def _brief(value: object) -> str:
@@ -125,5 +127,9 @@ def _brief(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     if len(text) == 64 and all(letter in "0123456789abcdef" for letter in text):
         return text[:12]
-    text = text.encode("unicode_escape").decode("ascii")
+    text = _one_line(text)
     return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
+
+
+def _one_line(text: str) -> str:
+    return text.encode("unicode_escape").decode("ascii")

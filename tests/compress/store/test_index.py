@@ -145,7 +145,7 @@ def test_an_entry_whose_files_were_not_stored_is_refused(tmp_path: Path) -> None
         created_at="2026-11-24",
         seconds=0,
     )
-    with pytest.raises(DistilError, match="no stored file 000000000000"):
+    with pytest.raises(DistilError, match="the stored file 000000000000 is gone"):
         Index(tmp_path).put(entry)
     assert Index(tmp_path).get(KEY) is None
 
