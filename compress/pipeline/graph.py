@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compress.pipeline.interrupt import interruptible
+from compress.pipeline.interrupt import RESUME, interruptible
 from compress.pipeline.stage import (
     Finished,
     Inputs,
@@ -58,10 +58,11 @@ def run_stages(
     digest of its inputs. SIGINT and SIGTERM end in Interrupted; the same call then resumes.
     """
     check_graph(stages)
+    cure = "run the same command again; --fresh starts over" if fresh else RESUME
     finished: dict[str, Finished] = {}
     for stage in stages:
         entries = {name: done.entry for name, done in finished.items()}
-        with interruptible(f"stage {stage.name}"):
+        with interruptible(f"stage {stage.name}", cure=cure):
             inputs = inputs_of(stage, entries, store)
             with _boundary(stage, inputs, store):
                 key = key_of(stage, inputs)

@@ -11,13 +11,15 @@ from typing import NoReturn
 
 from exporters.errors import Interrupted
 
+RESUME = "run the same command again to resume"
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM arrived. A KeyboardInterrupt, so that no `except Exception` swallows it."""
 
 
 @contextmanager
-def interruptible(what: str) -> Iterator[None]:
+def interruptible(what: str, *, cure: str = RESUME) -> Iterator[None]:
     """Turn SIGINT and SIGTERM within the block into Interrupted; what names the work.
 
     A handler of the caller's for SIGTERM is kept: it need only raise KeyboardInterrupt. Outside the
@@ -30,16 +32,15 @@ def interruptible(what: str) -> Iterator[None]:
     try:
         yield
     except Terminated as exc:
-        raise _stopped(what, signal.SIGTERM) from exc
+        raise _stopped(what, cure, signal.SIGTERM) from exc
     except KeyboardInterrupt as exc:
-        raise _stopped(what, signal.SIGINT) from exc
+        raise _stopped(what, cure, signal.SIGINT) from exc
     finally:
         if ours:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _stopped(what: str, number: signal.Signals) -> Interrupted:
-    cure = "run the same command again to resume"
+def _stopped(what: str, cure: str, number: signal.Signals) -> Interrupted:
     return Interrupted(f"stopped in {what}", signal_number=int(number), cure=cure)
 
 

@@ -42,10 +42,10 @@ class Training:
         (folder / "weights").write_bytes(b"w" * STEPS)
         return StageResult(files={"weights": folder / "weights"})
 
-    def run(self) -> Finished:
+    def run(self, *, fresh: bool = False) -> Finished:
         stage = Stage(name="train", version=1, parts=lambda _: {}, compute=self.compute)
         with open_store(self.root / "cache") as store:
-            return run_stages([stage], store=store, on_event=quiet)["train"]
+            return run_stages([stage], store=store, fresh=fresh, on_event=quiet)["train"]
 
     def steps(self) -> list[int]:
         return [int(line) for line in self.log.read_text().split()]
@@ -71,6 +71,11 @@ def test_sigterm_ends_in_interrupted_and_resumes(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGTERM) is before
     Training(tmp_path).run()
     assert Training(tmp_path).steps() == [0, 1, 2, 3, 4]
+
+
+def test_a_stopped_fresh_run_says_that_it_starts_over(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted, match="run the same command again; --fresh starts over"):
+        Training(tmp_path, strike_at=2, number=signal.SIGTERM).run(fresh=True)
 
 
 def test_ctrl_c_ends_in_interrupted_with_its_own_number(tmp_path: Path) -> None:

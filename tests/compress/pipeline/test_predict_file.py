@@ -18,6 +18,7 @@ from test_publish import FACTS
 from compress.pipeline.manifest import Preprocessing
 from compress.pipeline.publish import predict_source, publish
 from compress.pipeline.verify import verify_run
+from compress.tasks.image_decode import decode_image
 
 HEIGHT, WIDTH = 4, 6
 CLASSES = ("dark", "bright")
@@ -49,10 +50,11 @@ def model(channels: int) -> bytes:
     return made.SerializeToString()
 
 
-def make_run(folder: Path, *, channels: int = 1, resize: str | None = None) -> Path:
-    made = Preprocessing(
-        input_name="images", shape=(channels, HEIGHT, WIDTH), scale=1 / 255, resize=resize
-    )
+def make_run(
+    folder: Path, *, channels: int = 1, resize: str | None = None, side: int | None = None
+) -> Path:
+    shape = (channels, HEIGHT, WIDTH) if side is None else (channels, side, side)
+    made = Preprocessing(input_name="images", shape=shape, scale=1 / 255, resize=resize)
     folder.mkdir(parents=True, exist_ok=True)
     publish(
         {"student.onnx": model(channels), "predict.py": predict_source()},
@@ -124,6 +126,33 @@ def test_it_is_importable_and_takes_what_numpy_takes(
     assert [name for name, _ in predict(grey(*[0, 255] * 70))] == ["dark", "bright"] * 70
     assert predict(np.zeros((0, 1, HEIGHT, WIDTH))) == []
     predict_template._student.cache_clear()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"])
+def test_an_image_file_is_read_as_the_task_reads_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, channels: int
+) -> None:
+    from compress.pipeline import predict_template
+
+    levels = np.random.default_rng(0).integers(0, 256, (9, 13, 4), dtype=np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(levels[..., 0].astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(levels, mode="RGBA").convert(mode)
+    if mode == "CMYK":
+        image = Image.fromarray(levels, mode="CMYK")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    path = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")
+    image.save(path, exif=exif)
+    predict_template._student.cache_clear()
+    run = make_run(tmp_path / "run", channels=channels, resize="bilinear", side=5)
+    monkeypatch.setattr(predict_template, "FOLDER", run)
+    read = predict_template._read(path)
+    predict_template._student.cache_clear()
+    expected = decode_image(path.read_bytes(), size=5, channels=channels, where=str(path))
+    np.testing.assert_array_equal(predict_template._as_batch(read, (channels, 5, 5))[0], expected)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -244,3 +246,12 @@ def test_the_live_log_and_the_cache_of_predict_are_no_problem(tmp_path: Path) ->
     (tmp_path / "__pycache__" / "predict.cpython-311.pyc").write_bytes(b"")
     os.mkdir(tmp_path / ".distil.staged")
     assert problems(tmp_path) == []
+
+
+def test_verifying_and_caring_for_the_cache_load_neither_torch_nor_numpy() -> None:
+    code = (
+        "import sys, compress.pipeline.verify, compress.store.cache, compress.pipeline.run_lock;"
+        "print(sorted({'torch', 'numpy', 'onnx', 'onnxruntime', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
