@@ -72,10 +72,8 @@ def _shown(value: object) -> str:
 
 
 def parse_size(text: object) -> int:
-    """Bytes. '12MiB' -> 12582912. A part of a byte is an error."""
+    """Bytes; what is less than a byte is dropped. '12MiB' -> 12582912, '1.2MiB' -> 1258291."""
     size = parse_quantity(text, SIZES, example="12MiB")
-    if size != int(size):
-        raise ValueError(f"{_shown(text)} is not a whole number of bytes; write it like 12MiB")
     return int(size)
 
 
