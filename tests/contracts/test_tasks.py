@@ -118,7 +118,8 @@ def _python(folder: Path) -> TaskNode:
         "from compress.tasks import ArrayData\n"
         "def data():\n"
         "    with np.load(Path(__file__).parent / 'own.npz') as s:\n"
-        "        return ArrayData(train=(s['a'][:, None], s['b']), test=(s['c'][:, None], s['d']),\n"
+        "        return ArrayData(train=(s['a'][:, None], s['b']),\n"
+        "                         test=(s['c'][:, None], s['d']),\n"
         f"                         classes={CLASSES!r})\n"
     )
     return PythonTask(kind="python", target="own.py:data")

@@ -23,7 +23,7 @@ def test_the_split_of_the_shipped_teacher_never_changes() -> None:
 
 @pytest.mark.parametrize(("n", "count"), [(1, 1), (10, 10), (10, 0), (10, 5000), (0, 1)])
 def test_a_split_that_leaves_nothing_is_refused(n: int, count: int) -> None:
-    with pytest.raises(InputError, match="task.validation"):
+    with pytest.raises(InputError, match=r"task\.validation"):
         validation_indices(n, count, seed=0)
 
 
