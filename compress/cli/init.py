@@ -1,0 +1,79 @@
+"""`distil init`: a starter recipe with a gate file, or the JSON Schemas of both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from compress.cli.invocation import Invocation
+from compress.cli.options import Debug, JsonFile, Quiet, Verbose
+from compress.cli.streams import printable
+
+# Name in the user's folder -> file beside this one.
+STARTER = {
+    "recipe.yaml": "recipe.yaml",
+    "distil.gate.yaml": "distil.gate.yaml",
+    "model.py": "model.py.txt",
+}
+SCHEMAS = ("recipe.schema.json", "distil.gate.schema.json")
+
+Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the files go.")]
+Schema = Annotated[
+    bool, typer.Option("--schema", help="Write the JSON Schemas of recipe and gate file instead.")
+]
+
+
+def init(
+    folder: Folder = Path(),
+    schema: Schema = False,
+    json_file: JsonFile = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Write a starter recipe, or the JSON Schemas.
+
+    A recipe, a model and a gate file to change; nothing is overwritten.
+    """
+    with Invocation("init", json_file=json_file, quiet=quiet, verbose=verbose, debug=debug) as call:
+        from exporters.atomic import write_text
+
+        files = _schemas() if schema else _starter()
+        if not schema:  # a schema is ours, a recipe is the user's
+            _refuse_existing([folder / name for name in files])
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            write_text(folder / name, text)
+            call.say(printable(str(folder / name)))
+        call.result = {"files": [folder / name for name in files]}
+        if not schema:
+            call.note("next: change the marked lines, then `distil run recipe.yaml`")
+
+
+def _starter() -> dict[str, str]:
+    from importlib.resources import files
+
+    source = files("compress.cli") / "starter"
+    return {name: (source / kept).read_text("utf-8") for name, kept in STARTER.items()}
+
+
+def _schemas() -> dict[str, str]:
+    import json
+
+    from compress.gate.schema import gate_schema
+    from compress.recipe.schema import recipe_schema
+
+    texts = (json.dumps(made(), indent=2) + "\n" for made in (recipe_schema, gate_schema))
+    return dict(zip(SCHEMAS, texts, strict=True))
+
+
+def _refuse_existing(paths: list[Path]) -> None:
+    from compress.errors import InputError
+
+    for path in paths:
+        if path.exists() or path.is_symlink():
+            raise InputError(
+                "is there already", where=str(path), cure="move it away, or name another folder"
+            )
