@@ -84,8 +84,8 @@ def _read(path: Path) -> bytes:
         if not stat.S_ISREG(found.st_mode):  # a pipe would block, a device would never end
             raise InputError("is no plain file", cure="give an .onnx file")
         if found.st_size > _LARGEST:
-            data = path.open("rb").read(4096)
-            looks = looks_like(data)
+            with path.open("rb") as stream:
+                looks = looks_like(stream.read(4096))
             what = looks.what if looks else "larger than 2 GiB, which no ONNX file can be"
             raise RefusedModel(what, cure=looks.cure if looks else "store its weights beside it")
         return path.read_bytes()
