@@ -103,7 +103,7 @@ def _folders(root: Path) -> dict[str, Path]:
     """Folders that can be classes, by name. InputError for a name that no report could print."""
     found = {}
     for entry in _entries(root):
-        if entry.is_dir():
+        if _is_folder(entry):
             try:
                 entry.name.encode()
             except UnicodeEncodeError as exc:
@@ -120,7 +120,7 @@ def _strays(roots: dict[SplitName, Path], folder: Path, top: dict[str, Path]) ->
     places = {folder, *roots.values()}
     count = 0
     for place in sorted(places):
-        files = [Path(entry.path) for entry in _entries(place) if not entry.is_dir()]
+        files = [Path(entry.path) for entry in _entries(place) if not _is_folder(entry)]
         if images := [path for path in files if path.suffix.lower() in _IMAGES | _OTHER_IMAGES]:
             raise InputError(
                 "an image outside of the class folders belongs to no class",
@@ -162,7 +162,7 @@ def _walk(place: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
         return
     for entry in _entries(place):
         path = place / entry.name
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _walk(path, above | {here})
             continue
         try:
@@ -178,6 +178,13 @@ def _walk(place: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
 def _identity(place: Path) -> tuple[int, int]:
     state = place.stat()
     return state.st_dev, state.st_ino
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; said when it is looked at as a file
+        return False
 
 
 def _entries(place: Path) -> list[os.DirEntry[str]]:
