@@ -61,8 +61,8 @@ def compare(
         tell(Event("progress", "compare", "waiting for another measurement on this host"))
 
     ratios: list[float] = []
-    begun = time.monotonic()
-    with exclusive_timing(waiting), staged(artifacts, inputs=inputs, batches=[batch]) as subjects:
+    with staged(artifacts, inputs=inputs, batches=[batch]) as subjects, exclusive_timing(waiting):
+        begun = time.monotonic()
         rng = random.Random(seed)
         calls = {(i, batch): probe(s, setting, pace=pace)[1] for i, s in enumerate(subjects)}
         while len(ratios) < most_epochs and time.monotonic() - begun < limit_s:

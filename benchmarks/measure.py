@@ -79,8 +79,8 @@ def measure(
         tell(Event("progress", "measure", "waiting for another measurement on this host"))
 
     with (
-        exclusive_timing(waiting),
         staged(timed, inputs=inputs, batches=settings.batch) as staged_subjects,
+        exclusive_timing(waiting),  # last: what doesn't fit is said without a wait
     ):
         rng = random.Random(seed)
         groups: list[_Group] = []

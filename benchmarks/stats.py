@@ -42,7 +42,7 @@ def percentile(values: Sequence[float] | Floats, q: float) -> float:
 
 
 def median_interval(
-    values: Sequence[float], *, seed: int, level: float = 0.95, resamples: int = 10_000
+    values: Sequence[float] | Floats, *, seed: int, level: float = 0.95, resamples: int = 10_000
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the median; each value is one epoch. Nominal level."""
     found = np.asarray(values, dtype=np.float64)

@@ -33,7 +33,7 @@ def hurried() -> Pace:
 def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
     """make_model(name, layers=1, batch="batch", seed=0): (batch, 4) -> MatMul ... -> (batch, 4)."""
 
-    def make(name: str, *, layers: int = 1, batch: object = "batch", seed: int = 0) -> Path:
+    def make(name: str, *, layers: int = 1, batch: int | str = "batch", seed: int = 0) -> Path:
         rng = np.random.default_rng(seed)
         weights = [rng.standard_normal((4, 4)).astype(np.float32) for _ in range(layers)]
         graph = helper.make_graph(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -38,7 +39,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *, ratio: float, spread: float) -> 
 
 
 @pytest.fixture
-def pair(make_model) -> tuple[Path, Path]:  # type: ignore[no-untyped-def]
+def pair(make_model: Callable[..., Path]) -> tuple[Path, Path]:
     return make_model("one", seed=1), make_model("two", seed=2)
 
 
@@ -84,8 +85,8 @@ def test_resolve_goes_on_until_faster_has_a_name(
 
 
 def test_the_same_bytes_are_identical_and_not_timed(
-    monkeypatch: pytest.MonkeyPatch, make_model
-) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch, make_model: Callable[..., Path]
+) -> None:
     seen = pretend(monkeypatch, ratio=1.0, spread=0.1)
     one, same = make_model("same", seed=3), make_model("same", seed=3)
     found = compare(one, same, inputs=ROWS, seed=0)

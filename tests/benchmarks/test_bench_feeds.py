@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchmarks.feeds import cell_feeds, random_inputs, read_shapes
 from exporters.errors import InputError
@@ -55,10 +56,10 @@ def test_a_fixed_batch_is_measured_as_it_is() -> None:
 
 def test_an_input_without_a_batch_is_fed_whole() -> None:
     model = artifact(("x", "float32", ("n", 2)), ("table", "float32", (7, 3)), ("k", "float32", ()))
-    given = {
+    given: dict[str, NDArray[np.generic]] = {
         "x": np.ones((1, 2), np.float32),
         "table": np.ones((7, 3), np.float32),
-        "k": np.float32(2).reshape(()),
+        "k": np.array(2, np.float32),
     }
     shapes = {name: array.shape for name, array in cell_feeds(model, given, batch=8).items()}
     assert shapes == {"x": (8, 2), "table": (7, 3), "k": ()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from exporters.events import Event
 ROWS = np.random.default_rng(0).random((3, 4), dtype=np.float32)
 
 
-def test_every_subject_has_every_cell_and_a_comparison(make_model, hurried: Pace) -> None:  # type: ignore[no-untyped-def]
+def test_every_subject_has_every_cell_and_a_comparison(
+    make_model: Callable[..., Path], hurried: Pace
+) -> None:
     teacher, student = make_model("teacher", layers=6), make_model("student", layers=1)
     events: list[Event] = []
     found = measure(
@@ -58,7 +61,7 @@ def test_every_subject_has_every_cell_and_a_comparison(make_model, hurried: Pace
     assert progress[-1] == 1.0
 
 
-def test_aa_times_a_file_against_itself(make_model, hurried: Pace) -> None:  # type: ignore[no-untyped-def]
+def test_aa_times_a_file_against_itself(make_model: Callable[..., Path], hurried: Pace) -> None:
     model = make_model("same")
     found = measure(
         {"a": model, "b": model},
@@ -73,7 +76,9 @@ def test_aa_times_a_file_against_itself(make_model, hurried: Pace) -> None:  # t
     assert found.measurements[0].cells != found.measurements[1].cells
 
 
-def test_a_single_model_is_measured_without_a_comparison(make_model, hurried: Pace) -> None:  # type: ignore[no-untyped-def]
+def test_a_single_model_is_measured_without_a_comparison(
+    make_model: Callable[..., Path], hurried: Pace
+) -> None:
     settings = BenchSettings(batch=(1,), epochs=1)
     found = measure(
         {"m": make_model("alone")}, inputs=ROWS, settings=settings, seed=0, pace=hurried
@@ -91,7 +96,7 @@ def test_percentiles_need_enough_samples() -> None:
     assert enough.throughput_per_s == pytest.approx(4 / 1.000033e-3)
 
 
-def test_a_missing_provider_is_exit_4(make_model, hurried: Pace) -> None:  # type: ignore[no-untyped-def]
+def test_a_missing_provider_is_exit_4(make_model: Callable[..., Path], hurried: Pace) -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         return  # nothing is missing here
     settings = BenchSettings(devices=("cuda",), batch=(1,), epochs=1)
@@ -101,7 +106,7 @@ def test_a_missing_provider_is_exit_4(make_model, hurried: Pace) -> None:  # typ
     assert "\n" not in str(caught.value)
 
 
-def test_more_threads_than_allowed_cpus_are_refused(make_model) -> None:  # type: ignore[no-untyped-def]
+def test_more_threads_than_allowed_cpus_are_refused(make_model: Callable[..., Path]) -> None:
     settings = BenchSettings(threads=(1, allowed_cpus() + 1))
     with pytest.raises(InputError, match="allowed CPU"):
         measure({"m": make_model("threads")}, inputs=ROWS, settings=settings, seed=0)
@@ -114,7 +119,7 @@ def test_a_page_for_a_model_is_refused_before_anything_starts(tmp_path: Path) ->
         measure({"m": page}, inputs=ROWS, settings=BenchSettings(), seed=0)
 
 
-def test_a_fixed_batch_that_is_not_asked_for_is_refused(make_model) -> None:  # type: ignore[no-untyped-def]
+def test_a_fixed_batch_that_is_not_asked_for_is_refused(make_model: Callable[..., Path]) -> None:
     with pytest.raises(InputError, match="measure it at batch 2"):
         measure({"m": make_model("fixed", batch=2)}, inputs=ROWS, settings=BenchSettings(), seed=0)
 
@@ -140,4 +145,4 @@ def test_public_names_are_functions_whoever_was_imported_first() -> None:
     assert callable(benchmarks.compare)
     assert run_epoch.__module__ == "benchmarks.epochs"
     with pytest.raises(AttributeError, match="no attribute 'mesure'"):
-        _ = benchmarks.mesure  # type: ignore[attr-defined]
+        _ = benchmarks.mesure

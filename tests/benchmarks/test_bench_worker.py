@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +97,28 @@ def test_closing_leaves_no_process_and_no_descriptor() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_a_killed_parent_leaves_no_worker() -> None:
+    script = (
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from pathlib import Path\n"
+        "from benchmarks.process import WorkerProcess\n"
+        "worker = WorkerProcess(source=Path('net.onnx'))\n"
+        "print(worker.pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == -9
+    status = Path(f"/proc/{int(run.stdout)}/stat")
+    for _ in range(200):
+        # A zombie has ended; whoever inherited it has not looked yet.
+        if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    pytest.fail(f"the worker {run.stdout} outlived its parent")
+
+
 def test_a_file_that_the_runtime_refuses_is_refused_by_name(tmp_path: Path) -> None:
     broken = tmp_path / "copy.onnx"
     broken.write_bytes(b"\x08\x08")
@@ -105,7 +129,7 @@ def test_a_file_that_the_runtime_refuses_is_refused_by_name(tmp_path: Path) -> N
     assert "copy.onnx" not in str(caught.value)
 
 
-def test_wrong_feeds_are_refused(make_model, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_feeds_are_refused(make_model: Callable[..., Path], tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.ones((1, 4)))
     feeds = {"1": {"h0": str(tmp_path / "x.npy")}, "2": {"other": str(tmp_path / "x.npy")}}
     opened = {"path": str(make_model("wrong")), "threads": 1, "device": "cpu"}
@@ -117,8 +141,8 @@ def test_wrong_feeds_are_refused(make_model, tmp_path: Path) -> None:  # type: i
             worker.ask("time", batch=2, calls=1)
 
 
-def test_memory_is_that_of_the_child_though_the_parent_holds_500_mb(  # type: ignore[no-untyped-def]
-    make_model, hurried: Pace
+def test_memory_is_that_of_the_child_though_the_parent_holds_500_mb(
+    make_model: Callable[..., Path], hurried: Pace
 ) -> None:
     held = np.ones(500_000_000, dtype=np.uint8)
     artifacts = open_subjects({"m": make_model("memory", layers=2)})
@@ -131,7 +155,9 @@ def test_memory_is_that_of_the_child_though_the_parent_holds_500_mb(  # type: ig
     assert 1 <= calls <= hurried.most_calls
 
 
-def test_copies_lie_at_paths_of_equal_length_and_leave_nothing(make_model) -> None:  # type: ignore[no-untyped-def]
+def test_copies_lie_at_paths_of_equal_length_and_leave_nothing(
+    make_model: Callable[..., Path],
+) -> None:
     artifacts = open_subjects({"a": make_model("a"), "much-longer": make_model("much-longer-name")})
     with staged(artifacts, inputs=ROWS, batches=[1, 32]) as subjects:
         first, second = (str(subject.model) for subject in subjects)
@@ -141,7 +167,9 @@ def test_copies_lie_at_paths_of_equal_length_and_leave_nothing(make_model) -> No
     assert not Path(first).parent.parent.exists()
 
 
-def test_external_data_travels_with_its_model(tmp_path: Path, make_model) -> None:  # type: ignore[no-untyped-def]
+def test_external_data_travels_with_its_model(
+    tmp_path: Path, make_model: Callable[..., Path]
+) -> None:
     import onnx
 
     model = onnx.load(make_model("outside", layers=2))
@@ -177,8 +205,8 @@ def test_the_worker_loads_numpy_and_onnxruntime_alone() -> None:
 
 
 def test_folders_of_our_names_in_the_users_repository_do_no_harm(
-    make_model, tmp_path: Path
-) -> None:  # type: ignore[no-untyped-def]
+    make_model: Callable[..., Path], tmp_path: Path
+) -> None:
     for name in ("benchmarks", "compress", "exporters"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise SystemExit('the wrong package')")
