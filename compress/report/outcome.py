@@ -25,8 +25,8 @@ def outcome(verdicts: tuple[Verdict, ...]) -> Outcome:
     judged = [v for v in verdicts if v.level != "off"]
     if not judged:
         return Outcome(status=None, sentence="No budgets: nothing was judged", counts="")
-    errors = [v for v in judged if v.level == "error"]
-    warnings = [v for v in judged if v.level == "warn" and v.status not in ("pass", "waived")]
+    warnings = [v for v in judged if _only_warns(v)]
+    errors = [v for v in judged if v.level == "error" and v not in warnings]
     status: Status = next((s for s in _ORDER if any(v.status == s for v in errors)), "pass")
     counted = Counter(v.status for v in judged)
     sentence = _sentence(status, errors) if errors else "No budget of level error"
@@ -36,6 +36,15 @@ def outcome(verdicts: tuple[Verdict, ...]) -> Outcome:
         status=status,
         sentence=sentence,
         counts=", ".join(f"{counted[s]} {s}" for s in reversed(_ORDER) if counted[s]),
+    )
+
+
+def _only_warns(verdict: Verdict) -> bool:
+    """Something to say that doesn't decide: level warn, or inconclusive where the budget allows."""
+    if verdict.status in ("pass", "waived"):
+        return False
+    return verdict.level == "warn" or (
+        verdict.status == "inconclusive" and verdict.on_inconclusive == "warn"
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -51,7 +50,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
 def _item(name: str, words: str) -> RenderableType:
     text = Text(one_line(name), style="bold")
     text.append(f": {one_line(words)}", style="not bold")
-    return Padding(text, (0, 0, 0, 1))
+    return text
 
 
 def _new_table() -> Table:
@@ -59,7 +58,7 @@ def _new_table() -> Table:
 
 
 def _subjects(table: SubjectTable) -> RenderableType:
-    """The main pair with its ratio; control rows below, since 80 columns hold no more."""
+    """The main pair and how they compare; control rows below, since 80 columns hold no more."""
     main = [s for s in (TEACHER, STUDENT) if s in table.subjects] or list(table.subjects[:1])
     controls = [s for s in table.subjects if s not in main]
     settings, common = _settings(table)
@@ -68,7 +67,7 @@ def _subjects(table: SubjectTable) -> RenderableType:
     for subject in main:
         grid.add_column(one_line(subject), justify="right", no_wrap=True)
     if TEACHER in main:
-        grid.add_column("ratio", justify="right", no_wrap=True)
+        grid.add_column("vs teacher", justify="right", no_wrap=True)
     for row in table.rows:
         places = [table.subjects.index(s) for s in main]
         entries = [row.entries[p] for p in places]

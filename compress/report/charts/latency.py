@@ -100,7 +100,7 @@ def distribution(
     calls = sorted(value for epoch in model.epochs_ms for value in epoch)
     scale = Scale(low=low, high=high, start=8, end=width - 8)
     kind = series_class(model.index)
-    top, ground = 32.0, 124.0
+    top, ground = 36.0, 128.0
     lane = min(6.0, 60.0 / max(1, len(model.epochs_ms)))
     bottom = ground + 10 + lane * len(model.epochs_ms)
     body = [
@@ -118,7 +118,7 @@ def distribution(
     beyond = f"{q.count(slower)} of {q.count(len(calls))} calls slower, up to " if slower else ""
     if beyond:
         beyond += f"{q.milliseconds(calls[-1])} \u2192"
-        body.append(label(width - 8, 12, beyond, anchor="end", kind="muted"))
+        body.append(label(width - 8, 10, beyond, anchor="end", kind="muted"))
     middles = [median(e) for e in model.epochs_ms if e]
     return picture(
         width,
@@ -138,7 +138,7 @@ def _tick_count(width: float) -> int:
 
 def _shown_range(model: Calls) -> tuple[float, float]:
     calls = sorted(value for epoch in model.epochs_ms for value in epoch)
-    high = calls[min(len(calls) - 1, int(len(calls) * 0.99))]
+    high = calls[int((len(calls) - 1) * 0.99)]
     low, high = padded(calls[int(len(calls) * 0.001)], max(high, model.p95_ms or 0.0))
     return max(low, 0.0), high
 
@@ -180,5 +180,5 @@ def _quantile_marks(
             if left
             else label(start, top - 6, words, kind=f"strong {kind}")
         )
-        free = start + room + 6
+        free = start + room + 12
     return parts

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from html import escape
 
-CHARACTER = 7.3  # px per character at the charts' 12 px text, in the widest common font
+CHARACTER = 7.6  # px per character of the charts' 12 px text, bold, in the widest common font
 
 
 def tag(name: str, *children: str, **attributes: str | float | None) -> str:

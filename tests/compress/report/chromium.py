@@ -48,11 +48,15 @@ class Page:
     def __init__(self, read: int, write: int) -> None:
         self._read, self._write, self._buffer, self._last = read, write, b"", 0
         self._session: str | None = None
+        self._target = ""
         self.events: list[dict[str, Any]] = []
 
     def open(self, path: Path, *, width: int, dark: bool = False) -> None:
         """Load a local file and wait until it is loaded."""
+        if self._session is not None:
+            self.close()
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self._target = target
         attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
@@ -71,6 +75,11 @@ class Page:
         self.events.clear()
         self.send("Page.navigate", url=path.resolve().as_uri())
         self._wait(lambda: any(e["method"] == "Page.loadEventFired" for e in self.events))
+
+    def close(self) -> None:
+        """Close the tab; the browser stays."""
+        self._session = None
+        self.send("Target.closeTarget", targetId=self._target)
 
     def evaluate(self, expression: str) -> Any:
         """Value of a JavaScript expression; AssertionError when it throws."""

@@ -1,0 +1,291 @@
+"""Numbers, sentences, Markdown, JUnit, terminal: the right words, unbroken by names from data."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from compress.report import quantities as q
+from compress.report import render_junit, render_markdown, summary_table
+from compress.report.evidence import evidence_words
+from compress.report.outcome import outcome
+from compress.report.plain_text import one_line, typeset, visible
+from compress.report.subjects import subject_table
+from compress.values import ClassChange, Report, Verdict
+from tests.compress.report.sample import plain_report, sample_report
+
+HOSTILE = "</script><b>|`x`\x1b[31m\n::error::\u202e%" + "long" * 60
+
+
+def hostile_report() -> Report:
+    """The sample with a hostile name wherever a name can be."""
+    report = sample_report()
+    pair = report.pairs[0]
+    classes = (
+        ClassChange(
+            name=HOSTILE,
+            samples=1000,
+            teacher_accuracy=0.9,
+            student_accuracy=0.7,
+            lost=210,
+            gained=10,
+        ),
+        *pair.classes,
+    )
+    return dataclasses.replace(
+        report,
+        name=HOSTILE,
+        task=HOSTILE,
+        recipe_text=HOSTILE,
+        notes=(HOSTILE,),
+        versions={HOSTILE: HOSTILE},
+        pairs=(dataclasses.replace(pair, classes=classes), *report.pairs[1:]),
+        verdicts=(
+            dataclasses.replace(
+                report.verdicts[3], budget=HOSTILE, reason=HOSTILE, observed=HOSTILE
+            ),
+            dataclasses.replace(report.verdicts[0], waiver=HOSTILE, status="waived"),
+        ),
+        decisions=(
+            dataclasses.replace(
+                report.decisions[0], question=HOSTILE, evidence={HOSTILE: [HOSTILE, 1.5]}
+            ),
+        ),
+        stages=(
+            dataclasses.replace(
+                report.stages[0], stage=HOSTILE, why=HOSTILE, outputs={HOSTILE: "0"}
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (q.milliseconds(0.1886), "0.189 ms"),
+        (q.milliseconds(2.5), "2.50 ms"),
+        (q.milliseconds(0.0052), "5.20 us"),
+        (q.milliseconds(1320), "1.32 s"),
+        (q.size(512), "512 B"),
+        (q.size(119_872), "117 KiB"),
+        (q.size(2_842_112), "2.71 MiB"),
+        (q.size(1024 * 1023.9), "1.00 MiB"),
+        (q.percent(0.9260), "92.60 %"),
+        (q.points(-0.025), "-2.50 pp"),
+        (q.points(0.003, 1), "+0.3 pp"),
+        (q.per_second(5263.2), "5,260 /s"),
+        (q.seconds(0.04), "0.0 s"),
+        (q.seconds(118.4), "1 min 58 s"),
+        (q.seconds(3900), "1 h 5 min"),
+        (q.times(148.4), "148x"),
+        (q.times_less(2_842_112, 119_872, "smaller", "larger"), "23.7x smaller"),
+        (q.times_less(1.0, 1.4, "faster", "slower"), "1.40x slower"),
+        (q.times_less(1.0, 1.0001, "faster", "slower"), "the same"),
+        (q.significant(9.996), "10.0"),
+        (q.significant(0), "0"),
+    ],
+)
+def test_quantities_carry_their_units(text: str, expected: str) -> None:
+    assert text == expected
+
+
+def _verdict(status: str, level: str = "error") -> Verdict:
+    return dataclasses.replace(sample_report().verdicts[0], status=status, level=level)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status", "sentence"),
+    [
+        ((), None, "No budgets: nothing was judged"),
+        ((_verdict("pass"),), "pass", "The budget passes"),
+        ((_verdict("pass"),) * 3, "pass", "All budgets pass"),
+        ((_verdict("pass"), _verdict("waived")), "waived", "All budgets pass, 1 by waiver"),
+        ((_verdict("pass"), _verdict("violated")), "violated", "1 of 2 budgets violated"),
+        (
+            (_verdict("violated"), _verdict("unmeasured")),
+            "unmeasured",
+            "1 of 2 budgets not measured",
+        ),
+        (
+            (_verdict("pass"), _verdict("violated", "warn")),
+            "pass",
+            "The budget passes, 1 warning",
+        ),
+        ((_verdict("violated", "off"),), None, "No budgets: nothing was judged"),
+        ((_verdict("inconclusive"),), "inconclusive", "1 of 1 budget inconclusive"),
+        (
+            (
+                _verdict("pass"),
+                dataclasses.replace(_verdict("inconclusive"), on_inconclusive="warn"),
+            ),
+            "pass",
+            "The budget passes, 1 warning",
+        ),
+    ],
+)
+def test_the_worst_budget_of_level_error_gives_the_outcome(
+    verdicts: tuple[Verdict, ...], status: str | None, sentence: str
+) -> None:
+    found = outcome(verdicts)
+    assert (found.status, found.sentence) == (status, sentence)
+
+
+def test_controls_come_after_teacher_and_student() -> None:
+    table = subject_table(sample_report())
+    assert table.subjects == ("teacher", "student", "teacher int8", "student on labels")
+    rows = {(row.label, row.detail): row.entries for row in table.rows}
+    size = rows["File size", "ONNX file"]
+    assert size[1] is not None
+    assert (size[1].text, size[1].change, size[1].direction) == (
+        "117 KiB",
+        "23.7x smaller",
+        "better",
+    )
+    accuracy = rows["Test accuracy", "10,000 samples, 95 % interval"]
+    assert accuracy[1] is not None
+    assert (accuracy[1].change, accuracy[1].direction) == ("-2.50 pp", "worse")
+    assert accuracy[1].interval == "92.07 to 93.10 %"
+    assert rows["Agreement with teacher", "same answer on the same sample"][0] is None
+
+
+def test_what_was_not_measured_has_no_row() -> None:
+    table = subject_table(plain_report())
+    assert table.subjects == ("student",)
+    assert [row.label for row in table.rows] == ["Test accuracy"]
+
+
+def test_evidence_gets_units_from_its_keys() -> None:
+    words = dict(
+        evidence_words(
+            {
+                "int8_accuracy": 0.9277,
+                "student_ms": 0.19,
+                "speedup_interval": [1.59, 1.68],
+                "inner": {"size_bytes": 2048},
+                "kept": True,
+                "unknown": None,
+                "raw": list(range(40)),
+            }
+        )
+    )
+    assert words["int8 accuracy"] == "92.77 %"
+    assert words["student"] == "0.190 ms"
+    assert words["speedup interval"] == "1.59x to 1.68x"
+    assert words["inner, size"] == "2.00 KiB"
+    assert words["kept"] == "yes"
+    assert words["unknown"] == "unknown"
+    assert words["raw"].endswith("11 and 28 more")
+
+
+def test_control_characters_become_visible() -> None:
+    assert visible("a\x1b[31m\u202eb\ud800\nc") == "a\\x1b[31m\\u202eb\\ud800\nc"
+    assert one_line("a\n\n b\tc") == "a b c"
+    assert (
+        typeset("-2 pp [-3, 1] a-1 x -> y >= 2")
+        == "\u22122 pp [\u22123, 1] a-1 x \u2192 y \u2265 2"
+    )
+
+
+def test_markdown_has_verdict_budgets_and_classes() -> None:
+    text = render_markdown(sample_report())
+    assert "**1 of 5 budgets violated, 2 warnings**" in text
+    assert "| size | 117 KiB | \\<= 300 KiB | 183 KiB | pass |" in text
+    assert "| Shirt | 84.9 % | 75.7 % | -9.2 pp | 98 | 6 |" in text
+    assert text.index("| Shirt |") < text.index("| Trouser |")
+    assert "- quantize: **int8**." in text
+
+
+def test_markdown_tables_keep_their_columns_under_hostile_names() -> None:
+    text = render_markdown(hostile_report())
+    assert "\x1b" not in text
+    assert "<b>" not in text.replace("\\<b\\>", "")
+    for block in text.split("\n\n"):
+        rows = [line for line in block.splitlines() if line.startswith("|")]
+        widths = {line.replace("\\|", "").count("|") for line in rows}
+        assert len(widths) <= 1
+    assert not any(line.startswith("::") for line in text.splitlines())
+
+
+def test_junit_fails_what_is_violated_and_skips_the_rest() -> None:
+    suite = ElementTree.fromstring(render_junit(sample_report())).find("testsuite")
+    assert suite is not None
+    assert {k: suite.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "7",
+        "failures": "1",
+        "errors": "0",
+        "skipped": "3",
+    }
+    failure = suite.find("testcase[@name='tiny']/failure")
+    assert failure is not None
+    assert failure.get("type") == "budget"
+    assert failure.get("message") == "violated: 117 KiB, limit <= 100 KiB"
+    assert suite.find("testcase[@name='memory']/skipped") is not None
+    assert suite.find("testcase[@name='gpu-speed']/skipped") is not None  # level warn
+    case = suite.find("testcase[@name='speed']")
+    assert case is not None
+    assert case.get("classname") == "distil.gate.fashion"
+    assert case.find("failure") is None
+    limit = case.find("properties/property[@name='limit']")
+    assert limit is not None
+    assert limit.get("value") == ">= 8x"
+
+
+def test_junit_reports_an_unmeasured_budget_as_an_error() -> None:
+    report = dataclasses.replace(sample_report(), verdicts=(_verdict("unmeasured"),))
+    suite = ElementTree.fromstring(render_junit(report)).find("testsuite")
+    assert suite is not None
+    assert suite.get("errors") == "1"
+    assert suite.find("testcase/error") is not None
+
+
+def test_junit_is_valid_xml_under_hostile_names() -> None:
+    suite = ElementTree.fromstring(render_junit(hostile_report())).find("testsuite")
+    assert suite is not None
+    assert suite[0].get("name") == visible(HOSTILE).replace("\n", " ") or suite[0].get(
+        "name"
+    ) == visible(HOSTILE)
+
+
+def _terminal(report: Report, *, width: int = 80, color: bool = False) -> str:
+    console = Console(
+        width=width,
+        file=io.StringIO(),
+        force_terminal=color,
+        color_system="truecolor" if color else None,
+    )
+    console.print(summary_table(report))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_terminal_table_fits_80_columns_without_colour() -> None:
+    text = _terminal(sample_report())
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in text
+    assert "\u2026" not in text  # nothing is cut
+    assert any(
+        line.split() == ["File", "size", "2.71", "MiB", "117", "KiB", "23.7x", "smaller"]
+        for line in lines
+    )
+    assert any(
+        line.startswith("Latency p50, batch 32") and "15.5x faster" in line for line in lines
+    )
+    assert any(line.startswith("tiny") and line.rstrip().endswith("violated") for line in lines)
+    assert lines[-1] == "1 of 5 budgets violated, 2 warnings"
+    assert "quantize: int8;" in text
+
+
+def test_names_from_data_are_no_terminal_commands_and_no_markup() -> None:
+    report = dataclasses.replace(hostile_report(), notes=("[red]not red[/red]", HOSTILE))
+    text = _terminal(report)
+    assert "\x1b" not in text
+    assert "[red]not red[/red]" in text
+
+
+def test_a_run_without_budgets_says_so() -> None:
+    assert _terminal(plain_report()).splitlines()[-1] == "No budgets: nothing was judged"
