@@ -1,1 +1,0 @@
-"""Files that `distil init` writes, as data."""
