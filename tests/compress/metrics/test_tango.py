@@ -77,7 +77,7 @@ def test_measured_figures_of_the_method() -> None:
 
 
 @given(COUNTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_bounds_are_roots_and_enclose_the_difference(counts: tuple[int, int, int]) -> None:
     gained, lost, n = counts
     low, high = difference_low_bound(gained, lost, n), difference_high_bound(gained, lost, n)
@@ -89,7 +89,7 @@ def test_bounds_are_roots_and_enclose_the_difference(counts: tuple[int, int, int
 
 
 @given(COUNTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_one_more_loss_never_raises_the_bound(counts: tuple[int, int, int]) -> None:
     gained, lost, n = counts
     if gained + lost < n:
