@@ -132,13 +132,14 @@ def test_mutants_are_opened_or_refused_and_never_anything_else(tmp_path: Path) -
 
 def test_paths_that_are_no_file_are_input_errors(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for path, words in [
+    cases: list[tuple[Path | str, str]] = [
         (tmp_path / "absent.onnx", "no such file"),
         (tmp_path, "is a folder"),
         (tmp_path / "pipe", "is no plain file"),
         ("/dev/zero", "is no plain file"),
         ("a\0b", "can't be read"),
-    ]:
+    ]
+    for path, words in cases:
         with pytest.raises(InputError, match=words) as caught:
             open_artifact(path)
         assert type(caught.value) is InputError

@@ -143,13 +143,14 @@ def test_batches_are_concatenated_in_order(linear: Path, batch: int) -> None:
 
 def test_wrong_samples_are_input_errors(linear: Path, tmp_path: Path) -> None:
     session = open_session(linear)
-    for inputs, batch, words in [
+    cases: list[tuple[NDArray[Any], int, str]] = [
         (SAMPLES.astype(np.float64), 1, "is float32, the samples are float64"),
         (SAMPLES[:, :1], 4, r"takes \('batch', 2\), the samples are \(4, 1\)"),
         (SAMPLES[..., None], 4, "the samples are"),
         (SAMPLES[:0], 4, "no samples to run"),
         (SAMPLES, 0, "a batch of 0"),
-    ]:
+    ]
+    for inputs, batch, words in cases:
         with pytest.raises(InputError, match=words):
             run_batches(session, inputs, batch=batch)
     fixed = open_session(save(linear_model(WEIGHT, batch=4), tmp_path / "fixed.onnx"))
@@ -174,7 +175,8 @@ def test_a_second_input_and_a_lost_batch_axis_are_named(tmp_path: Path) -> None:
 
 
 def _scores(x: NDArray[np.float32]) -> NDArray[Any]:
-    return x @ WEIGHT.astype(np.float32)
+    scores: NDArray[Any] = x @ WEIGHT.astype(np.float32)
+    return scores
 
 
 def test_parity_of_the_same_function_passes_at_each_batch(linear: Path) -> None:
@@ -189,11 +191,11 @@ def _shifted(x: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def _swapped(x: NDArray[np.float32]) -> NDArray[Any]:
-    return _scores(x)[:, ::-1]
+    return np.flip(_scores(x), axis=1)
 
 
 def _batch_dependent(x: NDArray[np.float32]) -> NDArray[Any]:
-    return _scores(x) + x.mean(axis=0, keepdims=True) @ WEIGHT.astype(np.float32)
+    return _scores(x) + _scores(x.mean(axis=0, keepdims=True))
 
 
 def _not_a_number(x: NDArray[np.float32]) -> NDArray[Any]:

@@ -131,7 +131,8 @@ print(json.dumps([same, bool((state == t.torch.get_rng_state()).all())]))
 
 class NoOnnxForm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return torch.linalg.eigvals(x).real
+        values: Tensor = torch.linalg.eigvals(x)
+        return values.real
 
 
 class BakedBatch(nn.Module):
