@@ -13,7 +13,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import compress
 from compress import errors
 from compress.errors import DistilError, Interrupted
 from exporters.atomic import write_text
@@ -94,7 +93,7 @@ def _command(spec_path: Path, processes: int) -> list[str]:
 
 def _environment() -> dict[str, str]:
     """PYTHONPATH names the folder of these packages; a user's own `compress/` can't come first."""
-    root = str(Path(compress.__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     return {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": path, "ACCELERATE_USE_CPU": "true"}
 

@@ -88,6 +88,7 @@ def facts_of(loaded: LoadedRecipe, context: Context, *, created_at: str) -> Fact
             input_name=task.input_name,
             shape=tuple(task.train.inputs.shape[1:]),
             scale=task.scale,
+            resize="bilinear" if recipe.task.kind == "image-folder" else None,
         ),
         machine=dict(context.machine),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.environment import allowed_cpus, machine_fingerprint
+from benchmarks.environment import machine_fingerprint
 from compress.pipeline.assemble import assemble_report, facts_of
 from compress.pipeline.context import Context
 from compress.pipeline.event_log import EventLog
@@ -29,6 +29,7 @@ from compress.report.write import report_files
 from compress.store.store import Store, open_store
 from compress.tasks.build import build_task
 from compress.values import Report
+from exporters.cpus import allowed_cpus
 from exporters.events import Event
 
 

@@ -1,0 +1,230 @@
+"""Whole runs on real data that the tests make: from recipe to a folder that can be deployed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+
+from compress.pipeline.run import RunResult, plan, run
+from compress.pipeline.verify import verify_run
+from compress.values import Report
+from exporters.events import Event
+
+PROJECTS = Path(__file__).parents[1] / "projects"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def finished(
+    shapes: Path, store: Path, events: list[Event], tmp_path_factory: pytest.TempPathFactory
+) -> RunResult:
+    out = tmp_path_factory.mktemp("out") / "run"
+    return run(shapes / "recipe.yaml", out=out, cache=store, on_event=events.append)
+
+
+def test_the_run_folder_holds_what_the_readme_names(finished: RunResult) -> None:
+    names = {path.name for path in finished.folder.iterdir() if not path.name.startswith(".")}
+    assert names >= {
+        "student.onnx",
+        "student.safetensors",
+        "manifest.json",
+        "report.json",
+        "report.html",
+        "report.md",
+        "junit.xml",
+        "events.jsonl",
+        "predictions.npz",
+        "predict.py",
+    }
+    assert verify_run(finished.folder) == ()
+
+
+def test_the_report_compares_student_and_teacher(finished: RunResult) -> None:
+    report = finished.report
+    assert [quality.subject for quality in report.qualities] == ["teacher", "student"]
+    assert report.measured is not None
+    assert [m.subject for m in report.measured.measurements] == ["teacher", "student"]
+    assert [v.budget for v in report.verdicts] == ["accuracy", "size"]
+    assert report.export is not None
+    assert report.export.parity.batches == (1, 2, 33)
+    assert report.export.parity.samples >= 256
+    assert [step.stage for step in report.sizes] == [
+        "teacher",
+        "student float32",
+        "student int8",
+    ]
+    assert [d.chosen for d in report.decisions] == ["float32", "int8"]
+    assert all(decision.pinned for decision in report.decisions)
+
+
+def test_test_samples_are_read_once_and_by_the_judge(events: list[Event], finished: RunResult) -> None:
+    stage, readers = "", []
+    for event in events:
+        if event.kind == "start":
+            stage = event.stage
+        if event.kind == "test-read":
+            readers.append(stage)
+    assert readers == ["judge"]
+
+
+def test_predictions_on_file_give_the_accuracies_of_the_report(finished: RunResult) -> None:
+    with np.load(finished.folder / "predictions.npz", allow_pickle=False) as stored:
+        for quality in finished.report.qualities:
+            right = (stored[quality.subject] == stored["labels"]).mean()
+            assert quality.accuracy == pytest.approx(right, abs=1e-12)
+        assert len(stored["labels"]) == 400
+
+
+def test_a_second_run_is_all_hits_and_gives_the_same_files(
+    shapes: Path, store: Path, finished: RunResult, tmp_path: Path
+) -> None:
+    assert all(stage.hit for stage in plan(shapes / "recipe.yaml", cache=store))
+    again = run(shapes / "recipe.yaml", out=tmp_path / "again", cache=store)
+    assert all(stage.hit for stage in again.report.stages)
+    for name in ("student.onnx", "student.safetensors", "predictions.npz"):
+        assert (again.folder / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
+def test_a_changed_key_names_itself_and_leaves_earlier_stages_alone(
+    shapes: Path, store: Path, finished: RunResult
+) -> None:
+    planned = {
+        stage.stage: stage
+        for stage in plan(
+            shapes / "recipe.yaml", cache=store, overrides=("distill.learning_rate=0.04",)
+        )
+    }
+    assert planned["teacher-outputs-0"].hit
+    assert not planned["train"].hit
+    assert "distill.learning_rate: 0.05 -> 0.04" in planned["train"].why
+    assert planned["export"].why == "waits for train"
+
+
+def test_another_budget_computes_nothing_again(
+    shapes: Path, store: Path, finished: RunResult, tmp_path: Path
+) -> None:
+    seen: list[Event] = []
+    strict = run(
+        shapes / "recipe.yaml",
+        out=tmp_path / "strict",
+        cache=store,
+        overrides=("budgets=[{id: size, metric: file_bytes, max: 1KiB}]",),
+        on_event=seen.append,
+    )
+    assert all(stage.hit for stage in strict.report.stages)
+    assert [v.status for v in strict.report.verdicts] == ["violated"]
+    assert not [event for event in seen if event.kind == "test-read"]
+
+
+def test_predict_py_needs_onnxruntime_and_numpy_alone(finished: RunResult, tmp_path: Path) -> None:
+    """The folder is copied away and run with the project's packages out of reach."""
+    shutil.copytree(finished.folder, tmp_path / "deployed")
+    with np.load(finished.folder / "predictions.npz", allow_pickle=False) as stored:
+        predicted = stored["student"]
+    sys.path.insert(0, str(PROJECTS / "shapes"))
+    try:
+        from project import data  # type: ignore[import-not-found]
+    finally:
+        sys.path.pop(0)
+    images = data().test[0]
+    np.save(tmp_path / "images.npy", images[:50])
+    blocked = "import sys\nfor n in ('torch', 'onnx', 'compress', 'exporters'): sys.modules[n] = None\n"
+    code = f"{blocked}import runpy; runpy.run_path('predict.py', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "images.npy"), "--json"],
+        cwd=tmp_path / "deployed",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    flat = json.loads(done.stdout)
+    names = ("square", "cross", "stripes")
+    assert [names.index(answer["class"]) for answer in flat] == predicted[:50].tolist()
+
+
+def test_the_student_file_answers_any_batch(finished: RunResult) -> None:
+    session = onnxruntime.InferenceSession(finished.folder / "student.onnx")
+    for batch in (1, 2, 33):
+        scores = session.run(None, {"images": np.zeros((batch, 1, 16, 16), np.float32)})[0]
+        assert scores.shape == (batch, 3)
+
+
+@pytest.fixture(scope="module")
+def folder_report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    root = tmp_path_factory.mktemp("folder")
+    project = root / "project"
+    shutil.copytree(PROJECTS / "folder", project, ignore=shutil.ignore_patterns("__pycache__"))
+    _make_images(project / "images")
+    return run(project / "recipe.yaml", out=root / "run", cache=root / "cache").report
+
+
+def _make_images(folder: Path) -> None:
+    """Red discs, green bars, blue noise: PNG and JPEG of mixed sizes, some of them grey or RGBA."""
+    random = np.random.default_rng(0)
+    for channel, name in enumerate(("disc", "bar", "noise")):
+        (folder / name).mkdir(parents=True)
+        for index in range(60):
+            height, width = random.integers(18, 60, 2)
+            pixels = random.integers(0, 70, (height, width, 3))
+            pixels[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4, channel] += 150
+            image = Image.fromarray(pixels.astype(np.uint8))
+            if index % 10 == 0:
+                image = image.convert("RGBA")
+            image.save(folder / name / f"{index:03d}.{'jpg' if index % 2 and index % 10 else 'png'}")
+
+
+def test_a_folder_of_mixed_colour_images_goes_through(folder_report: Report) -> None:
+    assert folder_report.classes == ("bar", "disc", "noise")
+    assert sum(map(sum, folder_report.class_counts.values())) == 180
+    assert [quality.subject for quality in folder_report.qualities] == ["student"]
+    assert folder_report.qualities[0].accuracy > 0.6
+    assert {v.budget: v.status for v in folder_report.verdicts}["size"] == "pass"
+
+
+def test_the_command_ends_with_the_table_and_the_code_of_the_verdicts(
+    shapes: Path, store: Path, finished: RunResult, tmp_path: Path
+) -> None:
+    def distil(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "compress", *arguments],
+            env={**os.environ, "PYTHONPATH": str(PROJECTS.parents[1]), "NO_COLOR": "1"},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    recipe = str(shapes / "recipe.yaml")
+    good = distil("run", recipe, "--out", "run", "--cache", str(store))
+    assert good.returncode == 0, good.stderr
+    for word in ("teacher", "student", "accuracy", "pass", "report.html"):
+        assert word in good.stdout
+    bad = distil(
+        *("run", recipe, "--out", "run", "--cache", str(store)),
+        *("--set", "budgets=[{id: size, metric: file_bytes, max: 1KiB}]"),
+    )
+    assert bad.returncode == 1, bad.stderr
+    assert "violated" in bad.stdout
+    assert distil("verify", "run").returncode == 0
+    (tmp_path / "run" / "student.onnx").write_bytes(b"changed")
+    assert distil("verify", "run").returncode == 1
