@@ -195,7 +195,7 @@ def _swapped(x: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def _batch_dependent(x: NDArray[np.float32]) -> NDArray[Any]:
-    return _scores(x) + _scores(x.mean(axis=0, keepdims=True))
+    return np.asarray(_scores(x) + _scores(x.mean(axis=0, keepdims=True)))
 
 
 def _not_a_number(x: NDArray[np.float32]) -> NDArray[Any]:
