@@ -34,6 +34,8 @@ QUANTIZED_OPERATORS = (
     "Unsqueeze",
 )
 _THIN = 32
+_PRODUCTS_WITH_FLOAT_RESULT = frozenset({"Gemm", "MatMul"})
+_PRODUCTS = _PRODUCTS_WITH_FLOAT_RESULT | {"Conv", "ConvTranspose"}
 
 
 def thin_stems(model: ModelProto) -> tuple[str, ...]:
@@ -57,6 +59,42 @@ def thin_stems(model: ModelProto) -> tuple[str, ...]:
         elif any(name in raw for name in node.input) and not _mixes_channels(node):
             raw.update(node.output)
     return tuple(thin)
+
+
+def heads(model: ModelProto) -> tuple[str, ...]:
+    """Names of the last Gemm and MatMul nodes: those with no further product behind them.
+
+    Their results stay in float. Class scores gain nothing from 256 steps but ties, and a bias added
+    to rounded scores is a second rounding. Convolutions are none of them: without a rounded result
+    onnxruntime computes a convolution in float.
+    """
+    return tuple(
+        node.name
+        for node in model.graph.node
+        if node.op_type in _PRODUCTS_WITH_FLOAT_RESULT and not _leads_to_a_product(model, node)
+    )
+
+
+def tail(model: ModelProto) -> tuple[str, ...]:
+    """Names of the nodes behind heads: left in float."""
+    last = set(heads(model))
+    reached = {name for node in model.graph.node if node.name in last for name in node.output}
+    behind: list[str] = []
+    for node in model.graph.node:
+        if any(name in reached for name in node.input):
+            behind.append(node.name)
+            reached.update(node.output)
+    return tuple(behind)
+
+
+def _leads_to_a_product(model: ModelProto, start: NodeProto) -> bool:
+    reached = set(start.output)
+    for node in model.graph.node:
+        if any(name in reached for name in node.input):
+            if node.op_type in _PRODUCTS:
+                return True
+            reached.update(node.output)
+    return False
 
 
 def _mixes_channels(node: NodeProto) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from compress.errors import DistilError, InputError
 from compress.quantize.compact import compact
-from compress.quantize.operators import QUANTIZED_OPERATORS, thin_stems
+from compress.quantize.operators import QUANTIZED_OPERATORS, heads, tail, thin_stems
 from compress.quantize.scheme import Int8Scheme, scheme_for
 from compress.quantize.silence import quiet_quantization
 from exporters.artifact import open_artifact
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from onnxruntime.quantization import TensorsData
 
 _PER_CHANNEL_OPSET = 13  # DequantizeLinear has no axis before
-_FLOAT32 = 1  # TensorProto.FLOAT
 
 
 def quantize_static(
@@ -121,7 +120,7 @@ def _quantize(model: ModelProto, ranges: TensorsData, *, scheme: Int8Scheme) -> 
     """Put QuantizeLinear and DequantizeLinear around what is computed in int8, in place."""
     from onnxruntime.quantization import QDQQuantizer, QuantType
 
-    makers = _makers(model)
+    last = heads(model)
     # Positional: the library's keywords (weight_qType, ...) differ between its versions.
     quantizer = QDQQuantizer(
         model,
@@ -131,9 +130,9 @@ def _quantize(model: ModelProto, ranges: TensorsData, *, scheme: Int8Scheme) -> 
         QuantType.QUInt8 if scheme.activations == "uint8" else QuantType.QInt8,
         ranges,
         [],  # nodes to quantize: all
-        list(thin_stems(model)),
+        [*thin_stems(model), *tail(model)],
         list(QUANTIZED_OPERATORS),
-        {"ActivationSymmetric": scheme.symmetric, "MatMulConstBOnly": True},
+        {"MatMulConstBOnly": True},
     )
     try:
         quantizer.quantize_model()
@@ -146,39 +145,24 @@ def _quantize(model: ModelProto, ranges: TensorsData, *, scheme: Int8Scheme) -> 
     made = quantizer.model.model
     if made is not model:
         model.CopyFrom(made)
-    _leave_outputs_in_float(model, makers)
+    _leave_in_float(model, last)
 
 
-def _makers(model: ModelProto) -> dict[str, str]:
-    return {name: node.op_type for node in model.graph.node for name in node.output}
-
-
-def _leave_outputs_in_float(model: ModelProto, makers_before: dict[str, str]) -> None:
-    """Class scores need no rounding to 256 steps, which only makes ties.
-
-    makers_before: the operator of each output in the float model. Where it is another now, a Relu
-    has become a part of the rounding, which then must stay.
-    """
+def _leave_in_float(model: ModelProto, heads: Collection[str]) -> None:
+    """Take the rounding of the heads' results out again: the quantizer has no switch for a node."""
     graph = model.graph
-    makers = {name: node for node in graph.node for name in node.output}
     readers: dict[str, list[NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
-    for output in graph.output:
-        back = makers.get(output.name)
-        if back is None or back.op_type != "DequantizeLinear" or readers.get(output.name):
-            continue
-        into = makers.get(back.input[0])
-        if into is None or into.op_type != "QuantizeLinear":
-            continue
-        source = into.input[0]
-        maker = makers.get(source)
-        alone = len(readers[source]) == 1 and len(readers[into.output[0]]) == 1
-        if maker is None or maker.op_type != makers_before.get(output.name) or not alone:
-            continue
-        for place, name in enumerate(maker.output):
-            if name == source:
-                maker.output[place] = output.name
-        graph.node.remove(into)
-        graph.node.remove(back)
+    for head in [node for node in graph.node if node.name in heads]:
+        into = _only(readers.get(head.output[0]), "QuantizeLinear")
+        back = into and _only(readers.get(into.output[0]), "DequantizeLinear")
+        if into and back:
+            head.output[0] = back.output[0]
+            graph.node.remove(into)
+            graph.node.remove(back)
+
+
+def _only(nodes: list[NodeProto] | None, kind: str) -> NodeProto | None:
+    return nodes[0] if nodes and len(nodes) == 1 and nodes[0].op_type == kind else None
