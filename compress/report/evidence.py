@@ -60,10 +60,14 @@ _UNITS: dict[str, Any] = {
     "accuracy_drop": lambda v: q.points(-v),
     "speedup": q.times,
     "speedup_interval": q.times,
+    "speedup_low": q.times,
+    "speedup_high": q.times,
+    "max_drop": lambda v: f"{v * 100:.2f} pp",
     "ratio": q.times,
     "per_s": q.per_second,
     "ms": q.milliseconds,
     "bytes": q.size,
     "seconds": q.seconds,
+    "s": lambda v: q.milliseconds(v * 1000),
 }
-_DROPPED = frozenset({"ms", "bytes", "seconds", "per_s"})
+_DROPPED = frozenset({"ms", "bytes", "seconds", "per_s", "s"})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
+from compress.gate.escape import markdown
 from compress.report import quantities as q
 from compress.report.charts.classes import change_of, worst_first
 from compress.report.evidence import evidence_words
@@ -13,8 +13,6 @@ from compress.report.plain_text import one_line
 from compress.report.subjects import STUDENT, Entry, pair_of, subject_table
 from compress.values import Report
 
-# Every character that Markdown, or a forge's own syntax on top of it, could read as markup.
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>|#!~$@&])")
 _CLASSES = 10
 
 
@@ -34,8 +32,8 @@ def render_markdown(report: Report) -> str:
 
 
 def escape(text: str) -> str:
-    """One line without markup."""
-    return _MARKUP.sub(r"\\\1", one_line(text))
+    """One line without markup, and nobody is mentioned by it."""
+    return markdown(one_line(text))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, align: str) -> str:

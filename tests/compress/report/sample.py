@@ -3,52 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import random
 
-from benchmarks.values import (
-    Cell,
-    ColdStart,
-    Comparison,
-    Environment,
-    Latency,
-    Measured,
-    Measurement,
-    Memory,
-    Setting,
-)
 from compress.values import (
     REPORT_VERSION,
-    ClassChange,
     Decision,
     Epoch,
     ExportFacts,
     History,
-    PairedQuality,
-    Quality,
     Report,
     SizeStep,
     StageRecord,
     Verdict,
 )
 from exporters.values import Parity
-
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-_TEACHER_RIGHT = (914, 993, 933, 957, 931, 991, 849, 980, 992, 970)
-_LOST = (38, 6, 46, 27, 41, 12, 98, 14, 7, 16)
-_GAINED = (9, 2, 8, 7, 9, 4, 6, 5, 3, 2)
+from tests.compress.report.sample_measured import digest, sample_measured
+from tests.compress.report.sample_quality import CLASSES, sample_pairs, sample_qualities
 
 RECIPE = """\
 schema: 1
@@ -64,11 +35,6 @@ budgets:
   - {id: speed,    metric: latency.p50, vs: teacher, min_speedup: 8x}
   - {id: size,     metric: file_bytes,  max: 300KiB}
 """
-
-
-def digest(word: str) -> str:
-    """A SHA-256 that belongs to a word."""
-    return hashlib.sha256(word.encode()).hexdigest()
 
 
 def sample_report(*, controls: bool = True, seed: int = 3) -> Report:
@@ -122,9 +88,9 @@ def sample_report(*, controls: bool = True, seed: int = 3) -> Report:
             SizeStep(stage="student float32", size_bytes=331_904, validation_accuracy=0.9285),
             SizeStep(stage="student int8", size_bytes=119_872, validation_accuracy=0.9277),
         ),
-        measured=_measured(rng, controls=controls),
-        qualities=_qualities(controls=controls),
-        pairs=_pairs(controls=controls),
+        measured=sample_measured(rng, controls=controls),
+        qualities=sample_qualities(controls=controls),
+        pairs=sample_pairs(controls=controls),
         verdicts=_verdicts(),
         notes=(
             "Accuracy is judged on the test split, read once, after every choice was made.",
@@ -143,7 +109,7 @@ def plain_report() -> Report:
         export=None,
         sizes=(),
         measured=None,
-        qualities=tuple(q for q in _qualities(controls=False) if q.subject == "student"),
+        qualities=tuple(q for q in sample_qualities(controls=False) if q.subject == "student"),
         pairs=(),
         verdicts=(),
         notes=(),
@@ -176,206 +142,34 @@ def _history(rng: random.Random, *, final: float) -> History:
     )
 
 
-def _latency(rng: random.Random, ms: float, *, epochs: int, calls: int, batch: int) -> Latency:
-    rows = []
-    for _ in range(epochs):
-        level = ms * math.exp(rng.gauss(0, 0.008))
-        rows.append(
-            tuple(
-                round(1e6 * level * (0.985 + rng.gammavariate(2.0, 0.0075) + _spike(rng)))
-                for _ in range(calls)
-            )
-        )
-    pooled = sorted(value for row in rows for value in row)
-    p50_ms = pooled[len(pooled) // 2] / 1e6
-    return Latency(
-        samples_ns=tuple(rows),
-        p50_ms=p50_ms,
-        p95_ms=pooled[int(len(pooled) * 0.95)] / 1e6 if len(pooled) >= 130 else None,
-        throughput_per_s=batch * 1000 / p50_ms,
-    )
-
-
-def _spike(rng: random.Random) -> float:
-    return rng.expovariate(3) if rng.random() < 0.015 else 0.0
-
-
-def _measurement(
-    rng: random.Random, subject: str, size: int, batch1_ms: float, batch32_ms: float, peak: float
-) -> Measurement:
-    base = 41_500_000
-
-    def cell(batch: int, ms: float, calls: int) -> Cell:
-        return Cell(
-            setting=Setting(device="cpu", threads=1, batch=batch),
-            latency=_latency(rng, ms, epochs=12, calls=calls, batch=batch),
-            memory=Memory(
-                baseline_bytes=base,
-                loaded_bytes=base + int(peak * 0.6e6),
-                peak_bytes=base + int(peak * 1e6 * (1 + batch / 40)),
-                batch=batch,
-            ),
-        )
-
-    return Measurement(
-        subject=subject,
-        digest=digest(subject),
-        size_bytes=size,
-        cells=(cell(1, batch1_ms, 160), cell(32, batch32_ms, 20)),
-        cold_start=ColdStart(
-            session_ms=3.1 + size / 2e5, first_call_ms=batch1_ms * 2.3, samples=12
-        ),
-    )
-
-
-def _measured(rng: random.Random, *, controls: bool) -> Measured:
-    rows = [
-        ("teacher", 2_842_112, 2.51, 66.8, 16.2),
-        ("student", 119_872, 0.189, 4.31, 4.9),
-    ]
-    if controls:
-        rows += [
-            ("teacher int8", 806_400, 0.851, 24.1, 9.8),
-            ("student on labels", 119_872, 0.190, 4.33, 4.9),
-        ]
-    measurements = tuple(_measurement(rng, *row) for row in rows)
-    teacher = measurements[0]
-    comparisons = tuple(
-        _comparison(rng, teacher.cells[i], candidate.cells[i], candidate.subject)
-        for candidate in measurements[1:]
-        for i in range(2)
-    )
-    return Measured(
-        environment=Environment(
-            cpu_model="Intel(R) Xeon(R) Platinum 8581C CPU @ 2.10GHz",
-            cpu_flags=("avx2", "avx512_vnni", "amx_int8"),
-            allowed_cpus=2,
-            memory_bytes=8 * 2**30,
-            platform="Linux-6.1.0-x86_64-with-glibc2.36",
-            python="3.11.2",
-            versions={"onnxruntime": "1.32.0", "numpy": "2.4.6", "onnx": "1.23.2"},
-            load_average=0.42,
-            governor=None,
-        ),
-        measurements=measurements,
-        comparisons=comparisons,
-        floor_ms=0.0052,
-        seed=7,
-    )
-
-
-def _comparison(rng: random.Random, reference: Cell, candidate: Cell, name: str) -> Comparison:
-    center = math.log(candidate.latency.p50_ms / reference.latency.p50_ms)
-    ratios = tuple(center + rng.gauss(0, 0.01) for _ in range(12))
-    return Comparison(
-        reference="teacher",
-        candidate=name,
-        setting=candidate.setting,
-        log_ratios=ratios,
-        speedup=math.exp(-center),
-        speedup_low=math.exp(-center - 0.011),
-        speedup_high=math.exp(-center + 0.011),
-        verdict="faster",
-        smallest_detectable=0.013,
-    )
-
-
-def _qualities(*, controls: bool) -> tuple[Quality, ...]:
-    rows = [("teacher", 0.9510, 0.9466, 0.9551), ("student", 0.9260, 0.9207, 0.9310)]
-    if controls:
-        rows += [
-            ("teacher int8", 0.9506, 0.9462, 0.9547),
-            ("student on labels", 0.9214, 0.9160, 0.9265),
-        ]
-    return tuple(
-        Quality(subject=s, samples=10_000, accuracy=a, accuracy_low=low, accuracy_high=high)
-        for s, a, low, high in rows
-    )
-
-
-def _pairs(*, controls: bool) -> tuple[PairedQuality, ...]:
-    classes = tuple(
-        ClassChange(
-            name=name,
-            samples=1000,
-            teacher_accuracy=right / 1000,
-            student_accuracy=(right - lost + gained) / 1000,
-            lost=lost,
-            gained=gained,
-        )
-        for name, right, lost, gained in zip(CLASSES, _TEACHER_RIGHT, _LOST, _GAINED, strict=True)
-    )
-    student = PairedQuality(
-        reference="teacher",
-        candidate="student",
-        samples=10_000,
-        difference=-0.0250,
-        difference_low_bound=-0.0279,
-        difference_high_bound=-0.0222,
-        lost=305,
-        gained=55,
-        mcnemar_p=1.4e-43,
-        negative_flip_rate=0.0305,
-        negative_flip_rate_upper=0.0335,
-        agreement=0.9478,
-        classes=classes,
-    )
-    if not controls:
-        return (student,)
-    return (
-        student,
-        dataclasses.replace(
-            student,
-            candidate="teacher int8",
-            difference=-0.0004,
-            difference_low_bound=-0.0013,
-            difference_high_bound=0.0005,
-            lost=17,
-            gained=13,
-            mcnemar_p=0.47,
-            negative_flip_rate=0.0017,
-            negative_flip_rate_upper=0.0027,
-            agreement=0.9964,
-            classes=(),
-        ),
-        dataclasses.replace(
-            student,
-            candidate="student on labels",
-            difference=-0.0296,
-            difference_low_bound=-0.0328,
-            difference_high_bound=-0.0265,
-            lost=361,
-            gained=65,
-            agreement=0.9401,
-            classes=(),
-        ),
-    )
-
-
 def _decisions() -> tuple[Decision, ...]:
     return (
         Decision(
             question="precision",
             chosen="bfloat16",
-            reason="a trial of 20 steps was 1.41x faster than float32",
+            reason="a training step in bfloat16 is 1.41x faster than in float32 here",
             evidence={
-                "float32_ms_per_step": 61.8,
-                "bfloat16_ms_per_step": 43.8,
-                "steps": 20,
-                "speedup": 1.41,
+                "float32_step_s": 0.0618,
+                "bfloat16_step_s": 0.0438,
             },
         ),
         Decision(
             question="quantize",
             chosen="int8",
-            reason="validation accuracy fell by 0.08 pp of 0.5 pp allowed, and it is 1.63x faster",
+            reason="int8 is 1.63x faster (1.59x to 1.68x), and it loses 0.08 pp of accuracy on "
+            "5,000 validation samples (the limit is 0.50 pp)",
             evidence={
-                "float32_validation_accuracy": 0.9285,
-                "int8_validation_accuracy": 0.9277,
-                "max_drop": "0.5pp",
+                "kind": "auto",
+                "float32_accuracy": 0.9285,
+                "int8_accuracy": 0.9277,
+                "samples": 5000,
+                "max_drop": 0.005,
                 "speedup": 1.63,
-                "speedup_interval": [1.59, 1.68],
+                "speedup_low": 1.59,
+                "speedup_high": 1.68,
                 "verdict": "faster",
+                "batch": 1,
+                "threads": 1,
             },
             pinned=False,
         ),
