@@ -36,21 +36,19 @@ def compact(model: ModelProto) -> None:
 
 
 def _strip_notes(model: ModelProto) -> None:
-    for holder in (model, model.graph, *model.functions, *model.graph.initializer):
-        holder.doc_string = ""
-        del holder.metadata_props[:]
-    model.producer_version = ""
-    model.graph.name = "g"
-    del model.graph.value_info[:]
-    del model.graph.quantization_annotation[:]
-    for value in (*model.graph.input, *model.graph.output):
-        value.doc_string = ""
-        del value.metadata_props[:]
-    for node in model.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]
+    """ClearField, since an empty text that is set takes two bytes and makes fields unequal."""
+    graph = model.graph
+    values = (*graph.input, *graph.output)
+    for holder in (model, graph, *model.functions, *graph.initializer, *values, *graph.node):
+        holder.ClearField("doc_string")
+        holder.ClearField("metadata_props")
+    for node in graph.node:
         for attribute in node.attribute:
-            attribute.doc_string = ""
+            attribute.ClearField("doc_string")
+    model.ClearField("producer_version")
+    graph.name = "g"  # a graph must have one
+    graph.ClearField("value_info")
+    graph.ClearField("quantization_annotation")
 
 
 def _order_nodes(model: ModelProto) -> None:
@@ -162,7 +160,7 @@ def _shorten_names(model: ModelProto) -> None:
         taken.add(renamed[name])
     fresh = _names(taken)
     for node in graph.node:
-        node.name = ""
+        node.ClearField("name")
         _rename(node, fixed, renamed, fresh)
     for tensor in graph.initializer:
         tensor.name = renamed.get(tensor.name, tensor.name)

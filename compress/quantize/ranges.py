@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, TensorsData
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, TensorsData
 from onnxruntime.quantization.calibrate import MinMaxCalibrater
 
 from compress.errors import DistilError, InputError
@@ -54,22 +55,44 @@ def observe_ranges(
     )
     calibrater.augment_graph()
     calibrater.create_inference_session()
+    low: dict[str, NDArray[np.float32]] = {}
+    high: dict[str, NDArray[np.float32]] = {}
     samples = 0
     for batch in batches:
         checked = _checked(batch, spec, samples)
         if not len(checked):
             continue
-        try:
-            calibrater.collect_data(_OneBatch({spec.name: checked}))
-        except Exception as exc:  # onnxruntime's exceptions have no common base class
-            raise runtime_error(exc, where=f"calibration batch after {samples} samples") from exc
+        for name, (least, most) in _ranges_of(calibrater, {spec.name: checked}, samples).items():
+            low[name] = np.minimum(low.get(name, least), least)
+            high[name] = np.maximum(high.get(name, most), most)
         samples += len(checked)
         on_batch(samples)
     if not samples:
         raise InputError("no samples to calibrate on", cure="give at least one batch")
-    ranges = calibrater.compute_data()
-    _check_finite(ranges)
-    return ranges
+    return TensorsData(CalibrationMethod.MinMax, {name: (low[name], high[name]) for name in low})
+
+
+def _ranges_of(
+    calibrater: _Calibrater, feeds: dict[str, NDArray[np.float32]], samples: int
+) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Of one batch. Not merged by the library, which drops a NaN that isn't in the first batch."""
+    where = f"calibration batch after {samples} samples"
+    calibrater.calibrate_tensors_range = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # "All-NaN axis": refused below
+            calibrater.collect_data(_OneBatch(feeds))
+    except Exception as exc:  # onnxruntime's exceptions have no common base class
+        raise runtime_error(exc, where=where) from exc
+    found = {name: data.range_value for name, data in calibrater.calibrate_tensors_range.items()}
+    for name in sorted(found):
+        if not np.isfinite(np.stack(found[name])).all():
+            raise DistilError(
+                f"the tensor `{name}` of the network is NaN or infinite",
+                where=where,
+                cure="check the weights, or ship the float file (`quantize: {kind: none}`)",
+            )
+    return found
 
 
 def _checked(batch: Any, spec: TensorSpec, seen: int) -> NDArray[np.float32]:
@@ -87,12 +110,3 @@ def _checked(batch: Any, spec: TensorSpec, seen: int) -> NDArray[np.float32]:
     if not np.isfinite(batch).all():
         raise InputError("holds NaN or infinity", where=where, cure="clean the samples")
     return batch
-
-
-def _check_finite(ranges: TensorsData) -> None:
-    for name in sorted(ranges.keys()):
-        if not np.isfinite(np.asarray(ranges[name].range_value, dtype=np.float64)).all():
-            raise DistilError(
-                f"the tensor `{name}` is NaN or infinite on calibration samples",
-                cure="check the weights, or ship the float file (`quantize: {kind: none}`)",
-            )

@@ -1,0 +1,93 @@
+"""Which file ships: numbers in, a decision in plain words out."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+import pytest
+
+from benchmarks.values import Comparison, ComparisonWord, Setting
+from compress.quantize.choose import choose_quantization
+
+
+def compared(verdict: ComparisonWord = "faster", speedup: float = 1.64) -> Comparison:
+    return Comparison(
+        reference="float32",
+        candidate="int8",
+        setting=Setting(device="cpu", threads=1, batch=1),
+        log_ratios=(-0.5, -0.49),
+        speedup=speedup,
+        speedup_low=speedup - 0.04,
+        speedup_high=speedup + 0.05,
+        verdict=verdict,
+        smallest_detectable=0.02,
+    )
+
+
+def choose(
+    *,
+    kind: Literal["auto", "static"] = "auto",
+    float32: float = 0.92,
+    int8: float = 0.918,
+    max_drop: float = 0.005,
+    comparison: Comparison | None,
+) -> tuple[str, str]:
+    decision = choose_quantization(
+        kind=kind,
+        float32_accuracy=float32,
+        int8_accuracy=int8,
+        samples=5000,
+        max_drop=max_drop,
+        comparison=comparison,
+    )
+    assert decision.question == "quantize"
+    assert not decision.pinned
+    assert json.loads(json.dumps(decision.evidence, allow_nan=False))["samples"] == 5000
+    return decision.chosen, decision.reason
+
+
+def test_faster_and_good_enough_ships() -> None:
+    assert choose(comparison=compared()) == (
+        "int8",
+        "int8 is faster: 1.64x (95 % interval 1.60 to 1.69x) at batch 1, 1 thread, and it loses "
+        "0.20 pp of accuracy on 5,000 validation samples (the limit is 0.50 pp)",
+    )
+
+
+@pytest.mark.parametrize("verdict", ["slower", "no-slower", "inconclusive", "identical"])
+def test_auto_never_ships_what_is_not_faster(verdict: ComparisonWord) -> None:
+    chosen, reason = choose(comparison=compared(verdict, 0.9))
+    assert chosen == "float32"
+    assert reason.startswith("float32 is kept: int8 is ")
+
+
+def test_auto_never_ships_what_was_not_timed() -> None:
+    chosen, reason = choose(comparison=None)
+    assert chosen == "float32"
+    assert "int8 was not timed" in reason
+
+
+@pytest.mark.parametrize("kind", ["auto", "static"])
+def test_a_larger_drop_is_never_shipped(kind: Literal["auto", "static"]) -> None:
+    chosen, reason = choose(kind=kind, int8=0.9148, comparison=compared())
+    assert chosen == "float32"
+    assert "it loses 0.52 pp of accuracy" in reason
+    assert "more than allowed: the limit is 0.50 pp" in reason
+
+
+@pytest.mark.parametrize("comparison", [compared("slower", 0.8), None])
+def test_static_ships_whatever_the_speed(comparison: Comparison | None) -> None:
+    chosen, reason = choose(kind="static", comparison=comparison)
+    assert chosen == "int8"
+    assert "`static` was asked for" in reason
+
+
+def test_a_drop_of_exactly_the_limit_holds() -> None:
+    """0.9 - 0.895 is 0.0050000000000000044 in binary."""
+    assert choose(float32=0.9, int8=0.895, comparison=compared())[0] == "int8"
+
+
+def test_a_gain_and_no_change_are_said() -> None:
+    assert "it gains 0.04 pp" in choose(float32=0.9, int8=0.9004, comparison=compared())[1]
+    assert "its accuracy is the same" in choose(float32=0.9, int8=0.9, comparison=compared())[1]
