@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from compress.distill.feed import TrainingFeed
+from compress.distill.layout import channels_last
 from compress.distill.objective import Objective
 from compress.values import Decision
 
@@ -31,7 +32,7 @@ def try_precisions(
     batch = next(feed.batches(0))
     sides = {}
     for precision in ("float32", "bfloat16"):
-        side = copy.deepcopy(model).to(memory_format=torch.channels_last).train()
+        side = channels_last(copy.deepcopy(model)).train()
         sides[precision] = (side, torch.optim.SGD(side.parameters(), lr=1e-3, momentum=0.9))
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for index in range(WARM_UP_STEPS + TIMED_STEPS):
@@ -39,7 +40,7 @@ def try_precisions(
             started = clock_s()
             with torch.autocast("cpu", torch.bfloat16, enabled=name == "bfloat16"):
                 scores = side(batch.inputs)
-            objective(scores, batch.target, batch.teacher).backward()
+            torch.autograd.backward(objective(scores, batch.target, batch.teacher))
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             if index >= WARM_UP_STEPS:

@@ -18,6 +18,7 @@ from benchmarks.quiet import pause_while_timing
 from compress.distill.averaging import average_into, reestimate_batch_norm
 from compress.distill.checkpoint import Progress, load_checkpoint, save_checkpoint
 from compress.distill.feed import Batch, TrainingFeed
+from compress.distill.layout import channels_last
 from compress.distill.objective import Objective
 from compress.distill.schedule import one_cycle
 from compress.errors import Interrupted, TrainingDiverged
@@ -97,7 +98,7 @@ class _Loop:
     ) -> None:
         self.feed, self.objective, self.settings = feed, objective, settings
         self.accelerator, self.on_event, self.checkpoints = accelerator, on_event, checkpoints
-        self.plain = model.to(memory_format=torch.channels_last)
+        self.plain = channels_last(model)
         self.averaged = copy.deepcopy(self.plain) if settings.average else None
         optimizer = torch.optim.SGD(
             _decay_groups(self.plain, settings.weight_decay),

@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 import numpy as np
 import torch
+from exporters.weights import load_into, load_weights
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -16,7 +17,6 @@ from compress.errors import InputError
 from compress.recipe.nodes import OnnxTeacher, PythonTeacher, TeacherNode, TorchTeacher
 from compress.recipe.targets import load_target, target_digest
 from exporters.atomic import sha256_bytes, sha256_file
-from exporters.weights import load_into, load_weights
 
 Answer = Callable[[Tensor], NDArray[np.float32]]
 

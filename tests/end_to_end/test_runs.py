@@ -75,7 +75,9 @@ def test_the_report_compares_student_and_teacher(finished: RunResult) -> None:
     assert all(decision.pinned for decision in report.decisions)
 
 
-def test_test_samples_are_read_once_and_by_the_judge(events: list[Event], finished: RunResult) -> None:
+def test_test_samples_are_read_once_and_by_the_judge(
+    events: list[Event], finished: RunResult
+) -> None:
     stage, readers = "", []
     for event in events:
         if event.kind == "start":
@@ -146,8 +148,8 @@ def test_predict_py_needs_onnxruntime_and_numpy_alone(finished: RunResult, tmp_p
         sys.path.pop(0)
     images = data().test[0]
     np.save(tmp_path / "images.npy", images[:50])
-    blocked = "import sys\nfor n in ('torch', 'onnx', 'compress', 'exporters'): sys.modules[n] = None\n"
-    code = f"{blocked}import runpy; runpy.run_path('predict.py', run_name='__main__')"
+    blocked = "for n in ('torch', 'onnx', 'compress', 'exporters'): sys.modules[n] = None\n"
+    code = f"import sys\n{blocked}import runpy; runpy.run_path('predict.py', run_name='__main__')"
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "images.npy"), "--json"],
         cwd=tmp_path / "deployed",
@@ -189,7 +191,8 @@ def _make_images(folder: Path) -> None:
             image = Image.fromarray(pixels.astype(np.uint8))
             if index % 10 == 0:
                 image = image.convert("RGBA")
-            image.save(folder / name / f"{index:03d}.{'jpg' if index % 2 and index % 10 else 'png'}")
+            ending = "jpg" if index % 2 else "png"
+            image.save(folder / name / f"{index:03d}.{ending}")
 
 
 def test_a_folder_of_mixed_colour_images_goes_through(folder_report: Report) -> None:

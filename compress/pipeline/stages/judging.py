@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def judge_stage(context: Context) -> Stage:
         }
         write_json(work / QUALITY_FILE, facts)
         with atomic_path(work / PREDICTIONS_FILE) as temporary, temporary.open("wb") as stream:
-            arrays = {name.replace(" ", "_"): predicted[name] for name in names}
+            arrays: dict[str, Any] = {name.replace(" ", "_"): predicted[name] for name in names}
             np.savez_compressed(stream, ids=test.ids, labels=test.labels, **arrays)
         return StageResult(
             files={
