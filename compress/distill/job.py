@@ -1,6 +1,6 @@
 """Training as a job of its own: a spec on disk in, weights and a history on disk out.
 
-The child of `launch.py`, alone or several times under `accelerate launch`. It takes nothing from
+The child of `launch.py`, alone or as several processes. It takes nothing from
 its parent but the spec, tells what it does in `events.jsonl`, and ends with its parent.
 """
 

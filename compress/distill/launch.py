@@ -1,4 +1,4 @@
-"""Start a training job, alone or through `accelerate launch`, and follow it to its end."""
+"""Start a training job, alone or as several processes, and follow it to its end."""
 
 from __future__ import annotations
 

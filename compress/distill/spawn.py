@@ -1,6 +1,8 @@
-"""Becomes `accelerate launch` for a job of several processes, tied to the life of its parent.
+"""Becomes torch's launcher for a job of several processes, tied to the life of its parent.
 
-Run as a file: python -P spawn.py PARENT_PID PROCESSES JOB SPEC. The tie survives the exec.
+Run as a file: python -P spawn.py PARENT_PID PROCESSES JOB SPEC. The tie survives the exec. Not
+`accelerate launch`, which starts one process where there is no GPU and no MPI; the processes find
+each other through accelerate all the same.
 """
 
 from __future__ import annotations
@@ -15,9 +17,8 @@ def main(parent_pid: int, processes: int, job: str, spec: str) -> None:
     """Replace this process by the launcher; does not return."""
     end_with_parent(parent_pid)
     command = [
-        *(sys.executable, "-P", "-m", "accelerate.commands.launch"),
-        *("--cpu", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
-        *("--num_processes", str(processes), "--main_process_port", "0"),
+        *(sys.executable, "-P", "-m", "torch.distributed.run"),
+        *("--standalone", "--nproc_per_node", str(processes)),
         *(job, spec),
     ]
     os.execv(sys.executable, command)

@@ -1,0 +1,122 @@
+"""Training as a child process: several processes, signals, deaths, and errors that come home."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from compress.distill.job import JobSpec
+from compress.distill.launch import launch
+from compress.errors import DistilError, Interrupted, TrainingDiverged
+from compress.recipe.nodes import Distill, PythonStudent, PythonTask
+from exporters.events import Event
+from exporters.weights import load_weights
+
+FOLDER = Path(__file__).parents[2] / "projects" / "shapes"
+
+
+def spec(workdir: Path, *, student: str = "student", **distill: Any) -> JobSpec:
+    settings = {
+        "loss": "labels",
+        "epochs": 2,
+        "batch": 64,
+        "learning_rate": 0.05,
+        "average": 0.9,
+        "checkpoint_every": "100ms",
+        **distill,
+    }
+    workdir.mkdir(exist_ok=True)
+    return JobSpec(
+        mode="train",
+        task=PythonTask(kind="python", target="project.py:data").model_dump(mode="json"),
+        student=PythonStudent(kind="python", target=f"project.py:{student}").model_dump(mode="json"),
+        distill=Distill.model_validate(settings).model_dump(mode="json"),
+        folder=str(FOLDER),
+        cache=str(workdir / "cache"),
+        data_folder=None,
+        seed=0,
+        threads=1,
+        precision="float32",
+        teacher_outputs=(),
+        workdir=str(workdir),
+        parent_pid=os.getpid(),
+    )
+
+
+def history(workdir: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((workdir / "history.json").read_text())
+    return found
+
+
+def test_two_processes_learn_as_one_does_at_the_same_global_batch(tmp_path: Path) -> None:
+    launch(spec(tmp_path / "one"))
+    launch(spec(tmp_path / "two"), processes=2)
+    one, two = history(tmp_path / "one"), history(tmp_path / "two")
+    assert (one["processes"], two["processes"]) == (1, 2)
+    for first, second in zip(one["epochs"], two["epochs"], strict=True):
+        # BatchNorm sees half a batch in each process, so the curves are close, not equal.
+        assert second["train_loss"] == pytest.approx(first["train_loss"], rel=0.15)
+    assert load_weights(tmp_path / "two" / "weights.safetensors").keys() == (
+        load_weights(tmp_path / "one" / "weights.safetensors").keys()
+    )
+
+
+def test_events_arrive_under_the_name_of_the_stage(tmp_path: Path) -> None:
+    seen: list[Event] = []
+    launch(spec(tmp_path), stage="train-on-labels", on_event=seen.append)
+    epochs = [event for event in seen if event.kind == "epoch"]
+    assert [event.data["epoch"] for event in epochs] == [0, 1]
+    assert {event.stage for event in seen} == {"train-on-labels"}
+    assert epochs[-1].progress == 1.0
+
+
+def test_a_diverged_training_raises_here_what_it_raised_there(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDiverged, match="at step 3 of 24"):
+        launch(spec(tmp_path, student="exploding"))
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "words"),
+    [
+        (signal.SIGTERM, Interrupted, "run the same command again"),
+        (signal.SIGKILL, DistilError, "SIGKILL"),
+    ],
+)
+def test_a_stopped_job_says_so_and_goes_on_to_the_same_weights(
+    tmp_path: Path, number: signal.Signals, error: type[DistilError], words: str
+) -> None:
+    launch(spec(tmp_path / "whole", epochs=4))
+    stopped = spec(tmp_path / "stopped", epochs=4)
+    killer = threading.Thread(target=_signal_at_first_checkpoint, args=(tmp_path / "stopped", number))
+    killer.start()
+    with pytest.raises(error, match=words):
+        launch(stopped)
+    killer.join()
+    launch(replace(stopped, parent_pid=os.getpid()))
+    ours = load_weights(tmp_path / "stopped" / "weights.safetensors")
+    theirs = load_weights(tmp_path / "whole" / "weights.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert history(tmp_path / "stopped")["resumed_from_steps"]
+
+
+def _signal_at_first_checkpoint(workdir: Path, number: signal.Signals) -> None:
+    """Find the job by its spec path and signal it; gives up after a minute."""
+    deadline = time.monotonic() + 60
+    while not list(workdir.glob("step-*.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(workdir / "spec.json").encode() in words:
+            os.kill(int(process.name), number)
