@@ -182,7 +182,10 @@ def rendered(renderable: Any) -> str:
         file=page, force_terminal=terminal, width=shutil.get_terminal_size(fallback).columns
     )
     console.print(renderable)
-    return page.getvalue()
+    text = page.getvalue()
+    if terminal:
+        return text
+    return "\n".join(line.rstrip() for line in text.splitlines())  # tables are padded
 
 
 def _unwritable(path: Path) -> Failure | None:

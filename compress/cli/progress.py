@@ -59,7 +59,7 @@ class Lines:
             if not self._verbose and not due:
                 return
             self._last_s = now
-        line = describe_event(event)
+        line = describe_event(event, verbose=self._verbose)
         if line:
             write_error(line)
 
@@ -112,22 +112,20 @@ class Bars:
         return self._progress
 
 
-def describe_event(event: Event) -> str:
+def describe_event(event: Event, *, verbose: bool = False) -> str:
     """A line for people; empty where there is nothing to say."""
     parts = [event.message]
     match event.kind:
         case "done":
             seconds = event.data.get("seconds")
-            parts = [f"done in {seconds:.1f} s" if isinstance(seconds, int | float) else "done"]
+            if isinstance(seconds, int | float):
+                parts = [f"done in {seconds:.1f} s"]
         case "progress" if event.progress is not None:
             parts.insert(0, f"{event.progress:.0%}")
-        case "progress" | "hit":
-            pass
         case "start":
-            parts = [f"starts ({event.message})" if event.message else "starts"]
-        case _:
-            if not event.message:
-                return ""
+            # Why a stage is no hit is long, and what --plan is for.
+            told = event.message and (verbose or "key" not in event.data)
+            parts = [f"starts ({event.message})" if told else "starts"]
     text = " ".join(part for part in parts if part)
     if not text:
         return ""
