@@ -36,7 +36,13 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (str(BIN / name), *arguments)
 
 
-SET_UP = Group("set-up", ((sys.executable, str(ROOT / "tools" / "setup_env.py")),))
+SET_UP = Group(
+    "set-up",
+    (
+        (sys.executable, str(ROOT / "tools" / "setup_env.py")),
+        (str(BIN / "python"), str(ROOT / "tools" / "get_data.py")),
+    ),
+)
 STATIC = Group(
     "static",
     (

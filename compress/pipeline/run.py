@@ -123,19 +123,18 @@ def prepare(
 ) -> Context:
     """Load the data and look at the machine."""
     recipe = loaded.recipe
-    data_cache = cache / "data"
     task = build_task(
         recipe.task,
         folder=loaded.folder,
         seed=recipe.seed,
-        cache=data_cache,
+        cache=cache,
         data_folder=data_folder,
         on_event=on_event,
     )
     return Context(
         recipe=recipe,
         folder=loaded.folder,
-        cache=data_cache,
+        cache=cache,
         data_folder=data_folder,
         task=task,
         machine=machine_fingerprint(),
