@@ -18,7 +18,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from accelerate import Accelerator
-from exporters.weights import save_weights
 from filelock import FileLock
 from pydantic import TypeAdapter
 
@@ -36,6 +35,7 @@ from compress.tasks.build import build_task
 from compress.values import History
 from exporters.atomic import write_json, write_text
 from exporters.events import Event
+from exporters.weights import save_weights
 
 MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 

@@ -38,7 +38,9 @@ def spec(workdir: Path, *, student: str = "student", **distill: Any) -> JobSpec:
     return JobSpec(
         mode="train",
         task=PythonTask(kind="python", target="project.py:data").model_dump(mode="json"),
-        student=PythonStudent(kind="python", target=f"project.py:{student}").model_dump(mode="json"),
+        student=PythonStudent(kind="python", target=f"project.py:{student}").model_dump(
+            mode="json"
+        ),
         distill=Distill.model_validate(settings).model_dump(mode="json"),
         folder=str(FOLDER),
         cache=str(workdir / "cache"),
@@ -96,7 +98,9 @@ def test_a_stopped_job_says_so_and_goes_on_to_the_same_weights(
 ) -> None:
     launch(spec(tmp_path / "whole", epochs=4))
     stopped = spec(tmp_path / "stopped", epochs=4)
-    killer = threading.Thread(target=_signal_at_first_checkpoint, args=(tmp_path / "stopped", number))
+    killer = threading.Thread(
+        target=_signal_at_first_checkpoint, args=(tmp_path / "stopped", number)
+    )
     killer.start()
     with pytest.raises(error, match=words):
         launch(stopped)
