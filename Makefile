@@ -32,7 +32,7 @@ bench: setup ## time the tool itself; compared with the run before on this machi
 	@$(BIN)/python tools/run_bench.py
 
 lint: setup ## format check, lint, import contract
-	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/lint-imports
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/lint-imports --no-logo
 
 types: setup ## mypy --strict
 	@$(BIN)/mypy

@@ -49,7 +49,7 @@ STATIC = Group(
         tool("ruff", "format", "--check", "--quiet", "."),
         tool("ruff", "check", "--quiet", "."),
         tool("mypy"),
-        tool("lint-imports"),
+        tool("lint-imports", "--no-logo"),
     ),
 )
 GROUPS = (
