@@ -102,6 +102,13 @@ def _train(context: Context, name: str, node: Distill, views: tuple[str, ...]) -
     return Stage(name=name, version=1, parts=parts, compute=compute, needs=needs)
 
 
+def training_spec(context: Context, *, work: Path, precision: str) -> JobSpec:
+    """The job of a recipe that trains on labels alone, outside a run: for trials of sizes."""
+    return _spec(
+        context, context.recipe.distill, work=work, mode="train", precision=precision, outputs=()
+    )
+
+
 def _what_is_trained(context: Context) -> dict[str, Json]:
     recipe = context.recipe
     return {
