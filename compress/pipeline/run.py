@@ -26,7 +26,7 @@ from compress.pipeline.stages.teacher import teacher_stages
 from compress.pipeline.stages.training import TRAIN, training_stages
 from compress.recipe.load import LoadedRecipe, load_recipe
 from compress.report.write import report_files
-from compress.store.store import Store, open_store
+from compress.store.store import open_store
 from compress.tasks.build import build_task
 from compress.values import Report
 from exporters.cpus import allowed_cpus
@@ -152,4 +152,4 @@ def _published(finished: dict[str, Finished]) -> dict[str, Path | bytes]:
     }
 
 
-__all__ = ["RunResult", "Store", "plan", "prepare", "run", "stages_of"]
+__all__ = ["RunResult", "plan", "prepare", "run", "stages_of"]

@@ -17,7 +17,6 @@ from compress.recipe.nodes import TeacherNode
 from compress.store.keys import Json
 from compress.teachers.build import build_teacher, teacher_digest
 from compress.teachers.outputs import check_teacher, compute_view, to_npy
-from exporters.artifact import open_artifact
 from exporters.atomic import write_bytes, write_json
 from exporters.events import Event
 from exporters.export import export
@@ -122,7 +121,3 @@ def _view(context: Context, node: TeacherNode, view: int) -> Stage:
         name=name, version=1, parts=parts, compute=compute, needs=(f"{TEACHER}/facts.json",)
     )
 
-
-def teacher_size_bytes(path: Path) -> int:
-    """Bytes of the teacher's ONNX file, external data included."""
-    return open_artifact(path).size_bytes
