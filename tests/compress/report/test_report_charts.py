@@ -117,7 +117,8 @@ def test_calls_beyond_the_axis_are_counted_and_not_hidden() -> None:
 
 def test_identical_calls_are_drawn_too() -> None:
     flat = Calls(subject="s", index=1, epochs_ms=((1.0,) * 5,), p50_ms=1.0, p95_ms=None)
-    _svg(distribution(flat, width=456, key="k", setting="batch 1"))
+    words = _words(_svg(distribution(flat, width=456, key="k", setting="batch 1")))
+    assert any("1.00 ms" in word for word in words)
 
 
 def test_classes_come_worst_change_first() -> None:

@@ -203,6 +203,6 @@ def test_the_waiter_is_told_who_holds_the_lease_and_gets_it_after_kill(
 
 
 def test_leases_of_different_keys_do_not_wait_for_each_other(tmp_path: Path) -> None:
-    index = Index(tmp_path)
-    with index.lease(KEY), index.lease(StageKey("train", {}), wait=False):
-        pass
+    index, waited = Index(tmp_path), list[str]()
+    with index.lease(KEY), index.lease(StageKey("train", {}), waited.append):
+        assert waited == []
