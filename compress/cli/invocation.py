@@ -26,6 +26,7 @@ from exporters.events import Event
 
 RESULT_SCHEMA = 1
 _WIDTH_WITHOUT_TERMINAL = 110
+_PACKAGES = ("compress", "benchmarks", "exporters")
 
 
 class Invocation:
@@ -44,6 +45,7 @@ class Invocation:
         self._json_file = json_file
         self._drawing: Drawing = choose_drawing(quiet=quiet, verbose=verbose or debug)
         self._handler = logging.StreamHandler(sys.stderr)
+        self._levels: dict[str, int] = {}
 
     def __enter__(self) -> Invocation:
         level = logging.DEBUG if self.debug else logging.INFO if self.verbose else logging.ERROR
@@ -52,8 +54,10 @@ class Invocation:
         logging.captureWarnings(capture=True)
         root = logging.getLogger()
         root.addHandler(self._handler)
-        for room in ("compress", "benchmarks", "exporters"):
-            logging.getLogger(room).setLevel(level)
+        for name in _PACKAGES:
+            logger = logging.getLogger(name)
+            self._levels[name] = logger.level
+            logger.setLevel(level)
         if self._json_file is not None:
             failure = _unwritable(self._json_file)
             if failure is not None:
@@ -98,6 +102,8 @@ class Invocation:
         self._drawing.close()
         logging.captureWarnings(capture=False)
         logging.getLogger().removeHandler(self._handler)
+        for name, level in self._levels.items():  # the caller may be a test or a notebook
+            logging.getLogger(name).setLevel(level)
 
     def _leave(self, failure: Failure | None, error: BaseException | None) -> None:
         self._close()

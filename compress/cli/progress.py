@@ -81,9 +81,12 @@ class Bars:
             task = self._tasks.get(stage)
             if task is None:
                 task = self._tasks[stage] = progress.add_task(stage, total=None, message="")
-            total = None if event.progress is None else 1.0
+            why = event.kind == "start" and "key" in event.data  # long, and what --plan is for
             progress.update(
-                task, total=total, completed=event.progress, message=printable(event.message)
+                task,
+                total=None if event.progress is None else 1.0,
+                completed=event.progress,
+                message="" if why else printable(event.message),
             )
             return
         if event.kind in {"done", "hit"} and stage in self._tasks:

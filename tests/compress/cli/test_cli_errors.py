@@ -1,6 +1,7 @@
 """Every failure is one line with a cure, the exit code of the documentation, and JSON if asked."""
 
 import errno
+import logging
 import os
 import signal
 from pathlib import Path
@@ -124,3 +125,11 @@ def test_the_program_runs_without_home_terminal_and_colour(tmp_path: Path) -> No
     assert result.code == 0
     assert result.out == f"{tmp_path / '.distil'}: nothing is stored\n"
     assert "\x1b" not in result.out + result.err
+
+
+def test_a_call_leaves_logging_as_it_was(call) -> None:
+    logger = logging.getLogger("benchmarks")
+    before = (logger.level, list(logging.getLogger().handlers))
+    call("cache", "list", "--debug")
+    call("verify", "missing")
+    assert (logger.level, list(logging.getLogger().handlers)) == before
