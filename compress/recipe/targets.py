@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import os
 import sys
 import threading
 import traceback
@@ -30,6 +31,7 @@ from compress.recipe.target_path import split_target, target_file
 __all__ = ["load_target", "target_digest"]
 
 _OURS = frozenset({"compress", "benchmarks", "exporters"})
+_THEIRS = (Exception, SystemExit)  # a script without `if __name__ == "__main__"` calls sys.exit
 _lock = threading.RLock()
 _neighbours: dict[Path, dict[str, ModuleType]] = {}  # folder -> modules beside its targets
 _active: Path | None = None  # whose neighbours are in sys.modules now
@@ -62,7 +64,7 @@ def _import_installed(name: str, target: str, folder: Path) -> ModuleType:
                 cure = f"for the file beside the recipe write {file}:{target.rpartition(':')[2]}"
             raise InputError(f"no module {name!r}", where=f"target {target}", cure=cure) from None
         raise _failed(error, target, "was being imported") from error
-    except Exception as error:
+    except _THEIRS as error:
         raise _failed(error, target, "was being imported") from error
 
 
@@ -83,10 +85,10 @@ def _import_file(path: Path, target: str) -> ModuleType:
     sys.modules[name] = module
     try:
         # Compiled from the bytes that were hashed: a .pyc is trusted by its whole-second mtime.
-        exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
+        exec(compile(source, _text(path), "exec", dont_inherit=True), module.__dict__)
     except BaseException as error:
         del sys.modules[name]
-        if isinstance(error, Exception):
+        if isinstance(error, _THEIRS):
             raise _failed(error, target, "was being imported", path.parent) from error
         raise
     return module
@@ -118,13 +120,20 @@ def _guarded(function: Callable[..., Any], target: str, folder: Path | None) -> 
                 return function(*arguments, **keywords)
         except (DistilError, MemoryError):
             raise
-        except Exception as error:
+        except _THEIRS as error:
             raise _failed(error, target, "was running", folder) from error
 
     return call
 
 
-def _failed(error: Exception, target: str, doing: str, folder: Path | None = None) -> InputError:
+def _text(path: str | os.PathLike[str]) -> str:
+    """A path that is UTF-8: torch's exporter hands the file names of code to C++."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _failed(
+    error: BaseException, target: str, doing: str, folder: Path | None = None
+) -> InputError:
     """An exception from the user's code: the last line of it in their folder, and what it said."""
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno or 1}"
@@ -134,7 +143,8 @@ def _failed(error: Exception, target: str, doing: str, folder: Path | None = Non
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename != __file__ and not frame.filename.startswith("<frozen")
     ]
-    theirs = [f for f in frames if folder is not None and folder in Path(f.filename).parents]
+    home = None if folder is None else Path(_text(folder))
+    theirs = [frame for frame in frames if home in Path(_text(frame.filename)).parents]
     last = (theirs or frames)[-1:]
     where = f"{last[0].filename}:{last[0].lineno}" if last else f"target {target}"
     said = f"{type(error).__name__}: {error}".strip().rstrip(":")[:500]

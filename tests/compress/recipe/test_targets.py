@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -103,6 +104,21 @@ def test_an_exception_in_the_call_names_the_users_own_line(tmp_path: Path) -> No
     folder = project(tmp_path, model="import json\ndef f():\n    return json.loads('{')")
     with pytest.raises(InputError, match=r"model.py:3: JSONDecodeError: .*\(while the target"):
         load_target("model.py:f", folder)()
+
+
+@pytest.mark.parametrize("text", ["import sys\nsys.exit(0)", "def f():\n    raise SystemExit(3)"])
+def test_a_target_that_leaves_the_program_is_an_error(tmp_path: Path, text: str) -> None:
+    folder = project(tmp_path, script=text)
+    with pytest.raises(InputError, match=r"script.py:2: SystemExit: [03] \(while the target"):
+        load_target("script.py:f", folder)()
+
+
+def test_a_folder_whose_name_is_not_utf8_gives_code_a_name_that_is(tmp_path: Path) -> None:
+    folder = project(tmp_path / os.fsdecode(b"caf\xe9"), model="def f():\n    return 1 / 0")
+    function = load_target("model.py:f", folder)
+    with pytest.raises(InputError, match=r"caf\\xe9/model.py:2: ZeroDivisionError") as caught:
+        function()
+    assert str(caught.value).encode("utf-8")
 
 
 def test_a_module_that_failed_is_tried_again(tmp_path: Path) -> None:
