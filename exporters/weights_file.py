@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +67,9 @@ def _foreign(data: bytes, path: Path) -> _Found | None:
     what = looks.what.replace("not an ONNX model", "not a safetensors file")
     cure = looks.cure
     if "pickle" in what:
-        cure = _CONVERT.format(source=path.name, target=f"{path.stem}.safetensors")
+        name = f"{path.stem}.safetensors"
+        target = path.with_name(name if name != path.name else f"{path.stem}.converted.safetensors")
+        cure = _CONVERT.format(source=shlex.quote(str(path)), target=shlex.quote(str(target)))
     elif "an .onnx" in cure or ".onnx file" in cure or "ONNX" in cure:
         cure = "give the .safetensors file itself"
     return _Found(f"is {'an ' if what.startswith('empty') else ''}{what}", cure)

@@ -75,12 +75,14 @@ def test_an_earlier_file_survives_a_failed_write(tmp_path: Path) -> None:
 
 def test_a_pickle_is_refused_with_the_cure(tmp_path: Path) -> None:
     for zipped in (True, False):
-        torch.save(TENSORS, tmp_path / "w.pt", _use_new_zipfile_serialization=zipped)
-        with pytest.raises(InputError) as caught:
-            load_weights(tmp_path / "w.pt")
-        assert "pickle" in str(caught.value)
-        assert "`distil convert w.pt w.safetensors`" in str(caught.value)
-        assert caught.value.exit_code == 2
+        for name, target in (("w.pt", "w.safetensors"), ("w.safetensors", "w.converted.safetens")):
+            path = tmp_path / name
+            torch.save(TENSORS, path, _use_new_zipfile_serialization=zipped)
+            with pytest.raises(InputError) as caught:
+                load_weights(path)
+            assert "pickle" in str(caught.value)
+            assert f"`distil convert {path} {tmp_path / target}" in str(caught.value)
+            assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize(
