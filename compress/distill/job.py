@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from compress.distill.precision import try_precisions
 from compress.distill.trainer import Settings, train
 from compress.errors import DistilError, Interrupted
 from compress.recipe.nodes import Distill, PythonStudent, TaskNode
+from compress.recipe.targets import failed_line
 from compress.recipe.units import parse_duration
 from compress.students.build import build_student
 from compress.students.counts import count_macs, count_parameters
@@ -145,15 +147,33 @@ def main(spec_path: str) -> int:
     except Interrupted:
         return 128 + signal.SIGTERM
     except DistilError as error:
-        about = {
-            "type": type(error).__name__,
-            "what": error.what,
-            "where": error.where,
-            "cure": error.cure,
-        }
-        write_text(workdir / "error.json", json.dumps(about))
-        return error.exit_code
+        return _leave(error, workdir)
+    except Exception as error:
+        traceback.print_exc()  # to job.log
+        return _leave(_foreign(error, spec), workdir)
     return 0
+
+
+def _leave(error: DistilError, workdir: Path) -> int:
+    about = {
+        "type": type(error).__name__,
+        "what": error.what,
+        "where": error.where,
+        "cure": error.cure,
+    }
+    write_text(workdir / "error.json", json.dumps(about))
+    return error.exit_code
+
+
+def _foreign(error: Exception, spec: JobSpec) -> DistilError:
+    """What torch or the user's module raised, with the line of theirs that did it."""
+    said = str(error).strip() or "no message"
+    if isinstance(error, MemoryError) or "can't allocate memory" in said:
+        return DistilError("out of memory", where="distill", cure="lower `distill.batch`")
+    where = failed_line(error, Path(spec.folder)) or "distill"
+    cure = f"the whole traceback is in {Path(spec.workdir) / 'job.log'}"
+    what = f"{type(error).__name__}: {said.splitlines()[0][:300]} (in training)"
+    return DistilError(what, where=where, cure=cure)
 
 
 def _stop_flag() -> Callable[[], bool]:

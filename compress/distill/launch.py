@@ -122,11 +122,14 @@ def _raise_for(code: int, workdir: Path) -> None:
             signal_number=signal.SIGTERM,
             cure="run the same command again to go on from the last checkpoint",
         )
-    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     lines = (workdir / "job.log").read_text(errors="replace").strip().splitlines()
     last = " / ".join(lines[-LOG_LINES_SHOWN:]) or "it printed nothing"
+    cure = "run the same command again to go on from the last checkpoint"
+    if code == -signal.SIGKILL:
+        cure = f"SIGKILL often means that memory ran out: lower `distill.batch`, or {cure}"
+    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     raise DistilError(
         f"the training job ended with {name} ({last})",
         where="distill",
-        cure=f"see {workdir / 'job.log'}; SIGKILL often means that memory ran out",
+        cure=f"{cure}; its log is {workdir / 'job.log'}",
     )

@@ -28,7 +28,7 @@ from compress.recipe.suggest import near
 from compress.recipe.target_digest import target_digest
 from compress.recipe.target_path import split_target, target_file
 
-__all__ = ["load_target", "target_digest"]
+__all__ = ["failed_line", "load_target", "target_digest"]
 
 _OURS = frozenset({"compress", "benchmarks", "exporters"})
 _THEIRS = (Exception, SystemExit)  # a script without `if __name__ == "__main__"` calls sys.exit
@@ -131,13 +131,8 @@ def _text(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _failed(
-    error: BaseException, target: str, doing: str, folder: Path | None = None
-) -> InputError:
-    """An exception from the user's code: the last line of it in their folder, and what it said."""
-    if isinstance(error, SyntaxError) and error.filename:
-        where = f"{error.filename}:{error.lineno or 1}"
-        return InputError(f"{type(error).__name__}: {error.msg} (target {target})", where=where)
+def failed_line(error: BaseException, folder: Path | None) -> str:
+    """`file:line` of the last frame in `folder`, else of the last one at all; "" without any."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -146,7 +141,17 @@ def _failed(
     home = None if folder is None else Path(_text(folder))
     theirs = [frame for frame in frames if home in Path(_text(frame.filename)).parents]
     last = (theirs or frames)[-1:]
-    where = f"{last[0].filename}:{last[0].lineno}" if last else f"target {target}"
+    return f"{last[0].filename}:{last[0].lineno}" if last else ""
+
+
+def _failed(
+    error: BaseException, target: str, doing: str, folder: Path | None = None
+) -> InputError:
+    """An exception from the user's code: the last line of it in their folder, and what it said."""
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"{error.filename}:{error.lineno or 1}"
+        return InputError(f"{type(error).__name__}: {error.msg} (target {target})", where=where)
+    where = failed_line(error, folder) or f"target {target}"
     said = f"{type(error).__name__}: {error}".strip().rstrip(":")[:500]
     return InputError(f"{said} (while the target {target} {doing})", where=where)
 

@@ -86,6 +86,20 @@ def test_a_diverged_training_raises_here_what_it_raised_there(tmp_path: Path) ->
         launch(spec(tmp_path, student="exploding"))
 
 
+def test_an_exception_of_the_users_module_names_their_line_and_the_log(tmp_path: Path) -> None:
+    with pytest.raises(DistilError) as caught:
+        launch(spec(tmp_path, student="failing"))
+    line = 1 + (FOLDER / "project.py").read_text().splitlines().index(
+        '            raise ValueError("no more\\nthan three steps")'
+    )
+    log = tmp_path / "job.log"
+    assert str(caught.value) == (
+        f"{FOLDER / 'project.py'}:{line}: ValueError: no more (in training); "
+        f"the whole traceback is in {log}"
+    )
+    assert "than three steps" in log.read_text()
+
+
 @pytest.mark.parametrize(
     ("number", "error", "words"),
     [

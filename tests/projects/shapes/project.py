@@ -81,3 +81,17 @@ class Exploding(nn.Module):
 
 def exploding() -> nn.Module:
     return Exploding()
+
+
+class Failing(Exploding):
+    """Raises in training, after a few steps."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scores = super().forward(images)
+        if self.training and self.calls > 3:
+            raise ValueError("no more\nthan three steps")
+        return scores
+
+
+def failing() -> nn.Module:
+    return Failing()
