@@ -22,12 +22,15 @@ from compress.pipeline.stages.judging import JUDGE, PREDICTIONS_FILE, judge_stag
 from compress.pipeline.stages.measuring import measure_stage
 from compress.pipeline.stages.quantizing import quantize_stages
 from compress.pipeline.stages.shipping import SHIP, ship_stage
+from compress.pipeline.stages.student import student_stage
 from compress.pipeline.stages.teacher import teacher_stages
 from compress.pipeline.stages.training import TRAIN, training_stages
 from compress.recipe.load import LoadedRecipe, load_recipe
+from compress.recipe.targets import load_target
 from compress.report.write import report_files
 from compress.store.store import open_store
 from compress.tasks.build import build_task
+from compress.teachers.build import check_named
 from compress.values import Report
 from exporters.cpus import allowed_cpus
 from exporters.events import Event
@@ -44,6 +47,7 @@ class RunResult:
 def stages_of(context: Context) -> tuple[Stage, ...]:
     """The graph of a recipe, in the order in which it runs."""
     return (
+        student_stage(context),
         *teacher_stages(context),
         *training_stages(context),
         *export_stages(context),
@@ -121,8 +125,11 @@ def prepare(
     data_folder: Path | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Context:
-    """Load the data and look at the machine."""
+    """Load the data and look at the machine; before that, find what else the recipe names."""
     recipe = loaded.recipe
+    load_target(recipe.student.target, loaded.folder)
+    if recipe.teacher is not None:
+        check_named(recipe.teacher, folder=loaded.folder)
     task = build_task(
         recipe.task,
         folder=loaded.folder,

@@ -9,7 +9,6 @@ from typing import Any, assert_never
 
 import numpy as np
 import torch
-from exporters.weights import load_into, load_weights
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from compress.errors import InputError
 from compress.recipe.nodes import OnnxTeacher, PythonTeacher, TeacherNode, TorchTeacher
 from compress.recipe.targets import load_target, target_digest
 from exporters.atomic import sha256_bytes, sha256_file
+from exporters.weights import load_into, load_weights
 
 Answer = Callable[[Tensor], NDArray[np.float32]]
 
@@ -52,6 +52,16 @@ def teacher_digest(node: TeacherNode, *, folder: Path) -> str:
             assert_never(node)
 
 
+def check_named(node: TeacherNode, *, folder: Path) -> None:
+    """Find the target and the file that the node names. Raises InputError; computes nothing."""
+    if not isinstance(node, OnnxTeacher):
+        load_target(node.target, folder)
+    if isinstance(node, TorchTeacher):
+        _existing(folder / node.weights, "teacher.weights")
+    if isinstance(node, OnnxTeacher):
+        _existing(folder / node.path, "teacher.path")
+
+
 def build_teacher(node: TeacherNode, *, folder: Path, threads: int) -> Teacher:
     """Load a teacher. Raises InputError when a file or target is missing or does not fit."""
     digest = teacher_digest(node, folder=folder)
@@ -59,7 +69,7 @@ def build_teacher(node: TeacherNode, *, folder: Path, threads: int) -> Teacher:
         case TorchTeacher():
             path = folder / node.weights
             module = _module(node.target, folder)
-            load_into(module, load_weights(path))
+            load_into(module, load_weights(path), where=str(path))
             return _from_module(node.target, digest, module)
         case PythonTeacher():
             return _from_module(node.target, digest, _module(node.target, folder))
