@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporters.atomic import atomic_path
-from exporters.errors import DistilError, ExportError
+from exporters.errors import DistilError, ExportError, InputError
 from exporters.values import OnnxArtifact
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _OPERATOR = re.compile(r"No (?:ONNX|decompositions?)[^<\n]*<OpOverload\(op='([^']+)'")
+# What torch says where it symbolizes a frame of such a file.
+_NOT_UTF8 = ("surrogates not allowed", "Unable to cast Python instance of type <class 'str'>")
 _BATCH = "batch"
 _LARGEST = 2**31 - 1  # protobuf's limit, and so that of one file
 
@@ -91,6 +93,7 @@ def _translate(
                 verbose=False,
             )
             assert program is not None  # it is None only without dynamo
+            _forget_places(program.model)
             return program.model_proto
     except DistilError:
         raise
@@ -128,7 +131,7 @@ def _quiet() -> Iterator[None]:
             logging.disable(before)
 
 
-def _explained(exc: Exception, module: str) -> ExportError:
+def _explained(exc: Exception, module: str) -> DistilError:
     """Which operator has no ONNX form, else the first line of the innermost cause."""
     inner, causes = exc, [str(exc)]
     while isinstance(inner.__cause__, Exception):
@@ -137,11 +140,23 @@ def _explained(exc: Exception, module: str) -> ExportError:
     if found := _OPERATOR.search("\n".join(causes)):
         cure = "replace the layer that uses it, or try a newer opset or torch"
         return ExportError(f"{found[1]} has no ONNX form", where=module, cure=cure)
+    if any(word in "\n".join(causes) for word in _NOT_UTF8):
+        cure = "move it to a folder with a plain name"
+        return InputError(
+            "its code is in a folder whose name is not UTF-8", where=module, cure=cure
+        )
     lines = [line.strip() for line in str(inner).splitlines() if line.strip()]
     what = f"can't be captured: {type(inner).__name__}: {lines[0] if lines else ''}"
     plain = what.encode("ascii", "backslashreplace").decode()[:300]
     cure = "the forward pass must be tensor code that torch.export can follow"
     return ExportError(plain, where=module, cure=cure)
+
+
+def _forget_places(model: Any) -> None:  # Any: onnx_ir.Model, a library of torch's exporter
+    """Drop the stack traces of nodes: protobuf refuses a file name that is not UTF-8."""
+    for part in (model.graph, *model.functions.values()):
+        for node in part.all_nodes():
+            node.metadata_props.clear()
 
 
 def _strip(model: ModelProto) -> None:

@@ -182,3 +182,19 @@ def test_bad_arguments_fail_before_torch_works(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="weight 'weight' holds NaN or infinity"):
         export(layer, torch.zeros(2, 2), path=tmp_path / "m.onnx")
     assert os.listdir(tmp_path) == []
+
+
+def test_code_whose_place_torch_can_not_spell_is_refused_with_the_cure(tmp_path: Path) -> None:
+    """Torch fails where it symbolizes a line of such a file, as for a message of its own log."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    source = "from torch import nn\nclass Net(nn.Linear):\n    def forward(self, images):\n"
+    (folder / "net.py").write_text(f"{source}        return super().forward(images) + 1\n")
+    spec = importlib.util.spec_from_file_location("net_in_an_odd_folder", folder / "net.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(InputError, match="is in a folder whose name is not UTF-8; move it"):
+        export(module.Net(4, 3), torch.zeros(2, 4), path=folder / "net.onnx")
+    assert [path.name for path in folder.iterdir() if path.is_file()] == ["net.py"]
