@@ -120,4 +120,3 @@ def _view(context: Context, node: TeacherNode, view: int) -> Stage:
     return Stage(
         name=name, version=1, parts=parts, compute=compute, needs=(f"{TEACHER}/facts.json",)
     )
-
