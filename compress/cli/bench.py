@@ -80,7 +80,12 @@ def bench(
     ) as call:
         from benchmarks.measure import measure
         from benchmarks.settings import BenchSettings
-        from compress.cli.bench_table import comparison_lines, header, measurement_table
+        from compress.cli.bench_table import (
+            comparison_lines,
+            header,
+            measurement_table,
+            model_lines,
+        )
         from exporters.artifact import open_artifact
 
         settings = BenchSettings(
@@ -103,7 +108,7 @@ def bench(
         call.result = measured
         call.say(header(measured))
         call.show(measurement_table(measured))
-        call.say("\n".join(comparison_lines(measured)))
+        call.say("\n".join((*model_lines(measured), *comparison_lines(measured))))
         slower = any(found.verdict == "slower" for found in measured.comparisons)
         if fail_on is FailOn.slower and slower:
             call.exit_code = 1

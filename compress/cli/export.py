@@ -127,7 +127,7 @@ def _export(
             cure="return the module itself",
         )
     if weights is not None:
-        load_into(module, load_weights(weights))
+        load_into(module, load_weights(weights), where=str(weights))
     module.eval()
 
     def reference(inputs: np.typing.NDArray[np.float32]) -> np.typing.NDArray[np.float32]:
@@ -136,6 +136,15 @@ def _export(
         return answer
 
     samples = np.random.default_rng(0).random((_SAMPLES, *dims), dtype=np.float32)
+    try:
+        reference(samples[:2])
+    except Exception as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        raise InputError(
+            f"does not answer float32 inputs of shape {samples[:2].shape}: {said}",
+            where=target,
+            cure="check --shape, which leaves the batch out",
+        ) from error
     with atomic_path(out) as temporary:
         artifact = export_module(module, torch.from_numpy(samples[:2]), path=temporary, opset=opset)
         parity = check_parity(reference, artifact, inputs=samples, atol=tolerance, rtol=tolerance)

@@ -38,6 +38,9 @@ def unsteady():
 
 def number():
     return 3
+
+def wide():
+    return nn.Linear(5, 3)
 """
 
 
@@ -98,6 +101,7 @@ def test_export_writes_a_file_that_computes_what_the_module_does(call, tmp_path:
         ("model.py:absent", 2, ("absent",)),
         ("model.py:number", 2, ("int", "torch module")),
         ("model.py:unsteady", 4, ("differs", "--tolerance")),
+        ("model.py:wide", 2, ("does not answer float32 inputs of shape (2, 2, 3)", "--shape")),
     ],
 )
 def test_export_that_fails_leaves_the_earlier_file(
@@ -142,12 +146,27 @@ def test_bench_measures_two_files_side_by_side(call, tmp_path: Path) -> None:
     assert "small.onnx" in result.out
     assert "large.onnx against small.onnx (batch 1, cpu): " in result.out
     assert "k=3" in result.out
+    assert "cpu, 1 thread" in result.out.splitlines()[0]  # said once, not in every row
     found = kept(tmp_path / "out.json")["result"]
     assert [m["subject"] for m in found["measurements"]] == ["small.onnx", "large.onnx"]
     latency = found["measurements"][0]["cells"][0]["latency"]
     assert len(latency["samples_ns"]) == 3
     assert latency["p50_ms"] > 0
     assert found["comparisons"][0]["speedup"] < 1
+
+
+def test_bench_rows_stay_on_one_line_of_80_columns(
+    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    save_mlp(tmp_path / "student.onnx", width=8)
+    result = call("bench", "student.onnx", "--batch", "1,32", "--epochs", "3", "--aa")
+    rows = [line for line in result.out.splitlines() if "/s" in line]
+    assert len(rows) == 4
+    assert max(map(len, rows)) <= 80
+    assert [row.count("us") + row.count("ms") for row in rows] == [2, 2, 2, 2]
+    assert "\nstudent.onnx (again): " in result.out
+    assert result.out.count("cold start") == 2
 
 
 def test_bench_says_which_shapes_are_missing(call, tmp_path: Path) -> None:
