@@ -39,8 +39,10 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     for decision in report.decisions:
         pinned = " (pinned)" if decision.pinned else ""
         yield _item(decision.question, f"{decision.chosen}{pinned}; {decision.reason}")
+    said = tuple(decision.reason for decision in report.decisions)
     for note in report.notes:
-        yield _item("note", note)
+        if not any(reason and reason in note for reason in said):
+            yield _item("note", note)
     if report.decisions or report.notes:
         yield Text()
     found = outcome(report.verdicts)

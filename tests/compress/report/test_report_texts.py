@@ -259,6 +259,15 @@ def test_the_terminal_table_fits_80_columns_without_colour() -> None:
     assert "quantize: int8;" in text
 
 
+def test_the_terminal_says_the_reason_of_a_decision_once() -> None:
+    report = sample_report()
+    reason = report.decisions[0].reason
+    notes = (f"The float file is shipped: {reason}.", "3 labels are doubtful")
+    said = _terminal(dataclasses.replace(report, notes=notes), width=400)
+    assert said.count(reason) == 1
+    assert "note: 3 labels are doubtful" in said
+
+
 def test_names_from_data_are_no_terminal_commands_and_no_markup() -> None:
     report = dataclasses.replace(hostile_report(), notes=("[red]not red[/red]", HOSTILE))
     text = _terminal(report)
