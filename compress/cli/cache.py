@@ -43,7 +43,7 @@ def list_(
         "cache list", json_file=json_file, quiet=quiet, verbose=verbose, debug=debug
     ) as call:
         from compress.report.quantities import size
-        from compress.store.cache import list_entries
+        from compress.store.cache import list_entries, stored_bytes
 
         folder = cache_folder(cache)
         rows = list_entries(folder) if folder.exists() else ()
@@ -52,8 +52,8 @@ def list_(
             call.say(printable(f"{folder}: nothing is stored"))
             return
         call.show(_table(rows))
-        total = sum(row.size_bytes for row in rows)
-        call.say(printable(f"{folder}: {len(rows)} results, {size(total)}"))
+        total = size(stored_bytes(folder))
+        call.say(printable(f"{folder}: {len(rows)} results, {total}"))
 
 
 @app.command()

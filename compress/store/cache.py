@@ -71,6 +71,12 @@ def list_entries(root: str | os.PathLike[str]) -> tuple[CacheRow, ...]:
     return tuple(sorted(rows, key=lambda row: (-row.last_used, row.entry.key)))
 
 
+def stored_bytes(root: str | os.PathLike[str]) -> int:
+    """Bytes of all stored files; one that several results share counts once."""
+    blobs = _index(root).blobs
+    return sum(_blob_bytes(digest, blobs) for digest in blobs.digests())
+
+
 def verify_cache(root: str | os.PathLike[str]) -> CacheCheck:
     """Hash every stored file again; remove what is damaged and the results that named it."""
     index = _index(root)
