@@ -150,7 +150,8 @@ def _resolve(spec: TensorSpec, given: Dims | None, batch: int | str | None, wher
     )
     if not fits:
         what = f"--shape {spec.name} does not fit {_listed([spec])}"
-        raise InputError(what, where=where, cure=f"write it as in {_flag(spec, batch)}")
+        cure = f"write it as in {_flag(spec, batch)}"
+        raise InputError(what, where=where, cure=f"{cure}; --batch gives the batch")
     return given
 
 

@@ -81,7 +81,8 @@ def build_teacher(node: TeacherNode, *, folder: Path, threads: int) -> Teacher:
 
 def _existing(path: Path, where: str) -> Path:
     if not path.is_file():
-        raise InputError(f"there is no file {path}", where=where, cure="check the path")
+        cure = "check the path; without `teacher` a recipe trains on labels"
+        raise InputError(f"there is no file {path}", where=where, cure=cure)
     return path
 
 
