@@ -11,6 +11,7 @@ from compress.cli.streams import printable, write_error
 from exporters.events import Event
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 _PLAIN_INTERVAL_S = 10.0  # a CI log wants to see life, not every batch
@@ -68,20 +69,24 @@ class Lines:
 
 
 class Bars:
-    """A bar per stage at work; finished and stored stages become lines above it."""
+    """The stage at work and what it is doing; finished and stored stages become lines above."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, event: Event) -> None:
         progress = self._progress or self._start()
         stage = printable(event.stage)
+        keyed = "key" in event.data  # stages have keys, and run one after the other
+        if event.kind in {"done", "hit"} or (event.kind == "start" and keyed):
+            self._clear(progress)
         if event.kind in {"start", "progress"}:
             task = self._tasks.get(stage)
             if task is None:
                 task = self._tasks[stage] = progress.add_task(stage, total=None, message="")
-            why = event.kind == "start" and "key" in event.data  # long, and what --plan is for
+            why = event.kind == "start" and keyed  # long, and what --plan is for
             progress.update(
                 task,
                 total=None if event.progress is None else 1.0,
@@ -89,8 +94,8 @@ class Bars:
                 message="" if why else printable(event.message),
             )
             return
-        if event.kind in {"done", "hit"} and stage in self._tasks:
-            progress.remove_task(self._tasks.pop(stage))
+        if event.progress is not None and stage in self._tasks:  # a step or an epoch of training
+            progress.update(self._tasks[stage], total=1.0, completed=event.progress)
         line = describe_event(event)
         if line:
             progress.console.print(line, markup=False, highlight=False, style="dim")
@@ -98,6 +103,11 @@ class Bars:
     def close(self) -> None:
         if self._progress is not None:
             self._progress.stop()
+
+    def _clear(self, progress: Progress) -> None:
+        for task in self._tasks.values():
+            progress.remove_task(task)
+        self._tasks.clear()
 
     def _start(self) -> Progress:
         from rich.console import Console
@@ -108,7 +118,7 @@ class Bars:
             BarColumn(bar_width=24),
             TextColumn("{task.fields[message]}", markup=False),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=self._console or Console(stderr=True),
             transient=True,
         )
         self._progress.start()

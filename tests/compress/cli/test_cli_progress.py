@@ -1,12 +1,15 @@
 """What progress looks like without a terminal, and where results are kept."""
 
+import io
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from compress.cli.cache_folder import cache_folder
 from compress.cli.invocation import plain
-from compress.cli.progress import Lines, describe_event
+from compress.cli.progress import Bars, Lines, describe_event
 from compress.errors import InputError
 from exporters.events import Event
 
@@ -28,6 +31,35 @@ def test_without_a_terminal_progress_is_a_line_every_ten_seconds(
         "train: 80% epoch 80",
         "train: done in 25.0 s",
     ]
+
+
+def test_bars_show_the_stage_at_work_and_nothing_that_is_over() -> None:
+    page = io.StringIO()
+    console = Console(file=page, force_terminal=True, width=80, color_system=None)
+    draw = Bars(console)
+
+    def shown(*events: Event) -> list[str]:
+        for event in events:
+            draw(event)
+        page.truncate(0)
+        page.seek(0)
+        assert draw._progress is not None
+        draw._progress.refresh()
+        lines = (
+            re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", page.getvalue()).replace("\r", "").splitlines()
+        )
+        return [line.split()[0] for line in lines if line.strip()]
+
+    key = {"key": "abc"}
+    assert shown(Event("progress", "task", "decoding images", 1.0)) == ["task"]
+    assert shown(Event("start", "choose", data=key)) == ["choose"]
+    assert shown(Event("progress", "compare", "epoch 1", 0.1)) == ["choose", "compare"]
+    assert shown(Event("done", "choose", data={"seconds": 1.0})) == []
+    assert shown(Event("start", "train", data=key), Event("step", "train", "", 0.25)) == ["train"]
+    bar = draw._progress.tasks[-1] if draw._progress else None
+    assert bar is not None
+    assert bar.percentage == 25.0
+    draw.close()
 
 
 def test_verbose_shows_all_progress(capsys: pytest.CaptureFixture[str]) -> None:
