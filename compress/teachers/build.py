@@ -74,7 +74,7 @@ def build_teacher(node: TeacherNode, *, folder: Path, threads: int) -> Teacher:
         case PythonTeacher():
             return _from_module(node.target, digest, _module(node.target, folder))
         case OnnxTeacher():
-            return _from_onnx(folder / node.path, digest, threads=threads)
+            return onnx_teacher(folder / node.path, digest=digest, threads=threads)
         case _:
             assert_never(node)
 
@@ -110,7 +110,8 @@ def _from_module(name: str, digest: str, module: nn.Module) -> Teacher:
     return Teacher(name=name, digest=digest, answer=answer, module=module, onnx_path=None)
 
 
-def _from_onnx(path: Path, digest: str, *, threads: int) -> Teacher:
+def onnx_teacher(path: Path, *, digest: str, threads: int) -> Teacher:
+    """A teacher that answers from its ONNX file, through onnxruntime on `threads` threads."""
     from exporters.session import open_session
 
     session = open_session(path, threads=threads)

@@ -20,7 +20,7 @@ from compress.tasks.views import as_input, view_inputs
 from compress.teachers.build import Teacher
 from exporters.events import Event
 
-BATCH = 500
+BATCH = 250
 SUSPECT_SAMPLES_NAMED = 5
 
 

@@ -15,7 +15,7 @@ from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.recipe.nodes import TeacherNode
 from compress.store.keys import Json
-from compress.teachers.build import build_teacher, teacher_digest
+from compress.teachers.build import build_teacher, onnx_teacher, teacher_digest
 from compress.teachers.outputs import check_teacher, compute_view, to_npy
 from exporters.atomic import write_bytes, write_json
 from exporters.events import Event
@@ -104,7 +104,13 @@ def _view(context: Context, node: TeacherNode, view: int) -> Stage:
         }
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
-        teacher = build_teacher(node, folder=context.folder, threads=context.threads)
+        # The file that is measured also teaches: its parity with the module is checked by then,
+        # and onnxruntime answers 1.3x as fast as torch at the best batch of each (2 cores).
+        teacher = onnx_teacher(
+            inputs.path(TEACHER, "teacher.onnx"),
+            digest=teacher_digest(node, folder=context.folder),
+            threads=context.threads,
+        )
 
         def tell(event: Event) -> None:
             on_event(replace(event, stage=name))
@@ -116,7 +122,7 @@ def _view(context: Context, node: TeacherNode, view: int) -> Stage:
         write_bytes(path, to_npy(outputs))
         return StageResult(files={"outputs.npy": path})
 
-    # Needs the teacher stage, which refuses a teacher that is no better than chance.
+    # The teacher stage also refuses a teacher that is no better than chance.
     return Stage(
-        name=name, version=1, parts=parts, compute=compute, needs=(f"{TEACHER}/facts.json",)
+        name=name, version=2, parts=parts, compute=compute, needs=(f"{TEACHER}/teacher.onnx",)
     )
