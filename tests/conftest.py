@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,11 @@ from collections.abc import Iterator
 import pytest
 
 pytest_plugins = ["pytester"]
+
+# A shell starts background jobs with SIGINT ignored, and children inherit that: a suite started so
+# could never interrupt the commands that it tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Set by pytest itself, or once per process by a library that is first imported within a test.
 _TOLERATED_VARIABLES = ("PYTEST_", "KMP_", "ACCELERATE_", "TORCHINDUCTOR_", "TOKENIZERS_")
