@@ -46,8 +46,8 @@ SET_UP = Group(
 STATIC = Group(
     "static",
     (
-        tool("ruff", "format", "--check", "--quiet", "."),
-        tool("ruff", "check", "--quiet", "."),
+        tool("ruff", "format", "--no-cache", "--check", "--quiet", "."),
+        tool("ruff", "check", "--no-cache", "--quiet", "."),
         tool("mypy"),
         tool("lint-imports", "--no-logo"),
     ),

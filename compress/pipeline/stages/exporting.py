@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from exporters.weights import load_into, load_weights
 from numpy.typing import NDArray
 
 from compress.errors import ExportError
@@ -21,6 +20,7 @@ from compress.students.build import build_student
 from exporters.atomic import write_json
 from exporters.export import export
 from exporters.parity import check_parity
+from exporters.weights import load_into, load_weights
 
 EXPORT = "export"
 EXPORT_ON_LABELS = "export-on-labels"
