@@ -147,6 +147,35 @@ class SizeStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TensorFacts:
+    """One tensor stored in an ONNX file. name: "" for a constant of a node."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What one ONNX file is made of: numbers without noise, read from the file alone.
+
+    digest: as in Measurement; file_sha256: of the .onnx file itself, without its external data.
+    macs: of one sample, None where shapes are unknown. tensors: the largest ones.
+    """
+
+    subject: str
+    digest: str
+    file_sha256: str
+    size_bytes: int
+    parameters: int
+    macs: int | None
+    precision: str
+    operators: dict[str, int]
+    tensors: tuple[TensorFacts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that a run found; report.json is exactly this. Bump version when a field changes.
 
@@ -176,6 +205,7 @@ class Report:
     pairs: tuple[PairedQuality, ...]  # each against the teacher
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...] = ()  # what the reader must know: why int8 was dropped, what is missing
+    models: tuple[ModelFacts, ...] = ()  # of the subjects whose files were looked into
 
 
 REPORT_VERSION = 1
