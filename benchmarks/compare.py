@@ -12,12 +12,13 @@ from benchmarks.epochs import run_epoch
 from benchmarks.feeds import Inputs
 from benchmarks.pace import QUICK, STANDARD, Pace
 from benchmarks.probe import probe
+from benchmarks.question import Question
 from benchmarks.quiet import exclusive_timing
 from benchmarks.staging import open_subjects, staged
 from benchmarks.stats import (
     LOOKS,
-    CompareWord,
     compare_test,
+    limit_test,
     median,
     median_interval,
     smallest_detectable,
@@ -25,6 +26,8 @@ from benchmarks.stats import (
 from benchmarks.values import Comparison, Setting
 from exporters.cpus import check_threads
 from exporters.events import Event
+
+_IS_SLOWER = Question()
 
 
 def compare(
@@ -39,6 +42,9 @@ def compare(
     most_epochs: int = LOOKS[-1],
     limit_s: float = 300.0,
     resolve: bool = False,
+    change: float | None = None,
+    limit: float | None = None,
+    tests: int = 1,
     aa: bool = False,
     pace: Pace = STANDARD,
     on_event: Callable[[Event], None] | None = None,
@@ -46,16 +52,19 @@ def compare(
     """candidate against reference at one setting: fresh process pairs until the sequential test
     answers, most_epochs are done or limit_s is over (then "inconclusive").
 
-    resolve: go on past "no-slower" until "faster" or the last look. Same bytes: "identical", and
+    resolve: go on past "no-slower" until "faster", until a change of this size (0.02: 2 %) would
+    have been seen, or the last look. limit: a ratio of times (1.02, 1 / 8) that is to be met or
+    violated, and ends the run; tests: how many limits share the level. Same bytes: "identical", and
     nothing is timed, unless aa. Raises as measure does.
     """
+    question = Question(resolve=resolve, change=change, limit=limit, tests=tests)
     tell = on_event or (lambda event: None)
     check_threads(threads)
     artifacts = open_subjects({"reference": Path(reference), "candidate": Path(candidate)})
     names = _names(Path(reference), Path(candidate))
     setting = Setting(device=device, threads=threads, batch=batch)
     if artifacts["reference"].digest == artifacts["candidate"].digest and not aa:
-        return identical(*names, setting=setting)
+        return identical(*names, setting=setting, limit=limit)
 
     def waiting() -> None:
         tell(Event("progress", "compare", "waiting for another measurement on this host"))
@@ -78,10 +87,9 @@ def compare(
             ratios.append(epoch.log_ratio(0, 1, batch))
             done = len(ratios) / most_epochs
             tell(Event("progress", "compare", f"epoch {len(ratios)}", done))
-            # Looks come where they were planned: one after every epoch would raise false alarms.
-            if len(ratios) in LOOKS and _answered(ratios, seed=seed, resolve=resolve):
+            if question.is_look(len(ratios)) and question.is_answered(ratios, seed=seed):
                 break
-    return comparison(*names, setting=setting, log_ratios=ratios, seed=seed, resolve=resolve)
+    return comparison(*names, setting=setting, log_ratios=ratios, seed=seed, question=question)
 
 
 def quick_compare(
@@ -119,7 +127,7 @@ def comparison(
     setting: Setting,
     log_ratios: Sequence[float],
     seed: int,
-    resolve: bool = False,
+    question: Question = _IS_SLOWER,
 ) -> Comparison:
     """Verdict, speed-up and nominal 95 % interval from one log ratio per epoch."""
     low, high = median_interval(log_ratios, seed=seed)
@@ -131,12 +139,18 @@ def comparison(
         speedup=math.exp(-median(log_ratios)),
         speedup_low=math.exp(-high),
         speedup_high=math.exp(-low),
-        verdict=compare_test(log_ratios, seed=seed, resolve=resolve),
+        verdict=compare_test(log_ratios, tests=question.tests, seed=seed, resolve=question.resolve),
         smallest_detectable=smallest_detectable(log_ratios, seed=seed),
+        limit=question.limit,
+        limit_verdict=None
+        if question.limit is None
+        else limit_test(log_ratios, question.limit, tests=question.tests, seed=seed),
     )
 
 
-def identical(reference: str, candidate: str, *, setting: Setting) -> Comparison:
+def identical(
+    reference: str, candidate: str, *, setting: Setting, limit: float | None = None
+) -> Comparison:
     """Same bytes: nothing was timed, and no epoch counts in any error rate."""
     return Comparison(
         reference=reference,
@@ -148,12 +162,9 @@ def identical(reference: str, candidate: str, *, setting: Setting) -> Comparison
         speedup_high=1.0,
         verdict="identical",
         smallest_detectable=None,
+        limit=limit,
+        limit_verdict=None if limit is None else "met" if limit >= 1 else "violated",
     )
-
-
-def _answered(ratios: Sequence[float], *, seed: int, resolve: bool) -> bool:
-    word: CompareWord = compare_test(ratios, seed=seed, resolve=resolve)
-    return word in ("slower", "faster") or (word == "no-slower" and not resolve)
 
 
 def _names(reference: Path, candidate: Path) -> tuple[str, str]:

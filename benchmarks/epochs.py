@@ -23,6 +23,7 @@ class Epoch:
 
     blocks: Mapping[tuple[int, int], Blocks]
     cold: tuple[tuple[int, int], ...]
+    order: tuple[int, ...] = ()  # of launching, and within the first round
 
     def samples_ns(self, subject: int, batch: int) -> tuple[int, ...]:
         """Every call, in order."""
@@ -85,4 +86,5 @@ def run_epoch(
     return Epoch(
         blocks={key: tuple(value) for key, value in blocks.items()},
         cold=tuple(cold[index] for index in range(len(subjects))),
+        order=order,
     )

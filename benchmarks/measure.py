@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from benchmarks.compare import comparison, identical, quick_compare
 from benchmarks.environment import read_environment
-from benchmarks.epochs import Epoch, run_epoch
 from benchmarks.feeds import Inputs
 from benchmarks.floor import floor_ms
-from benchmarks.pace import ENOUGH_FOR_P95, STANDARD, Pace, rounds_for
-from benchmarks.probe import probe
+from benchmarks.pace import ENOUGH_FOR_P95, STANDARD, Pace
+from benchmarks.question import Question
 from benchmarks.quiet import exclusive_timing
+from benchmarks.series import Series, run_series
 from benchmarks.settings import BenchSettings
 from benchmarks.staging import Subject, open_subjects, staged
 from benchmarks.stats import percentile
@@ -23,30 +23,23 @@ from benchmarks.values import (
     Cell,
     ColdStart,
     Comparison,
+    Contents,
+    Floor,
     Latency,
     Measured,
     Measurement,
-    Memory,
     Setting,
 )
 from exporters.cpus import check_threads
 from exporters.errors import InputError
 from exporters.events import Event
+from exporters.inspect import inspect_model
 from exporters.values import OnnxArtifact
 
 __all__ = ["measure", "quick_compare"]
 
 OnEvent = Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
-    """What was seen at one device and number of threads. memory: (subject, batch) -> Memory."""
-
-    device: str
-    threads: int
-    memory: Mapping[tuple[int, int], Memory]
-    epochs: tuple[Epoch, ...]
+NEEDS_FLOOR_NS = 1_000_000  # below a millisecond the cost of a call itself is part of the number
 
 
 def measure(
@@ -63,7 +56,8 @@ def measure(
 
     subjects: name -> ONNX file; the first is the reference. inputs: (n, ...) samples, n >= 1, or an
     array per input name; rows repeat to fill a batch. A file with the bytes of another is timed
-    once, and its comparison with the reference is "identical", unless aa. Holds the host's timing
+    once, and its comparison with the reference is "identical", unless aa. Epochs go on past the
+    planned ones where settings ask for it and a comparison is open. Holds the host's timing
     lock. Raises InputError, RefusedModel, RuntimeMissing, WorkerDied (crash, time limit).
     """
     tell = on_event or (lambda event: None)
@@ -83,23 +77,25 @@ def measure(
         exclusive_timing(waiting),  # last: what doesn't fit is said without a wait
     ):
         rng = random.Random(seed)
-        groups: list[_Group] = []
+        groups: list[Series] = []
+        floors: list[Floor] = []
         cells = [(d, t) for d in settings.devices for t in settings.threads]
         for number, (device, threads) in enumerate(cells):
             progress = _Progress(tell, number, len(cells), settings.epochs)
             groups.append(
-                _run_group(
-                    staged_subjects, device, threads, settings, rng=rng, pace=pace, tell=progress
+                run_series(
+                    staged_subjects,
+                    device=device,
+                    threads=threads,
+                    settings=settings,
+                    rng=rng,
+                    seed=seed,
+                    pace=pace,
+                    tell=progress,
                 )
             )
-        floor = floor_ms(
-            staged_subjects[0],
-            inputs=inputs,
-            batch=settings.batch[0],
-            device=settings.devices[0],
-            threads=settings.threads[0],
-            pace=pace,
-        )
+            first = number == 0
+            floors += _floors(staged_subjects, groups[-1], settings.batch, inputs, pace, first)
     place = {subject.name: index for index, subject in enumerate(staged_subjects)}
     names = list(artifacts)
     return Measured(
@@ -109,13 +105,14 @@ def measure(
             for name in names
         ),
         comparisons=tuple(
-            _compared(names[0], name, twin, place, group, batch, seed)
+            _compared(names[0], name, twin, place, group, batch, seed, settings.question)
             for name in names[1:]
             for group in groups
             for batch in settings.batch
         ),
-        floor_ms=floor,
+        floor_ms=floors[0].p50_ms,
         seed=seed,
+        floors=tuple(floors),
     )
 
 
@@ -133,47 +130,33 @@ class _Progress:
         self.tell(Event("progress", "measure", message, fraction))
 
 
-def _run_group(
+def _floors(
     subjects: Sequence[Subject],
-    device: str,
-    threads: int,
-    settings: BenchSettings,
-    *,
-    rng: random.Random,
+    series: Series,
+    batches: Sequence[int],
+    inputs: Inputs,
     pace: Pace,
-    tell: _Progress,
-) -> _Group:
-    memory: dict[tuple[int, int], Memory] = {}
-    calls: dict[tuple[int, int], int] = {}
-    tell("memory", 0)
-    for batch in settings.batch:
-        setting = Setting(device=device, threads=threads, batch=batch)
-        for index, subject in enumerate(subjects):
-            memory[index, batch], calls[index, batch] = probe(subject, setting, pace=pace)
-    rounds = {
-        batch: rounds_for(
-            pace,
-            calls=min(calls[index, batch] for index in range(len(subjects))),
-            epochs=settings.epochs,
+    first: bool,
+) -> Iterator[Floor]:
+    """At each batch where a model is that fast, and at the first one of all."""
+    for place, batch in enumerate(batches):
+        fastest = min(
+            percentile([ns for epoch in series.samples_ns(index, batch) for ns in epoch], 50)
+            for index in range(len(subjects))
         )
-        for batch in settings.batch
-    }
-    epochs: list[Epoch] = []
-    for number in range(settings.epochs):
-        tell(f"epoch {number + 1} of {settings.epochs}", number)
-        epochs.append(
-            run_epoch(
-                subjects,
-                device=device,
-                threads=threads,
-                calls=calls,
-                rounds=rounds,
-                rng=rng,
-                pace=pace,
+        if fastest < NEEDS_FLOOR_NS or (first and place == 0):
+            setting = Setting(device=series.device, threads=series.threads, batch=batch)
+            yield Floor(
+                setting=setting,
+                p50_ms=floor_ms(
+                    subjects[0],
+                    inputs=inputs,
+                    batch=batch,
+                    device=series.device,
+                    threads=series.threads,
+                    pace=pace,
+                ),
             )
-        )
-    tell(f"{settings.epochs} epochs", settings.epochs)
-    return _Group(device=device, threads=threads, memory=memory, epochs=tuple(epochs))
 
 
 def _twins(artifacts: Mapping[str, OnnxArtifact], *, aa: bool) -> dict[str, str]:
@@ -200,16 +183,14 @@ def _measurement(
     name: str,
     artifact: OnnxArtifact,
     index: int,
-    groups: Sequence[_Group],
+    groups: Sequence[Series],
     settings: BenchSettings,
 ) -> Measurement:
     cold = [epoch.cold[index] for epoch in groups[0].epochs]
     cells = tuple(
         Cell(
             setting=Setting(device=group.device, threads=group.threads, batch=batch),
-            latency=latency(
-                tuple(epoch.samples_ns(index, batch) for epoch in group.epochs), batch=batch
-            ),
+            latency=latency(group.samples_ns(index, batch), batch=batch),
             memory=group.memory[index, batch],
         )
         for group in groups
@@ -225,6 +206,18 @@ def _measurement(
             first_call_ms=median(first for _, first in cold) / 1e6,
             samples=len(cold),
         ),
+        contents=_contents(artifact),
+    )
+
+
+def _contents(artifact: OnnxArtifact) -> Contents:
+    found = inspect_model(artifact.path)
+    return Contents(
+        external_bytes=found.external_bytes,
+        parameters=found.parameters,
+        macs=found.macs,
+        operators=found.operators,
+        tensor_bytes=found.tensor_bytes,
     )
 
 
@@ -233,14 +226,15 @@ def _compared(
     name: str,
     twin: Mapping[str, str],
     place: Mapping[str, int],
-    group: _Group,
+    group: Series,
     batch: int,
     seed: int,
+    question: Question,
 ) -> Comparison:
     setting = Setting(device=group.device, threads=group.threads, batch=batch)
     if twin[name] == twin[reference]:
-        return identical(reference, name, setting=setting)
-    ratios = [
-        epoch.log_ratio(place[twin[reference]], place[twin[name]], batch) for epoch in group.epochs
-    ]
-    return comparison(reference, name, setting=setting, log_ratios=ratios, seed=seed)
+        return identical(reference, name, setting=setting, limit=question.limit)
+    ratios = group.log_ratios(place[twin[reference]], place[twin[name]], batch)
+    return comparison(
+        reference, name, setting=setting, log_ratios=ratios, seed=seed, question=question
+    )

@@ -34,6 +34,7 @@ def probe(subject: Subject, setting: Setting, *, pace: Pace) -> tuple[Memory, in
     memory = Memory(
         baseline_bytes=loaded["resident_bytes"],
         loaded_bytes=opened["resident_bytes"],
+        load_peak_bytes=opened["load_peak_bytes"],
         peak_bytes=used["peak_bytes"],
         batch=batch,
     )

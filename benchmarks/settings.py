@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from benchmarks.question import Question
 from exporters.errors import InputError
 
 
@@ -11,13 +12,18 @@ from exporters.errors import InputError
 class BenchSettings:
     """Every (device, threads, batch) is one cell; epochs: fresh processes per model and cell.
 
-    Fewer than 10 epochs can't reach a verdict: the sign-flip test has too few outcomes.
+    Fewer than 10 epochs can't reach a verdict: the sign-flip test has too few outcomes. Where
+    models are compared and the question is open, epochs go on up to most_epochs, or until limit_s
+    seconds at this device and number of threads are over.
     """
 
     devices: tuple[str, ...] = ("cpu",)
     batch: tuple[int, ...] = (1, 32)
     threads: tuple[int, ...] = (1,)
     epochs: int = 12
+    most_epochs: int | None = None  # None: exactly epochs
+    limit_s: float = 300.0
+    question: Question = field(default_factory=Question)
 
     def __post_init__(self) -> None:
         for name in ("devices", "batch", "threads"):
@@ -33,3 +39,8 @@ class BenchSettings:
                 raise InputError(f"is {device!r}", where="bench.devices", cure=cure)
         if self.epochs < 1:
             raise InputError(f"is {self.epochs}", where="bench.epochs", cure="use 1 or more")
+        if self.most_epochs is not None and self.most_epochs < self.epochs:
+            what = f"is {self.most_epochs}, and bench.epochs {self.epochs}"
+            raise InputError(what, where="bench.most_epochs", cure="use at least as many")
+        if not self.limit_s > 0:
+            raise InputError(f"is {self.limit_s}", where="bench.limit_s", cure="use more than 0")

@@ -14,11 +14,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.values import LimitWord
+
 Floats = NDArray[np.float64]
 CompareWord = Literal["slower", "faster", "no-slower", "inconclusive"]
-LimitWord = Literal["met", "violated", "inconclusive"]
 
 LOOKS = (10, 12, 16, 24, 32, 48, 64, 96)
+FEWEST_EPOCHS = LOOKS[0]  # with fewer, no sign-flip test can reach its level
 FIRST_ALPHA = 2 / 1024  # the smallest two-sided p that 10 signs can give
 LATER_ALPHA = 0.00113
 SMALLEST_NAMED = 0.01  # a difference below 1 % is not worth the word "slower"
@@ -90,20 +92,41 @@ def compare_test(
 
     resolve: "no-slower" does not end it; only "slower", "faster" or the last look do.
     """
-    rows = _rows(log_ratios)
+    return compare_rows(_rows(log_ratios), tests=tests, seed=seed, resolve=resolve)[0][0]
+
+
+def compare_rows(
+    rows: Floats, *, tests: int = 1, seed: int = 0, resolve: bool = False
+) -> tuple[tuple[CompareWord, ...], tuple[int, ...]]:
+    """compare_test of every row, and the epochs that each took. rows: (sequences, epochs)."""
     rng = np.random.default_rng(seed)
-    within = False
+    words: list[CompareWord] = ["inconclusive"] * len(rows)
+    used = np.full(len(rows), rows.shape[1])
+    is_open = np.ones(len(rows), dtype=bool)
+    within, beyond = np.zeros_like(is_open), np.zeros_like(is_open)  # the limit test at +2 %
     for look, alpha in looks(rows.shape[1], tests=tests):
         signs = _signs(look, rng, _draws(alpha))
-        found = rows[:, :look]
+        at = np.flatnonzero(is_open)
+        if not len(at):
+            break
+        found = rows[at, :look]
         p, direction = _test(found, signs)
-        if p[0] <= alpha + 1e-12 and abs(np.median(found)) >= SMALLEST_NAMED:
-            return "slower" if direction[0] > 0 else "faster"
-        p, direction = _test(found - math.log1p(TOLERANCE), signs)
-        within = within or bool(p[0] <= alpha + 1e-12 and direction[0] < 0)
-        if within and not resolve:
-            return "no-slower"
-    return "no-slower" if within else "inconclusive"
+        named = (p <= alpha + 1e-12) & (np.abs(np.median(found, axis=1)) >= SMALLEST_NAMED)
+        limit_p, side = _test(found - math.log1p(TOLERANCE), signs)
+        told = (limit_p <= alpha + 1e-12) & ~within[at] & ~beyond[at]
+        within[at] |= told & (side < 0)
+        beyond[at] |= told & (side > 0)
+        for place, is_named, way in zip(at, named, direction, strict=True):
+            if is_named:
+                words[place] = "slower" if way > 0 else "faster"
+            elif within[place] and not resolve:
+                words[place] = "no-slower"
+            else:
+                continue
+            used[place], is_open[place] = look, False
+    for place in np.flatnonzero(is_open & within):
+        words[place] = "no-slower"
+    return tuple(words), tuple(int(count) for count in used)
 
 
 def limit_test(
@@ -113,15 +136,30 @@ def limit_test(
 
     tests: how many budgets share the level. ValueError unless limit is positive.
     """
+    return limit_rows(_rows(log_ratios), limit, tests=tests, seed=seed)[0][0]
+
+
+def limit_rows(
+    rows: Floats, limit: float, *, tests: int = 1, seed: int = 0
+) -> tuple[tuple[LimitWord, ...], tuple[int, ...]]:
+    """limit_test of every row, and the epochs that each answer took. rows: (sequences, epochs)."""
     if not limit > 0:
         raise ValueError(f"limit is {limit}; a ratio above 0 is needed")
-    rows = _rows(log_ratios) - math.log(limit)
     rng = np.random.default_rng(seed)
+    words: list[LimitWord] = ["inconclusive"] * len(rows)
+    used = np.full(len(rows), rows.shape[1])
+    is_open = np.ones(len(rows), dtype=bool)
     for look, alpha in looks(rows.shape[1], tests=tests):
-        p, direction = _test(rows[:, :look], _signs(look, rng, _draws(alpha)))
-        if p[0] <= alpha + 1e-12 and direction[0] != 0:
-            return "violated" if direction[0] > 0 else "met"
-    return "inconclusive"
+        signs = _signs(look, rng, _draws(alpha))
+        at = np.flatnonzero(is_open)
+        if not len(at):
+            break
+        p, direction = _test(rows[at, :look] - math.log(limit), signs)
+        told = (p <= alpha + 1e-12) & (direction != 0)
+        for place, way in zip(at[told], direction[told], strict=True):
+            words[place] = "violated" if way > 0 else "met"
+            used[place], is_open[place] = look, False
+    return tuple(words), tuple(int(count) for count in used)
 
 
 def smallest_detectable(

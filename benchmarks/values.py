@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ComparisonWord = Literal["slower", "faster", "no-slower", "identical", "inconclusive"]
+LimitWord = Literal["met", "violated", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +51,16 @@ class Memory:
     loaded_bytes: int  # after the session exists
     peak_bytes: int  # the highest until inference at this batch has run
     batch: int
+    load_peak_bytes: int | None = None  # the highest until the session exists
 
     @property
     def peak_delta_bytes(self) -> int:
         return self.peak_bytes - self.baseline_bytes
+
+    @property
+    def load_delta_bytes(self) -> int:
+        """What loading alone takes at most."""
+        return (self.load_peak_bytes or self.loaded_bytes) - self.baseline_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,17 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What needs no clock. macs: of one sample, None where shapes are unknown."""
+
+    external_bytes: int  # of size_bytes, beside the file
+    parameters: int
+    macs: int | None
+    operators: dict[str, int]  # type -> nodes
+    tensor_bytes: dict[str, int]  # element type -> bytes of initialisers and constants
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """Everything measured of one ONNX file."""
 
@@ -83,6 +101,7 @@ class Measurement:
     size_bytes: int
     cells: tuple[Cell, ...]
     cold_start: ColdStart
+    contents: Contents | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +120,16 @@ class Comparison:
     speedup_high: float
     verdict: ComparisonWord
     smallest_detectable: float | None  # relative change, e.g. 0.02
+    limit: float | None = None  # a ratio of times that was to be answered
+    limit_verdict: LimitWord | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """The median call of an Identity model with the same inputs: what no network can go below."""
+
+    setting: Setting
+    p50_ms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,5 +139,6 @@ class Measured:
     environment: Environment
     measurements: tuple[Measurement, ...]
     comparisons: tuple[Comparison, ...]
-    floor_ms: float | None  # an Identity model of the same inputs, batch 1
+    floor_ms: float | None  # an Identity model of the same inputs, at the first setting
     seed: int
+    floors: tuple[Floor, ...] = ()  # at each setting where a model takes less than 1 ms

@@ -99,7 +99,7 @@ class Worker:
         start = time.perf_counter_ns()
         self.runner = OnnxRuntimeRunner(Path(path), threads=threads, device=device)
         opened = time.perf_counter_ns()
-        resident = resident_bytes()[0]
+        resident, load_peak = resident_bytes()
         call = self.call(batch)
         begun = time.perf_counter_ns()
         call()
@@ -108,6 +108,7 @@ class Worker:
             "session_ns": opened - start,
             "first_call_ns": ended - begun,
             "resident_bytes": resident,
+            "load_peak_bytes": load_peak,
         }
 
     def call(self, batch: int) -> Any:

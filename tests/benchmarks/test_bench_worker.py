@@ -152,6 +152,8 @@ def test_memory_is_that_of_the_child_though_the_parent_holds_500_mb(
     assert held[-1] == 1
     assert 5e6 < memory.baseline_bytes <= memory.loaded_bytes <= memory.peak_bytes < 250e6
     assert 0 <= memory.peak_delta_bytes < 100e6
+    assert memory.load_peak_bytes is not None
+    assert memory.loaded_bytes <= memory.load_peak_bytes <= memory.peak_bytes
     assert 1 <= calls <= hurried.most_calls
 
 
@@ -231,4 +233,4 @@ def test_folders_of_our_names_in_the_users_repository_do_no_harm(
         check=False,
     )
     assert run.stderr == ""
-    assert run.stdout == "['first_call_ns', 'resident_bytes', 'session_ns']\n"
+    assert run.stdout == "['first_call_ns', 'load_peak_bytes', 'resident_bytes', 'session_ns']\n"
