@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from benchmarks.values import Cell, Comparison, Measurement, Setting
 from compress.recipe.nodes import Budget
-from compress.values import PairedQuality, Quality, Report
+from compress.values import ModelFacts, PairedQuality, Quality, Report
 
 STUDENT = "student"
 TEACHER = "teacher"
+BASELINE = "baseline"
 
 
 def setting_of(budget: Budget) -> Setting:
@@ -28,18 +29,24 @@ def cell_of(report: Report, subject: str, setting: Setting) -> Cell | None:
     return next((cell for cell in cells if cell.setting == setting), None)
 
 
-def comparison_of(report: Report, setting: Setting) -> Comparison | None:
-    """Student against teacher at one setting, from one interleaved run."""
+def comparison_of(report: Report, setting: Setting, reference: str = TEACHER) -> Comparison | None:
+    """Student against a reference at one setting, from one interleaved run."""
     found = report.measured.comparisons if report.measured else ()
     return next(
-        (c for c in found if (c.reference, c.candidate, c.setting) == (TEACHER, STUDENT, setting)),
+        (
+            c
+            for c in found
+            if (c.reference, c.candidate, c.setting) == (reference, STUDENT, setting)
+        ),
         None,
     )
 
 
-def pair_of(report: Report) -> PairedQuality | None:
-    """Student against teacher on the same samples."""
-    return next((p for p in report.pairs if (p.reference, p.candidate) == (TEACHER, STUDENT)), None)
+def pair_of(report: Report, reference: str = TEACHER) -> PairedQuality | None:
+    """Student against a reference on the same samples."""
+    return next(
+        (p for p in report.pairs if (p.reference, p.candidate) == (reference, STUDENT)), None
+    )
 
 
 def quality_of(report: Report, subject: str) -> Quality | None:
@@ -47,10 +54,25 @@ def quality_of(report: Report, subject: str) -> Quality | None:
     return next((q for q in report.qualities if q.subject == subject), None)
 
 
+def model_of(report: Report, subject: str) -> ModelFacts | None:
+    """What a subject's file is made of."""
+    return next((facts for facts in report.models if facts.subject == subject), None)
+
+
+def digest_of(report: Report, subject: str) -> str | None:
+    """SHA-256 of a subject's file as it was measured or looked into; None where it was not."""
+    measurement, facts = measurement_of(report, subject), model_of(report, subject)
+    if measurement is not None:
+        return measurement.digest
+    return facts.digest if facts is not None else None
+
+
 def size_of(report: Report, subject: str) -> int | None:
     """Bytes of a subject's file: as measured, else as the last stage that made it wrote it."""
-    measurement = measurement_of(report, subject)
+    measurement, facts = measurement_of(report, subject), model_of(report, subject)
     if measurement is not None:
         return measurement.size_bytes
+    if facts is not None:
+        return facts.size_bytes
     made = [step for step in report.sizes if step.stage.split(" ")[0] == subject]
     return made[-1].size_bytes if made else None

@@ -6,24 +6,22 @@ import math
 from statistics import NormalDist
 
 from compress.gate.finding import Finding, unmeasured
-from compress.gate.lookup import STUDENT, pair_of, quality_of
+from compress.gate.lookup import STUDENT, TEACHER, pair_of, quality_of
 from compress.gate.wording import apart, percent, points, signed
-from compress.metrics.binomial import clopper_pearson_upper
 from compress.metrics.tango import samples_needed
 from compress.recipe.catalogue import Limit, Metric
 from compress.values import PairedQuality, Report
 
 ALPHA = 0.05  # one-sided, of every accuracy test
 POWER = 0.9  # of the sample size that a too small test set is told
-_NO_PAIR = "teacher and student were not compared on the same samples"
 _MOST = 100_000_000
 
 
-def judge_drop(report: Report, limit: Limit) -> Finding:
-    """Accuracy against the teacher: the true difference is above -limit (Tango's score test)."""
-    pair = pair_of(report)
+def judge_drop(report: Report, limit: Limit, *, reference: str = TEACHER) -> Finding:
+    """Accuracy against a reference: the true difference is above -limit (Tango's score test)."""
+    pair = pair_of(report, reference)
     if pair is None:
-        return unmeasured(_NO_PAIR)
+        return _no_pair(reference)
     floor = -limit.value
     low, high = pair.difference_low_bound, pair.difference_high_bound
     counts = f"{pair.samples:,} samples, {pair.lost:,} lost, {pair.gained:,} gained"
@@ -66,7 +64,13 @@ def _about(needed: float | None) -> str:
     return f"about {rounded:,} are needed at these rates"
 
 
-def judge_rate(report: Report, metric: Metric, limit: Limit) -> Finding:
+def _no_pair(reference: str) -> Finding:
+    return unmeasured(f"{reference} and student were not compared on the same samples")
+
+
+def judge_rate(
+    report: Report, metric: Metric, limit: Limit, *, reference: str = TEACHER
+) -> Finding:
     """A share of test samples against `max` or `min`: exact one-sided 95 % binomial bounds."""
     if metric.name == "accuracy":
         quality = quality_of(report, STUDENT)
@@ -74,9 +78,9 @@ def judge_rate(report: Report, metric: Metric, limit: Limit) -> Finding:
             return unmeasured("the student's accuracy was not measured")
         samples, events = quality.samples, round(quality.accuracy * quality.samples)
     else:
-        pair = pair_of(report)
+        pair = pair_of(report, reference)
         if pair is None:
-            return unmeasured(_NO_PAIR)
+            return _no_pair(reference)
         agreed = round(pair.agreement * pair.samples)
         samples = pair.samples
         events = pair.lost if metric.name == "negative_flip_rate" else agreed
@@ -84,6 +88,8 @@ def judge_rate(report: Report, metric: Metric, limit: Limit) -> Finding:
 
 
 def _against(samples: int, events: int, limit: Limit) -> Finding:
+    from compress.metrics.binomial import clopper_pearson_upper  # numpy: a gate may do without
+
     rate = events / samples
     high = clopper_pearson_upper(events, samples, confidence=1 - ALPHA)
     low = 1 - clopper_pearson_upper(samples - events, samples, confidence=1 - ALPHA)
