@@ -8,9 +8,9 @@ from fractions import Fraction
 from compress.gate.finding import Finding, unmeasured
 from compress.gate.lookup import (
     STUDENT,
-    TEACHER,
     cell_of,
     measurement_of,
+    model_of,
     setting_of,
     size_of,
 )
@@ -29,16 +29,31 @@ class _Reading:
 
 
 def judge_exact(report: Report, metric: Metric, budget: Budget, limit: Limit) -> Finding:
-    """The student's number against a limit, or against the teacher's number."""
+    """The student's number against a limit, or against that of teacher or baseline."""
     found = _read(report, metric, budget, STUDENT)
     if isinstance(found, Finding):
         return found
     if budget.vs is None:
         return _absolute(metric, found, limit)
-    reference = _read(report, metric, budget, TEACHER)
+    reference = _read(report, metric, budget, budget.vs)
     if isinstance(reference, Finding):
         return reference
+    if reference.value <= 0:
+        written = WRITERS[metric.unit](reference.value, 3)
+        return unmeasured(f"the {budget.vs}'s {metric.name} is {written}: no ratio")
     return _relative(metric, found, reference, limit)
+
+
+def judge_against(
+    report: Report, metric: Metric, budget: Budget, limit: Limit, *, value: float
+) -> Finding:
+    """The student's number against a stored one in base units, which is above 0."""
+    found = _read(report, metric, budget, STUDENT)
+    if isinstance(found, Finding):
+        return found
+    if value <= 0:
+        return unmeasured(f"the stored {metric.name} is {value:g}: no ratio")
+    return _relative(metric, found, _Reading(value=value, how="stored"), limit)
 
 
 def _absolute(metric: Metric, found: _Reading, limit: Limit) -> Finding:
@@ -55,8 +70,6 @@ def _absolute(metric: Metric, found: _Reading, limit: Limit) -> Finding:
 def _relative(metric: Metric, found: _Reading, reference: _Reading, limit: Limit) -> Finding:
     write = WRITERS[metric.unit]
     both = f"{write(reference.value, 3)} -> {write(found.value, 3)}, {found.how}"
-    if reference.value <= 0:
-        return unmeasured(f"the teacher's {metric.name} is {write(reference.value, 3)}: no ratio")
     ratio = Fraction(found.value) / Fraction(reference.value)
     # The limit as it is written: 0.07 times 100 bytes is 7 bytes, and not a bit more.
     allowed = Fraction(repr(limit.value))
@@ -82,7 +95,7 @@ def _read(report: Report, metric: Metric, budget: Budget, subject: str) -> _Read
                 return unmeasured(f"there is no file of the {subject}")
             return _Reading(value=size, how=f"bytes of the {subject}'s ONNX file")
         case "params" | "macs":
-            return _counted(report, metric.name)
+            return _counted(report, metric.name, subject)
         case "memory.peak_rss" | "memory.peak_rss_delta":
             return _memory(report, metric.name, budget, subject)
         case "cold_start.session" | "cold_start.first_call":
@@ -93,12 +106,20 @@ def _read(report: Report, metric: Metric, budget: Budget, subject: str) -> _Read
             return unmeasured(f"{metric.name} is not measured by this version")
 
 
-def _counted(report: Report, name: str) -> _Reading | Finding:
-    if report.history is None:
-        return unmeasured("the student was not trained in this run")
-    if name == "params":
-        return _Reading(value=report.history.parameters, how="parameters of the student")
-    return _Reading(value=report.history.macs, how="multiply-accumulates of one sample")
+def _counted(report: Report, name: str, subject: str) -> _Reading | Finding:
+    """From the file where it was looked into, else from the training of the student."""
+    facts = model_of(report, subject)
+    how = "multiply-accumulates of one sample" if name == "macs" else f"parameters of the {subject}"
+    if facts is not None:
+        if name == "params":
+            return _Reading(value=facts.parameters, how=how)
+        if facts.macs is not None:
+            return _Reading(value=facts.macs, how=how)
+        return unmeasured(f"the {subject}'s file leaves shapes open: its MACs can't be counted")
+    if report.history is None or subject != STUDENT:
+        return unmeasured(f"the {subject}'s file was not looked into")
+    counted = report.history.parameters if name == "params" else report.history.macs
+    return _Reading(value=counted, how=how)
 
 
 def _memory(report: Report, name: str, budget: Budget, subject: str) -> _Reading | Finding:

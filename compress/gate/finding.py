@@ -15,6 +15,7 @@ class Finding:
     observed: str = ""
     margin: str = ""
     missing: Literal["measurement", "baseline"] | None = None
+    warns: bool = False  # inconclusive, and the gate file allows that
 
 
 def unmeasured(why: str, *, cure: str = "run `distil run recipe.yaml`") -> Finding:
@@ -22,10 +23,9 @@ def unmeasured(why: str, *, cure: str = "run `distil run recipe.yaml`") -> Findi
     return Finding(status="unmeasured", reason=f"{why}; {cure}", missing="measurement")
 
 
-def no_baseline() -> Finding:
-    """A budget against the last release, which this version does not keep yet."""
-    return Finding(
-        status="unmeasured",
-        reason="no baseline: there is nothing to compare with; use `vs: teacher` or `max`/`min`",
-        missing="baseline",
-    )
+def no_baseline(why: str, cure: str, missing: Literal["fail", "warn", "seed"] = "fail") -> Finding:
+    """A budget against a last release that is not there. missing: what the gate file says to it."""
+    reason = f"no baseline: {why}; {cure}"
+    if missing == "fail":
+        return Finding(status="unmeasured", reason=reason, missing="baseline")
+    return Finding(status="inconclusive", reason=f"{reason} (`missing: {missing}`)", warns=True)

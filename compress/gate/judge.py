@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from compress.gate.baseline import BaselineState, with_baseline
+from compress.gate.baseline_rules import judge_baseline
 from compress.gate.exact_rules import judge_exact
-from compress.gate.finding import Finding, no_baseline
+from compress.gate.finding import Finding
 from compress.gate.latency_rules import judge_absolute, judge_ratio
 from compress.gate.quality_rules import judge_drop, judge_rate
 from compress.gate.waivers import Waiver, waive
@@ -24,39 +26,46 @@ def judge(
     *,
     waivers: Sequence[Waiver] = (),
     today: date | None = None,
+    baseline: BaselineState | None = None,
 ) -> tuple[Verdict, ...]:
     """One verdict per budget that is not `off`, in their order.
 
     With several reports of one student each budget gets its worst verdict among the reports that
     measured it: a machine that fails is not hidden by one that passes. What none measured is
-    `unmeasured`. `today` decides whether a waiver is still valid. Raises ValueError for a budget
-    that check_budget refuses, and for waivers without `today`.
+    `unmeasured`. `today` decides whether a waiver is still valid. baseline: of the budgets that
+    have `vs: baseline`. Raises ValueError for a budget that check_budget refuses, and for waivers
+    without `today`.
     """
     reports = (evidence,) if isinstance(evidence, Report) else tuple(evidence)
     if not reports:
         raise ValueError("nothing to judge: there is no report")
     if waivers and today is None:
         raise ValueError("waivers need `today`: they expire")
+    reports = tuple(with_baseline(report, baseline) for report in reports)
     active = [budget for budget in budgets if budget.level != "off"]
     tests = max(1, sum(METRICS[budget.metric].timed for budget in active))
     verdicts = []
     for budget in active:
-        found = [judge_one(report, budget, tests=tests) for report in reports]
+        found = [judge_one(r, budget, tests=tests, baseline=baseline) for r in reports]
         verdict = min(found, key=lambda verdict: _WORST.index(verdict.status))
         for waiver in waivers:
             if waiver.budget == budget.id and today is not None:
-                relaxed = [
-                    judge_one(report, waiver.relaxed(budget), tests=tests) for report in reports
-                ]
+                accepted = waiver.relaxed(budget)
+                relaxed = [judge_one(r, accepted, tests=tests, baseline=baseline) for r in reports]
                 verdict = waive(verdict, waiver, relaxed, today=today)
         verdicts.append(verdict)
     return tuple(verdicts)
 
 
-def judge_one(report: Report, budget: Budget, *, tests: int = 1) -> Verdict:
+def judge_one(
+    report: Report, budget: Budget, *, tests: int = 1, baseline: BaselineState | None = None
+) -> Verdict:
     """One budget on one report. tests: how many timed budgets share the level of the tests."""
     metric, limit = METRICS[budget.metric], budget_limit(budget)
-    found = _find(report, metric, budget, limit, tests)
+    if budget.vs == "baseline":
+        found = judge_baseline(report, baseline, metric, budget, limit, tests=tests)
+    else:
+        found = _find(report, metric, budget, limit, tests)
     return Verdict(
         budget=budget.id,
         metric=budget.metric,
@@ -66,14 +75,12 @@ def judge_one(report: Report, budget: Budget, *, tests: int = 1) -> Verdict:
         margin=found.margin,
         level=budget.level,
         reason=found.reason,
-        on_inconclusive=budget.on_inconclusive,
+        on_inconclusive="warn" if found.warns else budget.on_inconclusive,
         missing=found.missing,
     )
 
 
 def _find(report: Report, metric: Metric, budget: Budget, limit: Limit, tests: int) -> Finding:
-    if budget.vs == "baseline":
-        return no_baseline()
     if metric.timed:
         if budget.vs is None:
             return judge_absolute(report, metric, budget, limit, tests=tests)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from benchmarks.stats import limit_test, looks, median_interval
 from benchmarks.values import Cell, Setting
 from compress.gate.finding import Finding, unmeasured
 from compress.gate.lookup import STUDENT, TEACHER, cell_of, comparison_of, setting_of
@@ -26,6 +23,10 @@ from compress.recipe.checks import P95_EPOCHS, epochs_needed
 from compress.recipe.nodes import Budget
 from compress.values import Report
 
+if TYPE_CHECKING:  # numpy is loaded where a test runs: a gate without budgets on time starts sooner
+    import numpy as np
+    from numpy.typing import NDArray
+
 LEVEL = 0.01  # both directions together, shared by the budgets of one gate
 P95_SAMPLES = 130
 _RESAMPLES = 2000
@@ -41,12 +42,16 @@ class _Change:
     margin: str
 
 
-def judge_ratio(report: Report, budget: Budget, limit: Limit, *, tests: int) -> Finding:
-    """Time (or throughput) against the teacher's. tests: how many budgets share the level."""
+def judge_ratio(
+    report: Report, budget: Budget, limit: Limit, *, tests: int, reference: str = TEACHER
+) -> Finding:
+    """Time (or throughput) against a reference's. tests: how many budgets share the level."""
+    from benchmarks.stats import limit_test
+
     setting = setting_of(budget)
-    comparison = comparison_of(report, setting)
+    comparison = comparison_of(report, setting, reference)
     if comparison is None or report.measured is None:
-        return _untimed(setting, "teacher and student")
+        return _untimed(setting, f"{reference} and student")
     speedups = (comparison.speedup, comparison.speedup_low, comparison.speedup_high)
     if comparison.verdict == "identical":
         speedups = (1.0, 1.0, 1.0)
@@ -60,7 +65,7 @@ def judge_ratio(report: Report, budget: Budget, limit: Limit, *, tests: int) -> 
         )
     ratios = comparison.log_ratios
     word = limit_test(ratios, change.limit, tests=tests, seed=report.measured.seed)
-    reason = _paired_reason(report, setting, len(ratios))
+    reason = _paired_reason(report, setting, len(ratios), reference)
     if word == "inconclusive":
         why = _why_open(len(ratios), tests)
         reason = f"{why}; {_LONGER}; {reason}"
@@ -73,6 +78,8 @@ def judge_ratio(report: Report, budget: Budget, limit: Limit, *, tests: int) -> 
 
 
 def _why_open(epochs: int, tests: int) -> str:
+    from benchmarks.stats import looks
+
     if looks(epochs, tests=tests):
         return "the limit is within the noise"
     needed = epochs_needed(tests)
@@ -108,8 +115,8 @@ def _change(limit: Limit, speedups: tuple[float, float, float], *, epochs: int) 
             )
 
 
-def _paired_reason(report: Report, setting: Setting, epochs: int) -> str:
-    cells = [cell_of(report, subject, setting) for subject in (TEACHER, STUDENT)]
+def _paired_reason(report: Report, setting: Setting, epochs: int, reference: str) -> str:
+    cells = [cell_of(report, subject, setting) for subject in (reference, STUDENT)]
     medians = [duration(cell.latency.p50_ms / 1000) for cell in cells if cell is not None]
     context = f", {' -> '.join(medians)}" if len(medians) == 2 else ""
     return f"paired, {epochs} epochs, {setting_text(setting)}{context}"
@@ -119,6 +126,10 @@ def judge_absolute(
     report: Report, metric: Metric, budget: Budget, limit: Limit, *, tests: int
 ) -> Finding:
     """p50, p95 or throughput against a number, by an interval over epochs (fresh processes)."""
+    import numpy as np
+
+    from benchmarks.stats import median_interval
+
     setting = setting_of(budget)
     cell = cell_of(report, STUDENT, setting)
     if cell is None or report.measured is None:
@@ -193,6 +204,8 @@ def percentile_interval(
     The percentile of a resample is found by bisection over the pooled values, with each epoch
     counted as often as it was drawn: nothing is concatenated 2,000 times.
     """
+    import numpy as np
+
     ordered = [np.sort(epoch) for epoch in epochs]
     pooled = np.sort(np.concatenate(ordered))
     rng = np.random.default_rng(seed)
