@@ -6,7 +6,43 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from benchmarks.values import Measured
+from compress.answers import (
+    Added,
+    ClassChange,
+    LedgerStep,
+    MetricChange,
+    MetricValue,
+    NodeCost,
+    PairedQuality,
+    Quality,
+    Slice,
+)
 from exporters.values import Parity
+
+__all__ = [
+    "REPORT_VERSION",
+    "Added",
+    "ClassChange",
+    "Decision",
+    "Epoch",
+    "ExportFacts",
+    "History",
+    "LedgerStep",
+    "MetricChange",
+    "MetricValue",
+    "ModelFacts",
+    "NodeCost",
+    "PairedQuality",
+    "Part",
+    "Quality",
+    "Report",
+    "SizeStep",
+    "Slice",
+    "StageRecord",
+    "Status",
+    "TensorFacts",
+    "Verdict",
+]
 
 Status = Literal["pass", "violated", "inconclusive", "waived", "unmeasured"]
 
@@ -50,49 +86,14 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassChange:
-    """How one class fares under the student. Accuracies in [0, 1]; flips are counts."""
+class Part:
+    """One slice under a budget. status as of a verdict; warning: it blocks nothing."""
 
     name: str
-    samples: int
-    teacher_accuracy: float | None
-    student_accuracy: float
-    lost: int  # teacher right, student wrong
-    gained: int  # teacher wrong, student right
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
-    """Accuracy of one ONNX file on the test split. Wilson 95 % interval, all in [0, 1]."""
-
-    subject: str
-    samples: int
-    accuracy: float
-    accuracy_low: float
-    accuracy_high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairedQuality:
-    """Student against teacher on the same samples. Differences are student minus teacher.
-
-    difference_low_bound, difference_high_bound: one-sided 95 % bounds of the difference (Tango
-    score), e.g. -0.018 and -0.009. A drop is met below the first, violated above the second.
-    """
-
-    reference: str
-    candidate: str
-    samples: int
-    difference: float
-    difference_low_bound: float
-    difference_high_bound: float
-    lost: int
-    gained: int
-    mcnemar_p: float
-    negative_flip_rate: float
-    negative_flip_rate_upper: float
-    agreement: float
-    classes: tuple[ClassChange, ...]
+    status: Status
+    observed: str
+    reason: str
+    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,7 @@ class Verdict:
     waiver: str | None = None
     on_inconclusive: Literal["fail", "warn"] = "fail"
     missing: Literal["measurement", "baseline"] | None = None
+    parts: tuple[Part, ...] = ()  # the slices that a budget per slice names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +208,11 @@ class Report:
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...] = ()  # what the reader must know: why int8 was dropped, what is missing
     models: tuple[ModelFacts, ...] = ()  # of the subjects whose files were looked into
+    slices: tuple[Slice, ...] = ()  # student against teacher on parts of the test split
+    slice_drop: float | None = None  # the drop of the budget that the slices are held against
+    added: tuple[Added, ...] = ()
+    ledger: tuple[LedgerStep, ...] = ()
+    node_costs: tuple[NodeCost, ...] = ()  # the most costly first
 
 
 REPORT_VERSION = 1
