@@ -2,56 +2,163 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol, assert_never
 
 from torch import Tensor
 
-from compress.distill.losses.kd import kd
-from compress.distill.losses.labels import labels
+from compress.distill.feature_terms import (
+    attention_term,
+    distilbert_term,
+    embedding_term,
+    hint_term,
+    pkt_term,
+    relations_term,
+    rkd_term,
+)
+from compress.distill.logit_terms import (
+    dist_term,
+    dkd_term,
+    hard_term,
+    kd_term,
+    labels_term,
+    nkd_term,
+    regression_term,
+)
+from compress.distill.losses.labels import NO_LABEL
+from compress.distill.losses.ramp import ramp
+from compress.distill.step import Features, Step, TermOf
 from compress.errors import InputError
-from compress.recipe.nodes import KdLoss, LabelsLoss, LossNode
+from compress.recipe.loss_needs import needs_class_index
+from compress.recipe.loss_needs import needs_teacher as needs_teacher
+from compress.recipe.loss_nodes import (
+    AttentionLoss,
+    DistilbertLoss,
+    DistLoss,
+    DkdLoss,
+    EmbeddingLoss,
+    HardLoss,
+    HintLoss,
+    KdLoss,
+    LabelsLoss,
+    LossNode,
+    NkdLoss,
+    PktLoss,
+    RegressionLoss,
+    RelationsLoss,
+    RkdLoss,
+    SumLoss,
+)
+
+NO_FEATURES = Features()
 
 
 class Objective(Protocol):
-    """student: (batch, classes) logits; target: (batch,) labels; teacher: logits or None."""
+    """student: (batch, classes) logits; target: (batch,) labels; teacher: logits or None.
 
-    def __call__(self, student: Tensor, target: Tensor, teacher: Tensor | None) -> Tensor: ...
+    With (batch, tokens, classes) logits, target (batch, tokens) is -100 at padding, and the loss is
+    that of the other tokens. progress: part of all steps done, for warm-ups. features: what the
+    taps of the loss (recipe.loss_needs.taps_of) gave in this step.
+    """
+
+    def __call__(
+        self,
+        student: Tensor,
+        target: Tensor,
+        teacher: Tensor | None,
+        *,
+        progress: float = 1.0,
+        features: Features = NO_FEATURES,
+    ) -> Tensor: ...
 
 
-def needs_teacher(node: LossNode) -> bool:
-    """Whether the loss reads teacher outputs."""
-    return isinstance(node, KdLoss)
+def build_objective(node: LossNode, *, soft_labels: bool = False) -> Objective:
+    """The loss of a recipe. soft_labels: targets are probabilities, as mixup makes them.
+
+    Raises InputError for a loss that has no meaning on soft labels, and in the step when teacher
+    outputs are missing.
+    """
+    kind = needs_class_index(node)
+    if soft_labels and kind is not None:
+        raise InputError(
+            f"`{kind}` splits off the class of each sample, and mixed or soft labels have none",
+            where="distill.loss",
+            cure="use kd or dist, or train without mixup",
+        )
+    term = _term(node)
+
+    def objective(
+        student: Tensor,
+        target: Tensor,
+        teacher: Tensor | None,
+        *,
+        progress: float = 1.0,
+        features: Features = NO_FEATURES,
+    ) -> Tensor:
+        if student.ndim == 3 and target.ndim == 2 and not target.is_floating_point():
+            kept = target != NO_LABEL
+            if not kept.any():
+                return student.sum() * 0.0
+            student, target = student[kept], target[kept]
+            teacher = None if teacher is None else teacher[kept]
+        return term(
+            Step(
+                student=student,
+                target=target,
+                scores=teacher,
+                progress=progress,
+                features=features,
+            )
+        )
+
+    return objective
 
 
-def build_objective(node: LossNode) -> Objective:
-    """The loss of a recipe. Raises InputError in the step when teacher outputs are missing."""
+def _term(node: LossNode) -> TermOf:
     match node:
-        case KdLoss():
-            return _hinton(node)
         case LabelsLoss():
-            return _labels(node)
+            return partial(labels_term, node)
+        case KdLoss():
+            return partial(kd_term, node)
+        case HardLoss():
+            return partial(hard_term, node)
+        case RegressionLoss():
+            return partial(regression_term, node)
+        case DkdLoss():
+            return partial(dkd_term, node)
+        case DistLoss():
+            return partial(dist_term, node)
+        case NkdLoss():
+            return partial(nkd_term, node)
+        case HintLoss():
+            return partial(hint_term, node)
+        case AttentionLoss():
+            return partial(attention_term, node)
+        case PktLoss():
+            return partial(pkt_term, node)
+        case RkdLoss():
+            return partial(rkd_term, node)
+        case EmbeddingLoss():
+            return partial(embedding_term, node)
+        case RelationsLoss():
+            return partial(relations_term, node)
+        case DistilbertLoss():
+            return partial(distilbert_term, node)
+        case SumLoss():
+            return _sum(node)
         case _:
             assert_never(node)
 
 
-def _hinton(node: KdLoss) -> Objective:
-    def objective(student: Tensor, target: Tensor, teacher: Tensor | None) -> Tensor:
-        if teacher is None:
-            raise InputError(
-                "loss `kd` needs a teacher",
-                where="distill.loss",
-                cure="add `teacher:` to the recipe or use `loss: {kind: labels}`",
-            )
-        soft = kd(student, teacher, temperature=node.temperature)
-        if node.weight == 1.0:
-            return soft
-        return node.weight * soft + (1.0 - node.weight) * labels(student, target)
+def _sum(node: SumLoss) -> TermOf:
+    terms = [(term, _term(term.loss)) for term in node.terms]
 
-    return objective
+    def total(step: Step) -> Tensor:
+        loss = step.student.sum() * 0.0
+        for term, value in terms:
+            weight = term.weight * ramp(step.progress, term.warmup)
+            if weight:
+                loss = loss + weight * value(step)
+        return loss
 
-
-def _labels(node: LabelsLoss) -> Objective:
-    def objective(student: Tensor, target: Tensor, teacher: Tensor | None) -> Tensor:
-        return labels(student, target, smoothing=node.smoothing)
-
-    return objective
+    return total

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from compress.recipe.catalogue import METRICS, check_budget
 from compress.recipe.document import Document, KeyPath
-from compress.recipe.nodes import Bench, Budget, ImageArraysTask, KdLoss, Recipe
+from compress.recipe.loss_needs import needs_teacher
+from compress.recipe.nodes import Bench, Budget, ImageArraysTask, Recipe
 from compress.recipe.validate import place
 
 P95_EPOCHS = 16
@@ -31,9 +32,9 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     task = recipe.task
     if isinstance(task, ImageArraysTask) and task.source is None and task.data is None:
         yield ("task",), "names no data", "write `source: fashion-mnist`, or `data:` with a path"
-    if isinstance(recipe.distill.loss, KdLoss) and recipe.teacher is None:
+    if needs_teacher(recipe.distill.loss) and recipe.teacher is None:
         cure = "write `teacher:`, or `loss: {kind: labels}`"
-        yield ("distill", "loss", "kind"), "kd needs a teacher", cure
+        yield ("distill", "loss", "kind"), f"{recipe.distill.loss.kind} needs a teacher", cure
     if recipe.controls != "none" and recipe.controls.teacher_quantized and recipe.teacher is None:
         yield ("controls", "teacher_quantized"), "needs a teacher", "remove it, or write `teacher:`"
     for name, values in (

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
+from compress.recipe.loss_nodes import KdLoss as KdLoss
+from compress.recipe.loss_nodes import LabelsLoss as LabelsLoss
+from compress.recipe.loss_nodes import LossNode as LossNode
+from compress.recipe.node import Node as Node
 from compress.recipe.units import (
     DurationText,
     LimitText,
@@ -18,17 +22,6 @@ from compress.recipe.units import (
 
 Level = Literal["error", "warn", "off"]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-
-
-class Node(BaseModel):
-    """Frozen; unknown keys are errors."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-        defer_build=True,  # a gate needs budgets alone, and starts within half a second
-    )
 
 
 class Augment(Node):
@@ -110,29 +103,6 @@ class PythonStudent(Node):
 
     kind: Literal["python"]
     target: str
-
-
-class KdLoss(Node):
-    """Hinton's loss: weight * T^2 * KL + (1 - weight) * cross-entropy on labels."""
-
-    kind: Literal["kd"]
-    temperature: float = Field(default=4.0, gt=0)
-    weight: float = Field(default=0.9, ge=0, le=1)
-
-
-class LabelsLoss(Node):
-    """Cross-entropy on the labels alone, with label smoothing."""
-
-    kind: Literal["labels"]
-    smoothing: float = Field(default=0.1, ge=0, lt=1)
-
-
-def _kind_alone(value: Any) -> Any:
-    """`loss: labels` is short for `loss: {kind: labels}`."""
-    return {"kind": value} if isinstance(value, str) else value
-
-
-LossNode = Annotated[KdLoss | LabelsLoss, Field(discriminator="kind"), BeforeValidator(_kind_alone)]
 
 
 class Distill(Node):
@@ -238,4 +208,4 @@ class Recipe(Node):
     bench: Bench = Bench()
     budgets: tuple[Budget, ...] = ()
     controls: ControlsNode = "none"
-    decisions: dict[Literal["precision", "quantize"], Text] = {}  # pinned choices
+    decisions: dict[Literal["precision", "quantize"], Text] = Field(default={})  # pinned choices

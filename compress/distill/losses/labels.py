@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
+from compress.distill.losses.wide import in_float32
 
+NO_LABEL = -100
+
+
+@in_float32
 def labels(student: Tensor, target: Tensor, *, smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy. student: (batch, classes) logits; target: (batch,) int64 -> scalar."""
-    wide = student if student.dtype == torch.float64 else student.float()
-    return functional.cross_entropy(wide, target, label_smoothing=smoothing)
+    """Mean cross-entropy. student: (batch, classes) logits -> scalar.
+
+    target: (batch,) class indices, where -100 is a sample without a label, which counts nowhere;
+    or (batch, classes) probabilities, as mixup makes them.
+    """
+    if target.is_floating_point():
+        return functional.cross_entropy(student, target, label_smoothing=smoothing)
+    summed = functional.cross_entropy(
+        student, target, label_smoothing=smoothing, ignore_index=NO_LABEL, reduction="sum"
+    )
+    return summed / (target != NO_LABEL).sum().clamp(min=1)
+
+
+@in_float32
+def sigmoid_labels(student: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy, summed over classes, mean over samples. student: (batch, classes).
+
+    target: (batch, classes) of 0 to 1; or (batch,) class indices, each one yes among noes.
+    """
+    if target.is_floating_point():
+        wanted, known = target, target.new_ones(len(target))
+    else:
+        known = (target != NO_LABEL).to(student.dtype)
+        wanted = functional.one_hot(target.clamp(min=0), student.shape[-1]).to(student.dtype)
+    rows = functional.binary_cross_entropy_with_logits(student, wanted, reduction="none")
+    return (rows.sum(dim=-1) * known).sum() / known.sum().clamp(min=1)

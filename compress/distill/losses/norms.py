@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+FLOOR = 1e-3  # shorter vectors count as this long: their gradients grow at most 1000 times
+
 
 def length(vectors: Tensor) -> Tensor:
     """L2 norm over the last axis, kept as an axis of one. Its gradient at zero is zero."""

@@ -13,7 +13,7 @@ P = ParamSpec("P")
 
 
 def in_float32(loss: Callable[P, Tensor]) -> Callable[P, Tensor]:
-    """The same loss with floating tensors widened to the widest of them, at least float32.
+    """The same loss with every floating tensor in float32, or in float64 where the first is.
 
     Autocast is off inside: it would run the products of a relation in bfloat16 even on float32
     inputs. Half precision loses the small probabilities that carry the signal, and an epsilon
@@ -22,12 +22,11 @@ def in_float32(loss: Callable[P, Tensor]) -> Callable[P, Tensor]:
 
     @functools.wraps(loss)
     def widened(*args: P.args, **kwargs: P.kwargs) -> Tensor:
-        given = [value for value in (*args, *kwargs.values()) if _floating(value)]
-        dtype = functools.reduce(torch.promote_types, (g.dtype for g in given), torch.float32)
-        device = given[0].device.type if given else "cpu"
+        first = next(value for value in (*args, *kwargs.values()) if _floating(value))
+        dtype = torch.float64 if first.dtype == torch.float64 else torch.float32
         values: Any = [value.to(dtype) if _floating(value) else value for value in args]
         named: Any = {k: v.to(dtype) if _floating(v) else v for k, v in kwargs.items()}
-        with torch.autocast(device_type=device, enabled=False):
+        with torch.autocast(device_type=first.device.type, enabled=False):
             return loss(*values, **named)
 
     return widened

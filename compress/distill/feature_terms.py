@@ -1,0 +1,122 @@
+"""Losses on features and embeddings: node and step in, scalar out; layers add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from torch import Tensor
+
+from compress.distill.losses.attention import attention
+from compress.distill.losses.embedding import embedding_cosine, embedding_mse
+from compress.distill.losses.hint import hint
+from compress.distill.losses.kd import kd
+from compress.distill.losses.labels import labels
+from compress.distill.losses.pkt import pkt
+from compress.distill.losses.relations import relations
+from compress.distill.losses.rkd import rkd
+from compress.distill.losses.similarity import similarity_kl, similarity_mse
+from compress.distill.step import Step
+from compress.recipe.loss_nodes import (
+    AttentionLoss,
+    DistilbertLoss,
+    EmbeddingLoss,
+    HintLoss,
+    PktLoss,
+    RelationsLoss,
+    RkdLoss,
+)
+
+
+def hint_term(node: HintLoss, step: Step) -> Tensor:
+    pairs = [step.pair(node, pair) for pair in node.layers]
+    return node.weight * _total(
+        hint(student, teacher, mask=_mask(step, student)) for student, teacher in pairs
+    )
+
+
+def attention_term(node: AttentionLoss, step: Step) -> Tensor:
+    pairs = [step.pair(node, pair) for pair in node.layers]
+    return node.weight * _total(
+        attention(student, teacher, power=node.power, form=node.form) for student, teacher in pairs
+    )
+
+
+def pkt_term(node: PktLoss, step: Step) -> Tensor:
+    return node.weight * _total(pkt(*pair) for pair in _pairs(node, step))
+
+
+def rkd_term(node: RkdLoss, step: Step) -> Tensor:
+    return node.weight * _total(
+        rkd(*pair, distance=node.distance, angle=node.angle) for pair in _pairs(node, step)
+    )
+
+
+def embedding_term(node: EmbeddingLoss, step: Step) -> Tensor:
+    return node.weight * _total(_embedding(node, *pair) for pair in _pairs(node, step))
+
+
+def relations_term(node: RelationsLoss, step: Step) -> Tensor:
+    pairs = [step.pair(node, pair) for pair in node.layers]
+    return node.weight * _total(
+        relations(student, teacher, heads=node.heads, mask=_mask(step, student))
+        for student, teacher in pairs
+    )
+
+
+def distilbert_term(node: DistilbertLoss, step: Step) -> Tensor:
+    pairs = [step.pair(node, pair) for pair in node.layers]
+    directions = _total(
+        embedding_cosine(student, teacher, mask=_mask(step, student)) for student, teacher in pairs
+    )
+    return (
+        node.weight * kd(step.student, step.teacher, temperature=node.temperature)
+        + node.label_weight * labels(step.student, step.target)
+        + node.cosine * directions
+    )
+
+
+def _embedding(node: EmbeddingLoss, student: Tensor, teacher: Tensor) -> Tensor:
+    match node.form:
+        case "cosine":
+            return embedding_cosine(student, teacher)
+        case "mse":
+            return embedding_mse(student, teacher)
+        case "similarity-kl":
+            return similarity_kl(student, teacher, temperature=node.temperature)
+        case "similarity-mse":
+            return similarity_mse(student, teacher)
+        case _:
+            assert_never(node.form)
+
+
+def _pairs(node: PktLoss | RkdLoss | EmbeddingLoss, step: Step) -> list[tuple[Tensor, Tensor]]:
+    """Per sample one vector on each side: tokens by their mean, maps by their mean over places."""
+    if not node.layers:
+        return [(step.student, step.teacher)]
+    pairs = [step.pair(node, pair) for pair in node.layers]
+    return [(_pooled(step, student), _pooled(step, teacher)) for student, teacher in pairs]
+
+
+def _pooled(step: Step, features: Tensor) -> Tensor:
+    if features.ndim == 4:
+        return features.mean(dim=(2, 3))
+    if features.ndim != 3:
+        return features
+    mask = _mask(step, features)
+    if mask is None:
+        return features.mean(dim=1)
+    kept = mask.bool().unsqueeze(-1)
+    return features.masked_fill(~kept, 0.0).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+
+
+def _mask(step: Step, features: Tensor) -> Tensor | None:
+    """The mask of tokens where the features have any."""
+    return step.features.mask if features.ndim == 3 else None
+
+
+def _total(values: Iterable[Tensor]) -> Tensor:
+    first, *others = values
+    for value in others:
+        first = first + value
+    return first

@@ -1,0 +1,83 @@
+"""What a loss needs of the rest of the run, told from its node alone. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from compress.recipe.loss_nodes import (
+    AttentionLoss,
+    DistilbertLoss,
+    DkdLoss,
+    EmbeddingLoss,
+    HintLoss,
+    LabelsLoss,
+    LayerPair,
+    LossNode,
+    NkdLoss,
+    PktLoss,
+    RelationsLoss,
+    RkdLoss,
+    Single,
+    SumLoss,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tap:
+    """Outputs of two modules that a loss compares. adapted: through an adapter on the student's
+    side that gives it the teacher's width, where the two differ."""
+
+    student: str
+    teacher: str
+    adapted: bool
+
+
+def terms_of(node: LossNode) -> tuple[Single, ...]:
+    """The single losses of a loss."""
+    if isinstance(node, SumLoss):
+        return tuple(term.loss for term in node.terms)
+    return (node,)
+
+
+def needs_teacher(node: LossNode) -> bool:
+    """Whether the loss reads anything of the teacher."""
+    return any(not isinstance(term, LabelsLoss) for term in terms_of(node))
+
+
+def needs_class_index(node: LossNode) -> str | None:
+    """The kind of a term that needs one class per sample, so no mixup; None where none does."""
+    for term in terms_of(node):
+        if isinstance(term, DkdLoss | NkdLoss):
+            return term.kind
+    return None
+
+
+def taps_of(node: LossNode) -> tuple[Tap, ...]:
+    """The pairs of layers that the loss compares, each once, in the order of the recipe."""
+    return tuple(dict.fromkeys(tap for term in terms_of(node) for tap in _taps(term)))
+
+
+def tap_of(term: Single, pair: LayerPair) -> Tap:
+    """The tap of one pair of layers of a loss."""
+    adapted = isinstance(term, HintLoss | DistilbertLoss) or (
+        isinstance(term, EmbeddingLoss) and term.form in ("cosine", "mse")
+    )
+    return Tap(student=pair.student, teacher=pair.teacher, adapted=adapted)
+
+
+def _taps(term: Single) -> Iterator[Tap]:
+    match term:
+        case (
+            HintLoss()
+            | AttentionLoss()
+            | PktLoss()
+            | RkdLoss()
+            | EmbeddingLoss()
+            | RelationsLoss()
+            | DistilbertLoss()
+        ):
+            for pair in term.layers:
+                yield tap_of(term, pair)
+        case _:
+            return
