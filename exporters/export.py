@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -34,14 +34,17 @@ def export(
     opset: int | None = None,
     input_names: Sequence[str] = ("images",),
     output_names: Sequence[str] = ("logits",),
+    open_axes: Mapping[int, str] | None = None,
 ) -> OnnxArtifact:
     """Write module, in evaluation mode, as one ONNX file; module itself is left untouched.
 
     example: (batch, ...), one tensor per input name, any batch; axis 0 stays dynamic and is called
-    "batch" at every input and at the first output. opset: asked of torch; the artifact says what
-    the file really has. The file is checked before it appears at path. Same weights, same bytes:
-    what names places or moments is taken out. Raises ExportError (an operator with no ONNX form, a
-    batch that is baked in, weights that are not finite), InputError (path), DistilError (disk).
+    "batch" at every input and at the first output. open_axes: further axes of every input that stay
+    dynamic, with their names, as {1: "sequence"}; at least 2 long in example.
+    opset: asked of torch; the artifact says what the file really has. The file is checked before it
+    appears at path. Same weights, same bytes: what names places or moments is taken out. Raises
+    ExportError (an operator with no ONNX form, a batch that is baked in, weights that are not
+    finite), InputError (path), DistilError (disk).
     """
     examples = example if isinstance(example, tuple) else (example,)
     if len(examples) != len(input_names):
@@ -49,12 +52,13 @@ def export(
         raise ExportError(what, cure="give one example per name")
     with atomic_path(path) as temporary:  # first: an unwritable path fails within milliseconds
         _check_finite(module)
-        model = _translate(module, examples, opset, tuple(input_names), tuple(output_names))
+        axes = {0: _BATCH, **(open_axes or {})}
+        model = _translate(module, examples, opset, tuple(input_names), tuple(output_names), axes)
         _strip(model)
         data = _serialized(model)
         temporary.write_bytes(data)
         artifact = _verified(temporary)
-        _check_batch(artifact)
+        _check_axes(artifact, axes)
     return replace(artifact, path=Path(os.path.abspath(path)))
 
 
@@ -73,13 +77,15 @@ def _translate(
     opset: int | None,
     input_names: tuple[str, ...],
     output_names: tuple[str, ...],
+    axes: Mapping[int, str],
 ) -> ModelProto:
     import torch
 
     try:
         subject = copy.deepcopy(module).cpu().eval()
         feeds = tuple(_example(feed) for feed in examples)
-        batch = torch.export.Dim(_BATCH)
+        # The batch is a promise; how long another axis may be is for the module to say.
+        dims = {axis: torch.export.Dim(name) if axis == 0 else name for axis, name in axes.items()}
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
                 subject,
@@ -89,7 +95,7 @@ def _translate(
                 opset_version=opset,
                 input_names=list(input_names),
                 output_names=list(output_names),
-                dynamic_shapes=tuple({0: batch} for _ in feeds),
+                dynamic_shapes=tuple(dict(dims) for _ in feeds),
                 verbose=False,
             )
             assert program is not None  # it is None only without dynamo
@@ -193,7 +199,13 @@ def _verified(temporary: Path) -> OnnxArtifact:
         raise ExportError(what, cure="try another opset") from exc
 
 
-def _check_batch(artifact: OnnxArtifact) -> None:
+def _check_axes(artifact: OnnxArtifact, open_axes: Mapping[int, str]) -> None:
+    for spec in artifact.inputs:
+        for axis, name in open_axes.items():
+            if axis and (axis >= len(spec.shape) or isinstance(spec.shape[axis], int)):
+                what = f"the {name} is baked in: the input {spec.name!a} has the shape {spec.shape}"
+                cure = "use sizes like x.shape[1] or -1 in reshape and view, not numbers"
+                raise ExportError(what, cure=cure)
     first = artifact.outputs[0]
     axes = [spec.shape[0] if spec.shape else None for spec in (*artifact.inputs, first)]
     if any(axis != _BATCH for axis in axes):

@@ -9,22 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.errors import InputError
-from exporters.run import run_batches
+from exporters.run import Collate, run_batches
 from exporters.session import open_session
 from exporters.values import OnnxArtifact, Parity
 
 
 def check_parity(
-    reference: Callable[[NDArray[np.float32]], NDArray[Any]],
+    reference: Callable[[NDArray[Any]], NDArray[Any]],
     artifact: OnnxArtifact,
     *,
-    inputs: NDArray[np.float32],
+    inputs: NDArray[Any],
+    collate: Collate | None = None,
     batches: Sequence[int] = (1, 2, 33),
     atol: float,
     rtol: float,
 ) -> Parity:
     """Compare first outputs at every batch; passed: |file - reference| <= atol + rtol·|reference|.
 
+    collate: see run_batches; the reference is given the rows themselves, so that padding that
+    changes an answer shows too.
     inputs: (n, ...), at least 256 real samples; the largest batch is filled by repeating them where
     n is smaller. The reference runs once, at the largest batch, so that an answer which depends on
     its batch mates shows. A difference is in `passed`, never raised; DistilError when the file
@@ -39,7 +42,7 @@ def check_parity(
     session = open_session(artifact.path)
     largest_difference, agreement, passed = 0.0, 1.0, True
     for batch in batches:
-        found = run_batches(session, fed, batch=batch)
+        found = run_batches(session, fed, batch=batch, collate=collate)
         if found.shape != expected.shape:
             largest_difference, agreement, passed = float("inf"), 0.0, False
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,24 +22,54 @@ _DTYPES = {
 }
 
 
-def run_batches(session: InferenceSession, inputs: NDArray[Any], *, batch: int) -> NDArray[Any]:
+Collate = Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]]  # rows -> feeds by input name
+
+
+def run_batches(
+    session: InferenceSession, inputs: NDArray[Any], *, batch: int, collate: Collate | None = None
+) -> NDArray[Any]:
     """The first output over all samples. inputs: (n, ...), n >= 1 -> (n, ...); the last batch may
-    be smaller. The model has one input. Raises InputError (shape, type, batch) or DistilError.
+    be smaller. Raises InputError (shape, type, batch) or DistilError.
+
+    collate makes the feeds of a batch of rows: for a model of several inputs, or inputs whose
+    length differs from batch to batch. Without it the model has one input, fed as it stands.
     """
-    name = _checked(session, inputs, batch)
+    if batch < 1:
+        raise InputError(f"a batch of {batch}", cure="at least 1")
+    if inputs.ndim == 0 or not len(inputs):
+        raise InputError("no samples to run", cure="give at least one")
+    name = _checked(session, inputs, batch) if collate is None else ""
     results: list[NDArray[Any]] = []
     for start in range(0, len(inputs), batch):
-        feed = np.ascontiguousarray(inputs[start : start + batch])
+        rows = inputs[start : start + batch]
+        feeds = {name: rows} if collate is None else _named(session, collate(rows))
         try:
-            answer = session.run(None, {name: feed})[0]
+            answer = session.run(None, {k: np.ascontiguousarray(v) for k, v in feeds.items()})[0]
         except Exception as exc:  # onnxruntime's exceptions have no common base class
-            raise runtime_error(exc, where=f"batch of {len(feed)}") from exc
-        if not isinstance(answer, np.ndarray) or answer.ndim == 0 or len(answer) != len(feed):
+            raise runtime_error(exc, where=f"batch of {len(rows)}") from exc
+        if not isinstance(answer, np.ndarray) or answer.ndim == 0 or len(answer) != len(rows):
             found = getattr(answer, "shape", type(answer).__name__)
-            what = f"a batch of {len(feed)} gave a first output of {found}"
+            what = f"a batch of {len(rows)} gave a first output of {found}"
             raise InputError(what, cure="its first axis must be the batch")
         results.append(answer)
     return np.concatenate(results)
+
+
+def _named(
+    session: InferenceSession, feeds: Mapping[str, NDArray[Any]]
+) -> Mapping[str, NDArray[Any]]:
+    """The feeds under the model's own names. InputError unless names or their number fit.
+
+    A file from elsewhere may name its inputs otherwise: then they go by their order.
+    """
+    wanted = [str(entry.name) for entry in session.get_inputs()]
+    if set(wanted) == set(feeds):
+        return feeds
+    if len(wanted) != len(feeds):
+        names = ", ".join(ascii(name) for name in wanted) or "none"
+        what = f"the model takes {len(wanted)} inputs ({names}), the samples give {sorted(feeds)}"
+        raise InputError(what, cure="export it with the inputs of the task, in their order")
+    return dict(zip(wanted, feeds.values(), strict=True))
 
 
 def _checked(session: InferenceSession, inputs: NDArray[Any], batch: int) -> str:
@@ -46,10 +77,6 @@ def _checked(session: InferenceSession, inputs: NDArray[Any], batch: int) -> str
     if len(wanted) != 1:
         names = ", ".join(ascii(entry.name) for entry in wanted) or "none"
         raise InputError(f"the model takes {len(wanted)} inputs ({names}), one array was given")
-    if batch < 1:
-        raise InputError(f"a batch of {batch}", cure="at least 1")
-    if inputs.ndim == 0 or not len(inputs):
-        raise InputError("no samples to run", cure="give at least one")
     kind, shape = wanted[0].type, list(wanted[0].shape)
     dtype = _DTYPES.get(kind, kind.removeprefix("tensor(").removesuffix(")"))
     if dtype != inputs.dtype.name:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from compress.tasks.views import Inputs
 
 
 def average_into(averaged: nn.Module, model: nn.Module, *, decay: float, step: int) -> None:
@@ -20,7 +22,7 @@ def average_into(averaged: nn.Module, model: nn.Module, *, decay: float, step: i
         torch._foreach_lerp_(list(averaged.parameters()), list(model.parameters()), 1.0 - current)
 
 
-def reestimate_batch_norm(model: nn.Module, batches: Iterable[Tensor]) -> None:
+def reestimate_batch_norm(model: nn.Module, batches: Iterable[Inputs]) -> None:
     """Replace running statistics by the plain mean over `batches`, in place.
 
     Averaged weights never saw a forward pass of their own, so the statistics that they carry
@@ -41,7 +43,7 @@ def reestimate_batch_norm(model: nn.Module, batches: Iterable[Tensor]) -> None:
     try:
         with torch.no_grad():
             for batch in batches:
-                model(batch)
+                model(*batch)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

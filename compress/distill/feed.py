@@ -11,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compress.tasks.counter import uniform
+from compress.tasks.batches import epoch_rows
 from compress.tasks.data import Task
-from compress.tasks.views import view_inputs
+from compress.tasks.views import Inputs, view_inputs
 
-ORDER_VIEW = 10**6  # views from here on number the epochs' orders, never images
 STATISTICS_VIEW = 9999  # the view on which BatchNorm statistics are re-estimated
 STATISTICS_BATCH = 250
 STATISTICS_BATCHES = 40
@@ -23,17 +22,11 @@ STATISTICS_BATCHES = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """inputs: (batch, ...) float32; target: (batch,) int64; teacher: (batch, classes) or None."""
+    """inputs: (batch, ...) each; target: (batch,) int64; teacher: (batch, classes) or None."""
 
-    inputs: Tensor
+    inputs: Inputs
     target: Tensor
     teacher: Tensor | None
-
-
-def epoch_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
-    """A permutation of 0..count-1."""
-    keys = uniform(seed, ORDER_VIEW + epoch, np.arange(count), draws=1)[:, 0]
-    return np.argsort(keys, kind="stable")
 
 
 def view_of_epoch(epoch: int, views: int | None) -> int:
@@ -59,7 +52,7 @@ class TrainingFeed:
 
     def batches(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
         train = self.task.train
-        order = epoch_order(len(train), seed=self.seed, epoch=epoch)
+        order = epoch_rows(self.task, self.batch, seed=self.seed, epoch=epoch)
         views = len(self.teacher_outputs) if self.teacher_outputs else None
         view = view_of_epoch(epoch, views)
         for step in range(first_step, self.steps_per_epoch):
@@ -74,7 +67,7 @@ class TrainingFeed:
                 teacher=teacher,
             )
 
-    def statistics_batches(self) -> Iterator[Tensor]:
+    def statistics_batches(self) -> Iterator[Inputs]:
         """Augmented training inputs for BatchNorm, the same at every call."""
         train = self.task.train
         for index in range(STATISTICS_BATCHES):

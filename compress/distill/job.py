@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from filelock import FileLock
@@ -34,6 +33,8 @@ from compress.recipe.units import parse_duration
 from compress.students.build import build_student
 from compress.students.counts import count_macs, count_parameters
 from compress.tasks.build import build_task
+from compress.tasks.views import as_inputs
+from compress.teachers.stored import open_outputs
 from compress.values import History
 from exporters.atomic import write_json, write_text
 from exporters.events import Event
@@ -92,7 +93,10 @@ def run_job(spec: JobSpec) -> None:
         data_folder=Path(spec.data_folder) if spec.data_folder else None,
     )
     model = build_student(PythonStudent.model_validate(spec.student), folder=folder, seed=spec.seed)
-    outputs = [np.load(path, mmap_mode="r", allow_pickle=False) for path in spec.teacher_outputs]
+    outputs = [
+        open_outputs(Path(path), samples=len(task.train), classes=len(task.classes))
+        for path in spec.teacher_outputs
+    ]
     accelerator = Accelerator(cpu=True, mixed_precision=MIXED[spec.precision])
     feed = TrainingFeed(
         task=task,
@@ -108,8 +112,8 @@ def run_job(spec: JobSpec) -> None:
             workdir / "precision.json", dict(try_precisions(model, feed=feed, objective=objective))
         )
         return
-    example = torch.from_numpy(task.prepare(task.train.inputs[:1]))
-    parameters, macs = count_parameters(model), count_macs(model, example)
+    example = as_inputs(task, task.train.inputs[:1])
+    parameters, macs = count_parameters(model), count_macs(model, *example)
     outcome = train(
         model,
         feed=feed,

@@ -39,7 +39,7 @@ def try_precisions(
         for name, (side, optimizer) in sides.items():
             started = clock_s()
             with torch.autocast("cpu", torch.bfloat16, enabled=name == "bfloat16"):
-                scores = side(batch.inputs)
+                scores = side(*batch.inputs)
             torch.autograd.backward(objective(scores, batch.target, batch.teacher))
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

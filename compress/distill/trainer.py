@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks.quiet import pause_while_timing
 from compress.distill.averaging import average_into, reestimate_batch_norm
@@ -22,7 +22,8 @@ from compress.distill.layout import channels_last
 from compress.distill.objective import Objective
 from compress.distill.schedule import one_cycle
 from compress.errors import Interrupted, TrainingDiverged
-from compress.tasks.views import as_input
+from compress.tasks.batches import row_batches
+from compress.tasks.views import Inputs, as_inputs
 from compress.values import Epoch
 from exporters.events import Event
 
@@ -176,7 +177,7 @@ class _Loop:
         device = self.accelerator.device
         teacher = None if batch.teacher is None else batch.teacher.to(device)
         with self.accelerator.autocast():
-            scores = self.model(batch.inputs.to(device))
+            scores = self.model(*self._moved(batch.inputs))
         loss = self.objective(scores, batch.target.to(device), teacher)
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -208,7 +209,7 @@ class _Loop:
     def _finish_epoch(self, epoch: int, *, seconds: float) -> None:
         module = self.averaged if self.averaged is not None else self.plain
         if self.averaged is not None:
-            reestimate_batch_norm(module, self._on_device(self.feed.statistics_batches()))
+            reestimate_batch_norm(module, map(self._moved, self.feed.statistics_batches()))
         accuracy, loss = self._validate(module)
         steps = self.feed.steps_per_epoch
         rate = one_cycle(
@@ -239,17 +240,16 @@ class _Loop:
         validation = self.feed.task.validation
         with _evaluating(module):
             right, total = 0, 0.0
-            for start in range(0, len(validation), EVALUATION_BATCH):
-                rows = slice(start, start + EVALUATION_BATCH)
-                inputs = as_input(self.feed.task, torch.from_numpy(validation.inputs[rows].copy()))
+            for rows in row_batches(self.feed.task, validation, EVALUATION_BATCH):
+                inputs = as_inputs(self.feed.task, validation.inputs[rows])
                 target = torch.from_numpy(validation.labels[rows]).to(self.accelerator.device)
-                scores = module(inputs.to(self.accelerator.device)).float()
+                scores = module(*self._moved(inputs)).float()
                 right += int((scores.argmax(1) == target).sum())
                 total += float(nn.functional.cross_entropy(scores, target, reduction="sum"))
         return right / len(validation), total / len(validation)
 
-    def _on_device(self, batches: Iterator[Tensor]) -> Iterator[Tensor]:
-        return (batch.to(self.accelerator.device) for batch in batches)
+    def _moved(self, inputs: Inputs) -> Inputs:
+        return tuple(tensor.to(self.accelerator.device) for tensor in inputs)
 
     def _tell(self, kind: str, message: str, *, step: int, **data: Any) -> None:
         if self.accelerator.is_main_process:

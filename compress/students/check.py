@@ -13,41 +13,50 @@ from compress.recipe.nodes import PythonStudent
 from compress.recipe.targets import failed_line
 from compress.students.build import build_student
 from compress.tasks.data import Task
+from compress.tasks.views import Inputs, as_inputs
 
 
 def checked_student(
     node: PythonStudent, task: Task, *, folder: Path, seed: int
-) -> tuple[nn.Module, torch.Tensor]:
+) -> tuple[nn.Module, Inputs]:
     """The untrained student in eval mode, and two samples of the task that it has answered.
 
     Raises InputError when it does not take the task's inputs, or gives something else than
     (batch, classes) logits, in evaluation or, as networks with side outputs do, in training mode.
     """
-    samples = torch.from_numpy(task.prepare(task.train.inputs[:2]))
+    samples = as_inputs(task, task.train.inputs[:2])
     used = build_student(node, folder=folder, seed=seed)  # training mode changes its statistics
     for mode in ("evaluation", "training"):
         used.train(mode == "training")
-        _check_answer(_answer(used, samples, folder), samples, task, mode)
+        _check_answer(_answer(used, samples, task, folder), len(samples[0]), task, mode)
     return build_student(node, folder=folder, seed=seed).eval(), samples
 
 
-def _answer(module: nn.Module, samples: torch.Tensor, folder: Path) -> Any:  # Any: that is checked
+def _answer(module: nn.Module, samples: Inputs, task: Task, folder: Path) -> Any:  # Any: checked
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            return module(samples)
+            return module(*samples)
     except MemoryError:
         raise
     except Exception as error:
         lines = str(error).strip().splitlines()
         said = f"{type(error).__name__}: {lines[0][:300] if lines else 'no message'}"
         raise InputError(
-            f"{said} (while the student was given inputs of shape {tuple(samples.shape)})",
+            f"{said} (while the student was given {_given(samples, task)})",
             where=failed_line(error, folder) or "student.target",
-            cure="make it take the task's inputs: (batch, ...) float32",
+            cure="make it take the task's inputs, in this order",
         ) from error
 
 
-def _check_answer(scores: Any, samples: torch.Tensor, task: Task, mode: str) -> None:
+def _given(samples: Inputs, task: Task) -> str:
+    """ "images (2, 1, 28, 28) float32"."""
+    return ", ".join(
+        f"{name} {tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+        for name, tensor in zip(task.input_names, samples, strict=True)
+    )
+
+
+def _check_answer(scores: Any, samples: int, task: Task, mode: str) -> None:
     classes = len(task.classes)
     if not isinstance(scores, torch.Tensor):
         raise InputError(
@@ -55,10 +64,10 @@ def _check_answer(scores: Any, samples: torch.Tensor, task: Task, mode: str) -> 
             where="student.target",
             cure="return the logits alone",
         )
-    if tuple(scores.shape) != (len(samples), classes):
+    if tuple(scores.shape) != (samples, classes):
         raise InputError(
             f"in {mode} mode the student gives an output of shape {tuple(scores.shape)} for "
-            f"{len(samples)} samples, and the task has {classes} classes",
+            f"{samples} samples, and the task has {classes} classes",
             where="student.target",
             cure=f"return (batch, {classes}) logits",
         )

@@ -14,14 +14,15 @@ def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def count_macs(module: nn.Module, example: Tensor) -> int:
+def count_macs(module: nn.Module, *example: Tensor) -> int:
     """Multiply-accumulates per sample of convolutions, products and attention; biases are free.
 
-    example: (batch, ...), as for inference. The module is left as it was. torch-pruning's counter
+    example: (batch, ...) tensors, as for inference; of text, the multiply-accumulates are those of
+    its length. The module is left as it was. torch-pruning's counter
     adds ReLU, BatchNorm and biases, so that its number belongs to no file; torch's counts two
     floating-point operations per multiply-accumulate.
     """
     twin = copy.deepcopy(module).eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        twin(example)
-    return int(counter.get_total_flops()) // (2 * len(example))
+        twin(*example)
+    return int(counter.get_total_flops()) // (2 * len(example[0]))

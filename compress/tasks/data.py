@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.tasks.augment import Augmentation
+from compress.tasks.tokens import TOKEN_INPUTS, collate_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """ids: (n,) int64, unique over all splits; inputs: (n, ...) uint8 or float32; labels: (n,).
+    """ids: (n,) int64, unique over all splits; inputs: (n, ...) rows as stored; labels: (n,).
 
-    Labels are int64 class indices. Images are (n, channels, height, width).
+    Labels are int64 class indices. Rows are uint8 or float32, images (n, channels, height, width);
+    of text they are token ids, uint16 or int32 (n, tokens), padded. Task.collate makes of some rows
+    what a network is given.
     """
 
     ids: NDArray[np.int64]
@@ -51,7 +54,27 @@ class Task:
     validation: Samples
     test: Callable[[], Samples] = field(repr=False)
     notes: tuple[str, ...] = ()  # what a reader must know: copies between splits, absent classes
+    padding: int | None = None  # the id that pads rows of tokens; None: rows are numbers
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The network's inputs, in the order of its arguments."""
+        return (self.input_name,) if self.padding is None else TOKEN_INPUTS
+
+    @property
+    def open_axes(self) -> dict[int, str]:
+        """Axes besides the batch whose length differs from batch to batch, with their names."""
+        return {} if self.padding is None else {1: "sequence"}
+
+    def collate(self, rows: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
+        """What the network is given of some rows, by input name.
+
+        Numbers are scaled; tokens are cut after the longest text among the rows.
+        """
+        if self.padding is None:
+            return {self.input_name: self.prepare(rows)}
+        return collate_tokens(rows, padding=self.padding)
 
     def prepare(self, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
-        """What the network sees: float32, scaled. Same shape."""
+        """Rows of numbers as the network sees them: float32, scaled. Same shape."""
         return inputs.astype(np.float32) / np.float32(1.0 / self.scale)

@@ -1,4 +1,4 @@
-"""What a network sees of a sample: scaled float32, plain or as one replayed augmented view."""
+"""What a network sees of samples: its input tensors, plain or as one replayed augmented view."""
 
 from __future__ import annotations
 
@@ -10,22 +10,37 @@ from torch import Tensor
 from compress.tasks.augment import augment
 from compress.tasks.data import Samples, Task
 
+Inputs = tuple[Tensor, ...]  # one per name in Task.input_names: a network is called with *inputs
 
-def as_input(task: Task, inputs: Tensor) -> Tensor:
-    """What a network sees: float32, scaled as the task says, channels last for images."""
+
+def as_inputs(task: Task, rows: NDArray[np.generic]) -> Inputs:
+    """What a network sees of rows as stored, without augmentation."""
+    if task.padding is not None:
+        return tuple(torch.from_numpy(array) for array in task.collate(rows).values())
+    return (_scaled(task, torch.from_numpy(np.ascontiguousarray(rows))),)
+
+
+def view_inputs(
+    task: Task, samples: Samples, rows: NDArray[np.int64], *, seed: int, view: int
+) -> Inputs:
+    """One augmented view of some rows, ready for a network. Text has one view alone."""
+    stored = np.ascontiguousarray(samples.inputs[rows])
+    if task.padding is not None or stored.ndim != 4:
+        return as_inputs(task, stored)
+    images = augment(
+        torch.from_numpy(stored),
+        task.augmentation,
+        seed=seed,
+        view=view,
+        sample_index=samples.ids[rows],
+    )
+    return (_scaled(task, images),)
+
+
+def _scaled(task: Task, inputs: Tensor) -> Tensor:
+    """float32, scaled as the task says, channels last for images."""
     # Divided, not multiplied, as Task.prepare does: 1 / 255 has no exact float32.
     scaled = inputs.float() if task.scale == 1.0 else inputs.float().div_(1.0 / task.scale)
     if scaled.ndim == 4:
         return scaled.contiguous(memory_format=torch.channels_last)
     return scaled
-
-
-def view_inputs(
-    task: Task, samples: Samples, rows: NDArray[np.int64], *, seed: int, view: int
-) -> Tensor:
-    """One augmented view of some rows, ready for a network. (rows, ...) float32."""
-    raw = torch.from_numpy(np.ascontiguousarray(samples.inputs[rows]))
-    if raw.ndim == 4:
-        ids = samples.ids[rows]
-        raw = augment(raw, task.augmentation, seed=seed, view=view, sample_index=ids)
-    return as_input(task, raw)

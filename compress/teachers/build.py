@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from compress.errors import InputError
-from compress.recipe.nodes import OnnxTeacher, PythonTeacher, TeacherNode, TorchTeacher
+from compress.recipe.nodes import (
+    OnnxTeacher,
+    OutputsTeacher,
+    PythonTeacher,
+    RunTeacher,
+    TeacherNode,
+    TorchTeacher,
+    TransformersTeacher,
+)
 from compress.recipe.targets import load_target, target_digest
+from compress.teachers.earlier_run import run_teacher, shipped
+from compress.teachers.functions import function_teacher, takes_a_batch
+from compress.teachers.given import outputs_teacher
+from compress.teachers.hugging_face import folder_digest, transformers_teacher
+from compress.teachers.modules import module_teacher
+from compress.teachers.onnx_file import onnx_teacher
+from compress.teachers.teacher import Answer, Teacher
+from exporters.artifact import open_artifact
 from exporters.atomic import sha256_bytes, sha256_file
 from exporters.weights import load_into, load_weights
 
-Answer = Callable[[Tensor], NDArray[np.float32]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Teacher:
-    """answer: (batch, ...) float32 inputs -> (batch, classes) logits, per sample and pure.
-
-    Either `module` or `onnx_path` says where it came from.
-    """
-
-    name: str
-    digest: str
-    answer: Answer
-    module: nn.Module | None
-    onnx_path: Path | None
+__all__ = [
+    "Answer",
+    "Teacher",
+    "build_teacher",
+    "check_named",
+    "is_black_box",
+    "onnx_teacher",
+    "teacher_digest",
+]
 
 
 def teacher_digest(node: TeacherNode, *, folder: Path) -> str:
@@ -41,42 +46,114 @@ def teacher_digest(node: TeacherNode, *, folder: Path) -> str:
         case TorchTeacher():
             weights = sha256_file(_existing(folder / node.weights, "teacher.weights"))
             code = target_digest(node.target, folder)
-            return sha256_bytes(f"torch {code} {weights}".encode())
+            return sha256_bytes(f"torch {code} {weights}{_given_as(node)}".encode())
         case PythonTeacher():
-            return sha256_bytes(f"python {target_digest(node.target, folder)}".encode())
+            code = target_digest(node.target, folder)
+            return sha256_bytes(f"python {code}{_given_as(node)}".encode())
         case OnnxTeacher():
-            from exporters.artifact import open_artifact
-
-            return open_artifact(_existing(folder / node.path, "teacher.path")).digest
+            digest = open_artifact(_existing(folder / node.path, "teacher.path")).digest
+            chosen = "" if node.output is None else f" output {node.output}"
+            how = _given_as(node) + chosen + ("" if node.layout == "auto" else f" {node.layout}")
+            return sha256_bytes(f"onnx {digest}{how}".encode()) if how else digest
+        case TransformersTeacher():
+            return folder_digest(folder / node.path)
+        case RunTeacher():
+            manifest, _ = shipped(folder / node.path)
+            return manifest.files[manifest.facts.model].sha256
+        case OutputsTeacher():
+            path = _existing(folder / node.path, "teacher.path")
+            return sha256_bytes(f"outputs {sha256_file(path)}".encode())
         case _:
             assert_never(node)
 
 
 def check_named(node: TeacherNode, *, folder: Path) -> None:
     """Find the target and the file that the node names. Raises InputError; computes nothing."""
-    if not isinstance(node, OnnxTeacher):
-        load_target(node.target, folder)
-    if isinstance(node, TorchTeacher):
-        _existing(folder / node.weights, "teacher.weights")
-    if isinstance(node, OnnxTeacher):
-        _existing(folder / node.path, "teacher.path")
+    match node:
+        case TorchTeacher():
+            load_target(node.target, folder)
+            _existing(folder / node.weights, "teacher.weights")
+        case PythonTeacher():
+            load_target(node.target, folder)
+        case TransformersTeacher() | RunTeacher():
+            teacher_digest(node, folder=folder)
+        case OnnxTeacher() | OutputsTeacher():
+            _existing(folder / node.path, "teacher.path")
+        case _:
+            assert_never(node)
 
 
-def build_teacher(node: TeacherNode, *, folder: Path, threads: int) -> Teacher:
-    """Load a teacher. Raises InputError when a file or target is missing or does not fit."""
+def is_black_box(node: TeacherNode, *, folder: Path) -> bool:
+    """Whether there is no model file to measure and quantize: stored outputs, or a function that
+    answers batches."""
+    if isinstance(node, PythonTeacher):
+        return takes_a_batch(load_target(node.target, folder))
+    return isinstance(node, OutputsTeacher)
+
+
+def build_teacher(
+    node: TeacherNode,
+    *,
+    folder: Path,
+    threads: int,
+    classes: int | None = None,
+    device: str = "cpu",
+) -> Teacher:
+    """Load a teacher. classes: the task's count, which stored outputs need; device: of ONNX files.
+
+    Raises InputError when a file or target is missing or does not fit.
+    """
     digest = teacher_digest(node, folder=folder)
     match node:
         case TorchTeacher():
             path = folder / node.weights
             module = _module(node.target, folder)
             load_into(module, load_weights(path), where=str(path))
-            return _from_module(node.target, digest, module)
+            return module_teacher(
+                module,
+                name=node.target,
+                digest=digest,
+                folder=folder,
+                probabilities=node.outputs == "probabilities",
+            )
         case PythonTeacher():
-            return _from_module(node.target, digest, _module(node.target, folder))
+            probabilities = node.outputs == "probabilities"
+            function = load_target(node.target, folder)
+            if takes_a_batch(function):
+                return function_teacher(
+                    function, name=node.target, digest=digest, probabilities=probabilities
+                )
+            return module_teacher(
+                _module(node.target, folder),
+                name=node.target,
+                digest=digest,
+                folder=folder,
+                probabilities=probabilities,
+            )
         case OnnxTeacher():
-            return onnx_teacher(folder / node.path, digest=digest, threads=threads)
+            return onnx_teacher(
+                folder / node.path,
+                digest=digest,
+                threads=threads,
+                device=device,
+                layout=node.layout,
+                output=node.output,
+                probabilities=node.outputs == "probabilities",
+            )
+        case TransformersTeacher():
+            return transformers_teacher(folder / node.path, digest=digest)
+        case RunTeacher():
+            return run_teacher(folder / node.path, digest=digest, threads=threads, device=device)
+        case OutputsTeacher():
+            if classes is None:
+                raise ValueError("stored outputs are read against a count of classes")
+            return outputs_teacher(folder / node.path, digest=digest, classes=classes)
         case _:
             assert_never(node)
+
+
+def _given_as(node: TorchTeacher | OnnxTeacher | PythonTeacher) -> str:
+    return "" if node.outputs == "logits" else f" {node.outputs}"
 
 
 def _existing(path: Path, where: str) -> Path:
@@ -92,41 +169,6 @@ def _module(target: str, folder: Path) -> nn.Module:
         raise InputError(
             f"`{target}` returned {type(module).__name__}, not a torch.nn.Module",
             where="teacher.target",
-            cure="return the module itself from the factory",
+            cure="return the module itself from the factory, or name a function of a batch",
         )
     return module
-
-
-def _from_module(name: str, digest: str, module: nn.Module) -> Teacher:
-    module.eval().requires_grad_(requires_grad=False)
-
-    def answer(inputs: Tensor) -> NDArray[np.float32]:
-        # eval() again: whoever holds the module may have put it in training mode since.
-        module.eval()
-        with torch.no_grad():
-            scores: NDArray[np.float32] = module(inputs).float().numpy()
-        return scores
-
-    return Teacher(name=name, digest=digest, answer=answer, module=module, onnx_path=None)
-
-
-def onnx_teacher(path: Path, *, digest: str, threads: int) -> Teacher:
-    """A teacher that answers from its ONNX file, through onnxruntime on `threads` threads."""
-    from exporters.session import open_session
-
-    session = open_session(path, threads=threads)
-    inputs = session.get_inputs()
-    if len(inputs) != 1:
-        names = ", ".join(i.name for i in inputs)
-        raise InputError(
-            f"{path} has {len(inputs)} inputs ({names})",
-            where="teacher.path",
-            cure="a teacher of this task takes one input; export it with one",
-        )
-
-    def answer(batch: Tensor) -> NDArray[np.float32]:
-        feed = np.ascontiguousarray(batch.numpy())
-        scores: NDArray[np.float32] = session.run(None, {inputs[0].name: feed})[0]
-        return scores.astype(np.float32, copy=False)
-
-    return Teacher(name=path.name, digest=digest, answer=answer, module=None, onnx_path=path)

@@ -1,90 +1,143 @@
 """Teacher outputs, one stored array per augmented view, computed once.
 
 A row belongs to the training sample at the same position; the view is replayed from
-(seed, view, sample id), so it is the very image that the student will see.
+(seed, view, sample id), mixup partner and share included, so it is the very image that the student
+will see.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from compress.errors import InputError
+from compress.tasks.batches import row_batches
 from compress.tasks.data import Samples, Task
-from compress.tasks.views import as_input, view_inputs
-from compress.teachers.build import Teacher
+from compress.tasks.mixup import mixed_view
+from compress.tasks.views import as_inputs
+from compress.teachers.stored import Form, StoredOutputs, write_outputs
+from compress.teachers.teacher import Teacher
 from exporters.events import Event
 
 BATCH = 250
 SUSPECT_SAMPLES_NAMED = 5
+VERIFIED_ROWS = 64
 
 
-def compute_view(
+def store_view(
+    teacher: Teacher,
+    task: Task,
+    *,
+    path: Path,
+    seed: int,
+    view: int,
+    alpha: float | None = None,
+    form: Form = Form(),  # noqa: B008  # frozen
+    about: str = "",
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> None:
+    """Write the logits of one augmented view of the training split, in memory that stays constant.
+
+    alpha: of mixup; None mixes nothing. about: what a killed computation must share with this call
+    to be gone on with. Raises InputError, naming sample ids, when an output is not finite.
+    """
+    count, done = len(task.train), 0
+
+    def answer(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        nonlocal done
+        scores = view_answers(teacher, task, rows, seed=seed, view=view, alpha=alpha)
+        done = min(count, done + len(rows))
+        on_event(Event(kind="progress", stage="teacher-outputs", progress=done / count))
+        return scores
+
+    write_outputs(
+        path,
+        row_batches(task, task.train, BATCH),
+        answer,
+        samples=count,
+        classes=len(task.classes),
+        form=form,
+        about=about,
+    )
+
+
+def view_answers(
+    teacher: Teacher,
+    task: Task,
+    rows: NDArray[np.int64],
+    *,
+    seed: int,
+    view: int,
+    alpha: float | None = None,
+) -> NDArray[np.float32]:
+    """Logits of one view of some training rows: (rows, classes). Raises as store_view does."""
+    train = task.train
+    if teacher.by_id is not None:
+        scores = teacher.by_id(train.ids[rows])
+    else:
+        scores = teacher.answer(
+            *mixed_view(task, train, rows, seed=seed, view=view, alpha=alpha)
+        )
+    return _checked(scores, task, train, rows)
+
+
+def differing_rows(
+    stored: StoredOutputs,
     teacher: Teacher,
     task: Task,
     *,
     seed: int,
     view: int,
-    on_event: Callable[[Event], None] = lambda event: None,
-) -> NDArray[np.float32]:
-    """Logits of one augmented view of the training split: (samples, classes) float32.
+    alpha: float | None = None,
+    form: Form = Form(),  # noqa: B008  # frozen
+    rows: NDArray[np.int64] | None = None,
+    tolerance: float = 2e-3,
+) -> NDArray[np.int64]:
+    """The ids, of 64 random rows, whose stored logits are not what the teacher answers now.
 
-    Raises InputError, naming sample ids, when an output is not finite.
+    Compared at the top of the short form, where a row has one; tolerance: of max(1, |logit|), and
+    float16 adds its own.
     """
-    train = task.train
-    outputs = np.empty((len(train), len(task.classes)), dtype=np.float32)
-    for start in range(0, len(train), BATCH):
-        rows = np.arange(start, min(start + BATCH, len(train)))
-        outputs[rows] = _answer(
-            teacher, task, train, rows, view_inputs(task, train, rows, seed=seed, view=view)
-        )
-        done = (start + len(rows)) / len(train)
-        on_event(Event(kind="progress", stage="teacher-outputs", progress=done))
-    return outputs
+    if rows is None:
+        chosen = np.random.default_rng().permutation(len(task.train))[:VERIFIED_ROWS]
+        rows = np.sort(chosen)
+    now = view_answers(teacher, task, rows, seed=seed, view=view, alpha=alpha)
+    then = stored[rows]
+    if form.k is not None:
+        top = np.argpartition(-now, form.k - 1, axis=1)[:, : form.k]
+        now, then = np.take_along_axis(now, top, axis=1), np.take_along_axis(then, top, axis=1)
+    room = tolerance * np.maximum(1.0, np.abs(now))
+    if form.dtype == "float16":
+        room = room + 2.0**-11 * (now.max(axis=1, keepdims=True) - now)
+    different = (np.abs(now - then) > room).any(axis=1)
+    return task.train.ids[rows[different]]
 
 
 def plain_outputs(teacher: Teacher, task: Task, samples: Samples) -> NDArray[np.float32]:
     """Logits without augmentation, as at deployment: (samples, classes) float32."""
     outputs = np.empty((len(samples), len(task.classes)), dtype=np.float32)
-    for start in range(0, len(samples), BATCH):
-        rows = np.arange(start, min(start + BATCH, len(samples)))
-        inputs = as_input(task, torch.from_numpy(np.ascontiguousarray(samples.inputs[rows])))
-        outputs[rows] = _answer(teacher, task, samples, rows, inputs)
+    for rows in row_batches(task, samples, BATCH):
+        outputs[rows] = plain_answers(teacher, task, samples, rows)
     return outputs
 
 
-def check_teacher(teacher: Teacher, task: Task) -> float:
-    """Accuracy on validation. Raises InputError when the teacher is no better than chance."""
-    scores = plain_outputs(teacher, task, task.validation)
-    accuracy = float((scores.argmax(1) == task.validation.labels).mean())
-    counts = np.bincount(task.validation.labels, minlength=len(task.classes))
-    chance = float(counts.max() / counts.sum())
-    if accuracy <= chance:
-        raise InputError(
-            f"the teacher is right on {100 * accuracy:.1f} % of validation, no better than "
-            f"naming the largest class ({100 * chance:.1f} %)",
-            where="teacher",
-            cure="check the order of its classes, its input scaling and its weights",
-        )
-    return accuracy
-
-
-def to_npy(outputs: NDArray[np.float32]) -> bytes:
-    """The bytes of a .npy file; the same array gives the same bytes."""
-    buffer = io.BytesIO()
-    np.save(buffer, outputs, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _answer(
-    teacher: Teacher, task: Task, samples: Samples, rows: NDArray[np.int64], inputs: Tensor
+def plain_answers(
+    teacher: Teacher, task: Task, samples: Samples, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    scores = teacher.answer(inputs)
+    """As plain_outputs, of some rows."""
+    if teacher.by_id is not None:
+        scores = teacher.by_id(samples.ids[rows])
+    else:
+        scores = teacher.answer(*as_inputs(task, samples.inputs[rows]))
+    return _checked(scores, task, samples, rows)
+
+
+def _checked(
+    scores: NDArray[np.float32], task: Task, samples: Samples, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
     if scores.shape != (len(rows), len(task.classes)):
         raise InputError(
             f"the teacher gives outputs of shape {scores.shape[1:]} per sample, the task has "

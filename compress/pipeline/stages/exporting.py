@@ -17,6 +17,7 @@ from compress.pipeline.stages.training import TRAIN, TRAIN_ON_LABELS
 from compress.recipe.targets import target_digest
 from compress.store.keys import Json
 from compress.students.build import build_student
+from compress.tasks.views import as_inputs
 from exporters.atomic import write_json
 from exporters.export import export
 from exporters.parity import check_parity
@@ -53,23 +54,29 @@ def _export(context: Context, name: str, trained: str) -> Stage:
         module = build_student(recipe.student, folder=context.folder, seed=recipe.seed)
         load_into(module, load_weights(inputs.path(trained, "weights.safetensors")))
         module.eval()
-        samples = task.prepare(task.validation.inputs[: settings.samples])
+        samples = task.validation.inputs[: settings.samples]
         path = work / FLOAT_FILE
         artifact = export(
             module,
-            torch.from_numpy(samples[:2]),
+            as_inputs(task, samples[:2]),
             path=path,
             opset=settings.opset,
-            input_names=(task.input_name,),
+            input_names=task.input_names,
+            open_axes=task.open_axes,
         )
 
-        def reference(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        def reference(rows: NDArray[np.generic]) -> NDArray[np.float32]:
             with torch.no_grad():
-                scores: NDArray[np.float32] = module(torch.from_numpy(batch)).numpy()
+                scores: NDArray[np.float32] = module(*as_inputs(task, rows)).numpy()
             return scores
 
         parity = check_parity(
-            reference, artifact, inputs=samples, atol=settings.atol, rtol=settings.rtol
+            reference,
+            artifact,
+            inputs=samples,
+            collate=task.collate,
+            atol=settings.atol,
+            rtol=settings.rtol,
         )
         if not parity.passed:
             raise ExportError(

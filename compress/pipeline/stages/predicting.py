@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.tasks.batches import row_batches
 from compress.tasks.data import Samples, Task
 from exporters.run import run_batches
 from exporters.session import open_session
@@ -17,13 +18,11 @@ BATCH = 250
 def predict(path: Path, task: Task, samples: Samples, *, threads: int) -> NDArray[np.int64]:
     """The class of each sample: (n,) int64. Samples are scaled batch by batch, not all at once."""
     session = open_session(path, threads=threads)
-    predicted = [
-        run_batches(session, task.prepare(samples.inputs[start : start + BATCH]), batch=BATCH)
-        .reshape(-1, len(task.classes))
-        .argmax(axis=1)
-        for start in range(0, len(samples), BATCH)
-    ]
-    return np.concatenate(predicted).astype(np.int64)
+    predicted = np.empty(len(samples), dtype=np.int64)
+    for rows in row_batches(task, samples, BATCH):
+        scores = run_batches(session, samples.inputs[rows], batch=BATCH, collate=task.collate)
+        predicted[rows] = scores.reshape(-1, len(task.classes)).argmax(axis=1)
+    return predicted
 
 
 def accuracy(path: Path, task: Task, samples: Samples, *, threads: int) -> float:

@@ -15,6 +15,7 @@ from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.exporting import EXPORT, EXPORT_ON_LABELS, FLOAT_FILE
 from compress.pipeline.stages.predicting import accuracy
 from compress.pipeline.stages.teacher import TEACHER
+from compress.pipeline.stages.timed import timed_inputs
 from compress.quantize.choose import choose_quantization
 from compress.quantize.static import quantize_static
 from compress.recipe.nodes import NoQuantize, StaticQuantize
@@ -118,7 +119,7 @@ def _choose(context: Context, node: StaticQuantize) -> Stage:
             )
         else:
             facts = inputs.json(QUANTIZE, FACTS)
-            samples = context.task.prepare(context.task.validation.inputs[:CALIBRATION_BATCH])
+            samples = timed_inputs(context, CALIBRATION_BATCH)
             bench = context.recipe.bench
             compared = quick_compare(
                 inputs.path(EXPORT, FLOAT_FILE),

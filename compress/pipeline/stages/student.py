@@ -40,9 +40,10 @@ def student_stage(context: Context) -> Stage:
             samples,
             path=work / "untrained.onnx",
             opset=recipe.export.opset,
-            input_names=(context.task.input_name,),
+            input_names=context.task.input_names,
+            open_axes=context.task.open_axes,
         )
-        facts = {"parameters": count_parameters(module), "macs": count_macs(module, samples)}
+        facts = {"parameters": count_parameters(module), "macs": count_macs(module, *samples)}
         write_json(work / FACTS, facts)
         return StageResult(files={FACTS: work / FACTS})
 

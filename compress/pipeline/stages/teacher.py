@@ -1,29 +1,34 @@
-"""The teacher: checked against the task, exported for measuring, and its outputs stored by view."""
+"""The teacher: checked against the task, as one ONNX file for measuring, its outputs by view."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import torch
-
 from compress.distill.objective import needs_teacher
-from compress.errors import ExportError
+from compress.errors import ExportError, InputError
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
-from compress.recipe.nodes import TeacherNode
+from compress.recipe.nodes import OnnxTeacher, TeacherNode, TransformersTeacher
 from compress.store.keys import Json
-from compress.teachers.build import build_teacher, onnx_teacher, teacher_digest
-from compress.teachers.outputs import check_teacher, compute_view, to_npy
-from exporters.atomic import write_bytes, write_json
+from compress.tasks.views import as_inputs
+from compress.teachers.adapt import adapt
+from compress.teachers.build import build_teacher, is_black_box, onnx_teacher, teacher_digest
+from compress.teachers.check import check_teacher, check_use
+from compress.teachers.outputs import store_view
+from compress.teachers.stored import Form, form_for
+from compress.teachers.teacher import Teacher
+from exporters.atomic import write_json
 from exporters.events import Event
 from exporters.export import export
 from exporters.parity import check_parity
 
 TEACHER = "teacher"
 OUTPUTS = "teacher-outputs"
+OUTPUTS_FILE = "outputs.safetensors"
+TEACHER_FILE = "teacher.onnx"
+FACTS = "facts.json"
 
 
 def teacher_stages(context: Context) -> tuple[Stage, ...]:
@@ -31,10 +36,10 @@ def teacher_stages(context: Context) -> tuple[Stage, ...]:
     node = context.recipe.teacher
     if node is None:
         return ()
+    if not has_file(context):
+        _refuse_comparison(context, node)
     stages = [_teacher(context, node)]
-    if needs_teacher(context.recipe.distill.loss):
-        views = context.recipe.distill.views
-        stages += [_view(context, node, view) for view in range(views)]
+    stages += [_view(context, node, view) for view in range(len(view_names(context)))]
     return tuple(stages)
 
 
@@ -46,83 +51,169 @@ def view_names(context: Context) -> tuple[str, ...]:
     return tuple(f"{OUTPUTS}-{view}" for view in range(recipe.distill.views))
 
 
+def has_file(context: Context) -> bool:
+    """Whether there is a teacher whose ONNX file can be measured, quantized and judged."""
+    node = context.recipe.teacher
+    return node is not None and not is_black_box(node, folder=context.folder)
+
+
+def output_form(context: Context) -> Form:
+    """How its outputs are stored."""
+    stored = context.recipe.distill.stored
+    return form_for(len(context.task.classes), dtype=stored.dtype, k=stored.top_k)
+
+
+def mixup_alpha(context: Context) -> float | None:
+    """The alpha of mixup, where the student sees mixtures."""
+    return None
+
+
+def answering_teacher(context: Context, node: TeacherNode, file: Path | None) -> Teacher:
+    """The teacher that answers for the store: the file that is measured, or the black box."""
+    if file is None:
+        return build_teacher(
+            node,
+            folder=context.folder,
+            threads=context.threads,
+            classes=len(context.task.classes),
+        )
+    # The file that is measured also teaches: its parity with the module is checked by then,
+    # and onnxruntime answers 1.3x as fast as torch at the best batch of each (2 cores).
+    digest = teacher_digest(node, folder=context.folder)
+    return onnx_teacher(file, digest=digest, threads=context.threads)
+
+
+def view_parts(context: Context, node: TeacherNode, view: int) -> dict[str, Json]:
+    """What stored outputs depend on."""
+    return {
+        "teacher": teacher_digest(node, folder=context.folder),
+        "data": context.task.fingerprint,
+        "augment": asdict(context.task.augmentation),
+        "mixup": mixup_alpha(context),
+        "form": asdict(output_form(context)),
+        "seed": context.recipe.seed,
+        "view": view,
+        "versions": versions_of("torch", "onnxruntime"),
+    }
+
+
 def _teacher(context: Context, node: TeacherNode) -> Stage:
+    loss, alpha = context.recipe.distill.loss, mixup_alpha(context)
+
     def parts(inputs: Inputs) -> Mapping[str, Json]:
+        packages = ["torch", "onnx", "onnxscript", "onnxruntime"]
+        if isinstance(node, TransformersTeacher):
+            packages.append("transformers")
         return {
             "teacher": teacher_digest(node, folder=context.folder),
             "data": context.task.fingerprint,
+            "use": {"loss": loss.model_dump(mode="json"), "mixup": alpha is not None},
             "export": context.recipe.export.model_dump(mode="json"),
-            "versions": versions_of("torch", "onnx", "onnxscript", "onnxruntime"),
+            "versions": versions_of(*packages),
         }
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
         task = context.task
-        teacher = build_teacher(node, folder=context.folder, threads=context.threads)
+        teacher = answering_teacher(context, node, None)
+        check_use(teacher, task, loss, mixed=alpha is not None)
         accuracy = check_teacher(teacher, task)
-        path = work / "teacher.onnx"
-        if teacher.onnx_path is not None:
-            shutil.copyfile(teacher.onnx_path, path)
-        else:
-            assert teacher.module is not None
-            rows = task.validation.inputs[: context.recipe.export.samples]
-            samples = task.prepare(rows)
-            settings = context.recipe.export
-            artifact = export(
-                teacher.module, torch.from_numpy(samples[:2]), path=path, opset=settings.opset
-            )
-            parity = check_parity(
-                lambda batch: teacher.answer(torch.from_numpy(batch)),
-                artifact,
-                inputs=samples,
-                atol=settings.atol,
-                rtol=settings.rtol,
-            )
-            if not parity.passed:
-                raise ExportError(
-                    f"the teacher's ONNX file differs from its module by {parity.max_abs_diff:.3g}",
-                    where="export",
-                    cure="raise `export.atol` if that is acceptable",
-                )
-        write_json(work / "facts.json", {"validation_accuracy": accuracy})
+        files = {FACTS: work / FACTS}
+        if has_file(context):
+            files[TEACHER_FILE] = work / TEACHER_FILE
+            _write_file(context, node, teacher, files[TEACHER_FILE])
+        write_json(files[FACTS], {"validation_accuracy": accuracy, "gives": teacher.gives})
         on_event(Event("note", TEACHER, f"right on {100 * accuracy:.2f} % of validation"))
-        return StageResult(files={"teacher.onnx": path, "facts.json": work / "facts.json"})
+        return StageResult(files=files)
 
-    return Stage(name=TEACHER, version=1, parts=parts, compute=compute)
+    return Stage(name=TEACHER, version=2, parts=parts, compute=compute)
+
+
+def _write_file(context: Context, node: TeacherNode, teacher: Teacher, path: Path) -> None:
+    task, settings = context.task, context.recipe.export
+    samples = task.validation.inputs[: settings.samples]
+    example = as_inputs(task, samples[:2])
+    if teacher.onnx_path is not None:
+        own = node if isinstance(node, OnnxTeacher) else None
+        shapes = {
+            name: tuple(tensor.shape[1:])
+            for name, tensor in zip(task.input_names, example, strict=True)
+        }
+        adapt(
+            teacher.onnx_path,
+            path,
+            shapes=shapes,
+            dtypes={
+                name: str(tensor.dtype).removeprefix("torch.")
+                for name, tensor in zip(task.input_names, example, strict=True)
+            },
+            layout="auto" if own is None else own.layout,
+            output=None if own is None else own.output,
+            probabilities=own is not None and own.outputs == "probabilities",
+        )
+        return
+    assert teacher.module is not None
+    artifact = export(
+        teacher.module,
+        example,
+        path=path,
+        opset=settings.opset,
+        input_names=task.input_names,
+        open_axes=task.open_axes,
+    )
+    parity = check_parity(
+        lambda rows: teacher.answer(*as_inputs(task, rows)),
+        artifact,
+        inputs=samples,
+        collate=task.collate,
+        atol=settings.atol,
+        rtol=settings.rtol,
+    )
+    if not parity.passed:
+        raise ExportError(
+            f"the teacher's ONNX file differs from its module by {parity.max_abs_diff:.3g}",
+            where="export",
+            cure="raise `export.atol` if that is acceptable",
+        )
 
 
 def _view(context: Context, node: TeacherNode, view: int) -> Stage:
     name = f"{OUTPUTS}-{view}"
+    source = TEACHER_FILE if has_file(context) else FACTS
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:
-        return {
-            "teacher": teacher_digest(node, folder=context.folder),
-            "data": context.task.fingerprint,
-            "augment": context.recipe.task.augment.model_dump(mode="json"),
-            "seed": context.recipe.seed,
-            "view": view,
-            "versions": versions_of("torch", "onnxruntime"),
-        }
+        return view_parts(context, node, view)
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
-        # The file that is measured also teaches: its parity with the module is checked by then,
-        # and onnxruntime answers 1.3x as fast as torch at the best batch of each (2 cores).
-        teacher = onnx_teacher(
-            inputs.path(TEACHER, "teacher.onnx"),
-            digest=teacher_digest(node, folder=context.folder),
-            threads=context.threads,
-        )
+        given = inputs.path(TEACHER, source)
+        teacher = answering_teacher(context, node, given if source == TEACHER_FILE else None)
 
         def tell(event: Event) -> None:
             on_event(replace(event, stage=name))
 
-        outputs = compute_view(
-            teacher, context.task, seed=context.recipe.seed, view=view, on_event=tell
+        path = work / OUTPUTS_FILE
+        store_view(
+            teacher,
+            context.task,
+            path=path,
+            seed=context.recipe.seed,
+            view=view,
+            alpha=mixup_alpha(context),
+            form=output_form(context),
+            about=inputs.digest(TEACHER, source),
+            on_event=tell,
         )
-        path = work / "outputs.npy"
-        write_bytes(path, to_npy(outputs))
-        return StageResult(files={"outputs.npy": path})
+        return StageResult(files={OUTPUTS_FILE: path})
 
     # The teacher stage also refuses a teacher that is no better than chance.
-    return Stage(
-        name=name, version=2, parts=parts, compute=compute, needs=(f"{TEACHER}/teacher.onnx",)
-    )
+    return Stage(name=name, version=3, parts=parts, compute=compute, needs=(f"{TEACHER}/{source}",))
+
+
+def _refuse_comparison(context: Context, node: TeacherNode) -> None:
+    for budget in context.recipe.budgets:
+        if budget.vs == "teacher" and budget.level != "off":
+            raise InputError(
+                f"budget {budget.id!r} is set against a teacher of kind {node.kind} that has no "
+                "model file to measure",
+                where="budgets",
+                cure="write an absolute limit, or give the teacher as a model",
+            )

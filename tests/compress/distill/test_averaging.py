@@ -27,7 +27,7 @@ def test_statistics_are_the_plain_mean_over_the_batches_and_nothing_else_changes
     model = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5), nn.Linear(3, 2)).eval()
     weights = copy.deepcopy(dict(model.named_parameters()))
     batches = [torch.randn(40, 3) * 2 + 5 for _ in range(8)]
-    reestimate_batch_norm(model, batches)
+    reestimate_batch_norm(model, [(batch,) for batch in batches])
     norm = model[0]
     torch.testing.assert_close(norm.running_mean, torch.stack([b.mean(0) for b in batches]).mean(0))
     torch.testing.assert_close(norm.running_var, torch.stack([b.var(0) for b in batches]).mean(0))
@@ -41,8 +41,8 @@ def test_a_second_pass_gives_the_same_statistics() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).eval()
     batches = [torch.randn(16, 1, 8, 8) for _ in range(4)]
-    reestimate_batch_norm(model, batches)
+    reestimate_batch_norm(model, [(batch,) for batch in batches])
     first = copy.deepcopy(model.state_dict())
-    reestimate_batch_norm(model, batches)
+    reestimate_batch_norm(model, [(batch,) for batch in batches])
     for name, value in model.state_dict().items():
         assert torch.equal(value, first[name])
