@@ -1,4 +1,4 @@
-"""The last release that budgets `vs: baseline` speak of: what is kept of it, and what is missing."""
+"""The last release, which budgets `vs: baseline` speak of: what is kept and what is missing."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def _counted(report: Report, name: str, subject: str) -> _Reading | Finding:
 def _memory(report: Report, name: str, budget: Budget, subject: str) -> _Reading | Finding:
     setting = setting_of(budget)
     cell = cell_of(report, subject, setting)
-    if cell is None:
+    if cell is None or not cell.memory.peak_bytes:
         cure = "add it to `bench` and run `distil run recipe.yaml`"
         return unmeasured(f"the {subject} did not run on {setting_text(setting)}", cure=cure)
     if name == "memory.peak_rss":
@@ -138,7 +138,7 @@ def _memory(report: Report, name: str, budget: Budget, subject: str) -> _Reading
 
 def _cold_start(report: Report, name: str, subject: str) -> _Reading | Finding:
     measurement = measurement_of(report, subject)
-    if measurement is None:
+    if measurement is None or not measurement.cold_start.samples:
         return unmeasured(f"the {subject}'s cold start was not measured")
     cold = measurement.cold_start
     value = cold.session_ms if name == "cold_start.session" else cold.first_call_ms

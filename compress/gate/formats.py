@@ -23,17 +23,21 @@ def text(result: GateResult) -> str:
     rows = [tuple(printable(cell) for cell in row) for row in cells]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = [f"distil gate - {_subject(result)}"]
+    lines += [f"  {printable(line)}" for line in (result.baseline, *result.notes) if line]
     for row in rows:
         padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         lines.append(f"  {'  '.join(padded)}".rstrip())
     lines += [f"  {printable(line)}" for line in _reasons(result)]
-    lines.append(f"{result.counts}.")
+    worst = next((v for v in result.verdicts if v.status not in ("pass", "waived")), None)
+    more = f"  Explain: distil gate --explain {printable(worst.budget)}" if worst else ""
+    lines.append(f"{result.counts}.{more}")
     return "\n".join(lines) + "\n"
 
 
 def _subject(result: GateResult) -> str:
     digest = f" (sha256 {result.digest[:8]}..)" if result.digest else ""
-    return f"{printable(result.name)}: student.onnx{digest}, by {printable(result.path)}"
+    name = f"{printable(result.name)}: {printable(result.candidate)}"
+    return f"{name}{digest}, by {printable(result.path)}"
 
 
 def _cells(verdict: Verdict) -> tuple[str, str, str, str, str]:
@@ -60,7 +64,11 @@ def as_json(result: GateResult) -> str:
                 "schema": FORMAT_VERSION,
                 "gate": result.path,
                 "name": result.name,
+                "student": result.candidate,
                 "student_sha256": result.digest,
+                "baseline": result.baseline,
+                "notes": list(result.notes),
+                "error": None,
                 "measured_at": result.measured_at,
                 "exit_code": result.exit_code,
                 "command": f"distil gate {result.path}",
@@ -144,6 +152,8 @@ def as_markdown(result: GateResult) -> str:
         "",
         f"{result.counts}.",
         "",
+        *(f"{markdown(_short(line))}  " for line in (result.baseline, *result.notes[:20]) if line),
+        *([""] if result.baseline or result.notes else []),
         "| budget | value | limit | margin | verdict | how |",
         "| --- | --- | --- | --- | --- | --- |",
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from compress.errors import InputError
+from compress.gate.sources import BaselineNode, BenchmarkSource, Feeds, SourceNode, TeacherFile
 from compress.gate.waivers import Waiver
 from compress.recipe.catalogue import LIMITS, check_budget
 from compress.recipe.checks import Problem, check_budgets
@@ -24,22 +25,76 @@ DEFAULT_NAME = "distil.gate.yaml"
 
 
 class GateFile(Node):
-    """The file as it is written. from: run folders or report.json files, relative to it."""
+    """The file as it is written; paths are relative to it.
+
+    from: run folders, report.json files, files of pytest-benchmark. candidate: the model that is
+    judged; what was measured of another file does not count. max_age: days, of any evidence.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
-    from_: tuple[Text, ...] = Field(alias="from", min_length=1)
+    from_: tuple[SourceNode, ...] = Field(alias="from", default=())
+    candidate: Text | None = None
+    teacher: TeacherFile | None = None
+    baseline: BaselineNode | None = None
+    feeds: Feeds | None = None
+    max_age: str | None = Field(default=None, pattern=r"^[1-9][0-9]{0,4}d$")
     budgets: tuple[Budget, ...] = ()
     waivers: tuple[Waiver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedGate:
-    """A checked gate file. sources: absolute paths; lines: budget id -> its line in the file."""
+    """A checked gate file. lines: budget id -> its line in the file."""
 
     gate: GateFile
     path: Path
-    sources: tuple[Path, ...]
     lines: Mapping[str, int]
+
+    @property
+    def folder(self) -> Path:
+        """What its paths are relative to."""
+        return self.path.absolute().parent
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Runs and reports that are named."""
+        return tuple(self.folder / name for name in self.gate.from_ if isinstance(name, str))
+
+    @property
+    def benchmarks(self) -> tuple[BenchmarkSource, ...]:
+        return tuple(node for node in self.gate.from_ if isinstance(node, BenchmarkSource))
+
+    @property
+    def baseline(self) -> BaselineNode | None:
+        """Where the baseline lies; None where no budget speaks of it."""
+        speaks = any(b.vs == "baseline" and b.level != "off" for b in self.gate.budgets)
+        return self.gate.baseline or (BaselineNode() if speaks else None)
+
+    @property
+    def candidate(self) -> Path | None:
+        return self._path(self.gate.candidate)
+
+    @property
+    def teacher(self) -> Path | None:
+        return self._path(self.gate.teacher.onnx if self.gate.teacher else None)
+
+    @property
+    def measured(self) -> Path:
+        """The folder where `--measure` keeps what it found."""
+        return self.folder / ".distil" / "gate" / self.path.stem
+
+    def with_candidate(self, candidate: Path) -> LoadedGate:
+        """The same budgets on another file."""
+        gate = self.gate.model_copy(update={"candidate": str(candidate.absolute())})
+        return replace(self, gate=gate)
+
+    def with_baseline_ref(self, ref: str) -> LoadedGate:
+        """The same budgets against the baseline of another commit."""
+        node = (self.gate.baseline or BaselineNode()).model_copy(update={"ref": ref})
+        return replace(self, gate=self.gate.model_copy(update={"baseline": node}))
+
+    def _path(self, name: str | None) -> Path | None:
+        return None if name is None else self.folder / name
 
     @property
     def budgets(self) -> tuple[Budget, ...]:
@@ -60,7 +115,7 @@ def load_gate(path: str | Path = DEFAULT_NAME) -> LoadedGate:
     document = read_document(source)
     gate = validate(GateFile, document)
     check_budgets(gate.budgets, document)
-    for where, what, cure in _waiver_problems(gate):
+    for where, what, cure in (*_source_problems(gate), *_waiver_problems(gate)):
         raise place(document, where, what, cure=cure)
     if all(budget.level == "off" for budget in gate.budgets):
         what = "every budget is `level: off`" if gate.budgets else "there are no budgets"
@@ -69,13 +124,7 @@ def load_gate(path: str | Path = DEFAULT_NAME) -> LoadedGate:
             where=document.where(("budgets",)),
             cure="write one under `budgets:`, such as {id: size, metric: file_bytes, max: 12MiB}",
         )
-    folder = source.absolute().parent
-    return LoadedGate(
-        gate=gate,
-        path=source,
-        sources=tuple(folder / name for name in gate.from_),
-        lines=_lines(gate, document),
-    )
+    return LoadedGate(gate=gate, path=source, lines=_lines(gate, document))
 
 
 def _lines(gate: GateFile, document: Document) -> dict[str, int]:
@@ -84,6 +133,18 @@ def _lines(gate: GateFile, document: Document) -> dict[str, int]:
         line, _ = document.places.get(("budgets", index, "id"), (1, 1))
         found[budget.id] = line
     return found
+
+
+def _source_problems(gate: GateFile) -> Iterator[Problem]:
+    if not gate.from_ and gate.candidate is None:
+        cure = "name runs to judge, or write `candidate: student.onnx`"
+        yield ("from",), "is missing", cure
+    if gate.feeds is not None and gate.candidate is None:
+        yield ("feeds",), "is there without `candidate`", "write `candidate: student.onnx`"
+    if gate.feeds is not None and gate.feeds.task and gate.feeds.predictions:
+        yield ("feeds", "predictions"), "stands beside `task`", "write one of them"
+    if gate.feeds is not None and gate.feeds.inputs and gate.feeds.shapes:
+        yield ("feeds", "shapes"), "stands beside `inputs`", "write one of them"
 
 
 def _waiver_problems(gate: GateFile) -> Iterator[Problem]:

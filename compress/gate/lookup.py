@@ -62,7 +62,7 @@ def model_of(report: Report, subject: str) -> ModelFacts | None:
 def digest_of(report: Report, subject: str) -> str | None:
     """SHA-256 of a subject's file as it was measured or looked into; None where it was not."""
     measurement, facts = measurement_of(report, subject), model_of(report, subject)
-    if measurement is not None:
+    if measurement is not None and measurement.digest:
         return measurement.digest
     return facts.digest if facts is not None else None
 
@@ -70,7 +70,7 @@ def digest_of(report: Report, subject: str) -> str | None:
 def size_of(report: Report, subject: str) -> int | None:
     """Bytes of a subject's file: as measured, else as the last stage that made it wrote it."""
     measurement, facts = measurement_of(report, subject), model_of(report, subject)
-    if measurement is not None:
+    if measurement is not None and measurement.digest:  # "" where only its times are known
         return measurement.size_bytes
     if facts is not None:
         return facts.size_bytes

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 
-from compress.gate.evidence import read_evidence
+from compress.gate.baseline import BaselineState, differing, machine_of
+from compress.gate.evidence import Collected, LoadReport, empty_report, read_evidence
 from compress.gate.gate_file import LoadedGate
 from compress.gate.judge import exit_code, judge
-from compress.values import Report, Status, Verdict
+from compress.values import Status, Verdict
 
 _ORDER: tuple[Status, ...] = ("violated", "pass", "inconclusive", "waived", "unmeasured")
+
+FindBaseline = Callable[[LoadedGate], BaselineState | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,7 @@ class GateResult:
     """path: the gate file as the user named it; lines: budget id -> its line there.
 
     name: of the run; digest: SHA-256 of the student's file, None where nothing was measured.
+    candidate: the judged file's name; baseline: in words, "" where none is asked for.
     """
 
     path: str
@@ -29,6 +33,9 @@ class GateResult:
     verdicts: tuple[Verdict, ...]
     lines: Mapping[str, int] = field(default_factory=dict)
     measured_at: str = ""  # of the newest report, ISO 8601
+    candidate: str = "student.onnx"
+    baseline: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -41,18 +48,77 @@ class GateResult:
         return ", ".join(f"{found[word]} {word}" for word in _ORDER)
 
 
+def no_baseline_store(gate: LoadedGate) -> BaselineState | None:
+    """For callers that keep no baseline: budgets on one say that there is none."""
+    return None
+
+
 def run_gate(
-    gate: LoadedGate, *, load_report: Callable[[Path, bool], Report], today: date
+    gate: LoadedGate,
+    *,
+    load_report: LoadReport,
+    today: date,
+    find_baseline: FindBaseline = no_baseline_store,
 ) -> GateResult:
     """Read the evidence of a gate file and judge it. Raises what read_evidence raises."""
-    evidence = read_evidence(gate, load_report=load_report)
-    reports = [found.report for found in evidence]
-    verdicts = judge(reports, gate.budgets, waivers=gate.waivers, today=today)
+    state = find_baseline(gate)
+    collected = read_evidence(gate, load_report=load_report, baseline=state, today=today)
+    return judge_collected(gate, collected, state, today=today)
+
+
+def judge_collected(
+    gate: LoadedGate, collected: Collected, state: BaselineState | None, *, today: date
+) -> GateResult:
+    """Evidence that was read to verdicts."""
+    reports = collected.reports
+    name = reports[0].name if reports else (gate.candidate.stem if gate.candidate else "gate")
+    verdicts = judge(
+        reports or (empty_report(name),),
+        gate.budgets,
+        waivers=gate.waivers,
+        today=today,
+        baseline=state,
+    )
     return GateResult(
         path=str(gate.path),
-        name=reports[0].name,
-        digest=next((found.digest for found in evidence if found.digest), None),
-        verdicts=verdicts,
+        name=name,
+        digest=next((found.digest for found in collected.evidence if found.digest), None),
+        verdicts=tuple(_measurable(verdict, gate) for verdict in verdicts),
         lines=gate.lines,
-        measured_at=max(report.created_at for report in reports),
+        measured_at=max((report.created_at for report in reports), default=""),
+        candidate="student.onnx" if gate.candidate is None else gate.candidate.name,
+        baseline=_baseline_text(collected, state, today),
+        notes=collected.notes,
     )
+
+
+def _measurable(verdict: Verdict, gate: LoadedGate) -> Verdict:
+    """Where the models are named, the cure of what is missing is to measure it."""
+    if gate.candidate is None or verdict.missing != "measurement":
+        return verdict
+    if verdict.metric.startswith("parity.") or "distil gate" in verdict.reason:
+        return verdict
+    why = verdict.reason.partition("; ")[0]
+    return dataclasses.replace(verdict, reason=f"{why}; run `distil gate {gate.path} --measure`")
+
+
+def _baseline_text(collected: Collected, state: BaselineState | None, today: date) -> str:
+    """baseline main@1a2b3c (2 days old, same CPU model: yes)."""
+    if state is None:
+        return ""
+    if state.problem:
+        return f"no baseline ({state.missing})"
+    facts = []
+    if state.stored is not None:
+        try:
+            days = (today - date.fromisoformat(state.stored.updated_at[:10])).days
+            facts.append(f"{days} days old" if days != 1 else "1 day old")
+        except ValueError:
+            pass
+        found = next((machine_of(r) for r in collected.reports if r.measured is not None), None)
+        if state.stored.machine is not None and found is not None:
+            other = differing(state.stored.machine, found)
+            facts.append(other or "measured on the same machine and runtime")
+    if not state.has_model:
+        facts.append("its model file is absent")
+    return f"baseline {state.name}" + (f" ({', '.join(facts)})" if facts else "")

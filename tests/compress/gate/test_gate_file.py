@@ -141,7 +141,7 @@ def test_the_measured_student_is_recognised(tmp_path: Path) -> None:
     measured = dataclasses.replace(found.measured, measurements=measurements)
     store(tmp_path / "run", dataclasses.replace(found, measured=measured))
     (tmp_path / "run" / "student.onnx").write_bytes(data)
-    assert read_evidence(load_gate(write(tmp_path)), load_report=load)[0].digest == digest
+    assert read_evidence(load_gate(write(tmp_path)), load_report=load).evidence[0].digest == digest
     store(tmp_path / "other", report())
     gate = load_gate(write(tmp_path, GATE.replace("[run]", "[run, other/report.json]")))
     with pytest.raises(InputError, match=r"is about another student.onnx than"):
