@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from compress.errors import InputError
 from compress.tasks.augment import Augmentation
 from compress.tasks.checks import check_classes, check_inputs, check_range, checked_labels
+from compress.tasks.columns import checked_columns, checked_groups, columns_digest
 from compress.tasks.content import content_digests, fingerprint
 from compress.tasks.data import Samples, Task
 from compress.tasks.split import default_validation, validation_indices
@@ -38,6 +39,8 @@ class Parts:
     ids: tuple[NDArray[np.int64], ...] | None = None
     notes: tuple[str, ...] = ()
     origin: str = ""  # a digest of what the arrays were made from, part of the fingerprint
+    test_columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    test_groups: NDArray[np.integer] | None = None
 
 
 def assemble(
@@ -62,7 +65,13 @@ def assemble(
     else:
         in_validation = Samples(ids=validation_ids, inputs=given[0], labels=given[1])
         in_train = Samples(ids=train_ids, inputs=train[0], labels=train[1])
-    in_test = Samples(ids=test_ids, inputs=test[0], labels=test[1])
+    in_test = Samples(
+        ids=test_ids,
+        inputs=test[0],
+        labels=test[1],
+        columns=checked_columns(parts.test_columns, samples=len(test[0]), where=parts.where),
+        groups=checked_groups(parts.test_groups, samples=len(test[0]), where=parts.where),
+    )
     splits = {"train": in_train, "validation": in_validation, "test": in_test}
 
     image = in_train.inputs.ndim == 4
@@ -85,6 +94,8 @@ def assemble(
         "input_name": input_name,
         "origin": parts.origin,
     }
+    if in_test.columns or in_test.groups is not None:
+        preprocessing["columns"] = columns_digest(in_test)
     return Task(
         name=parts.name,
         classes=parts.classes,

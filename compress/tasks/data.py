@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,12 +18,15 @@ class Samples:
 
     Labels are int64 class indices. Rows are uint8 or float32, images (n, channels, height, width);
     of text they are token ids, uint16 or int32 (n, tokens), padded. Task.collate makes of some rows
-    what a network is given.
+    what a network is given. columns: (n,) each, what else is known of the samples, to look at them
+    by; groups: (n,) which recording or document a sample is of, None where each is its own.
     """
 
     ids: NDArray[np.int64]
     inputs: NDArray[np.generic]
     labels: NDArray[np.int64]
+    columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -31,13 +34,19 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayData:
-    """What a `kind: python` task returns: inputs and labels per split, and the class names."""
+    """What a `kind: python` task returns: inputs and labels per split, and the class names.
+
+    test_columns: name -> a value per test sample (site, language, age), each value judged as a
+    slice; test_groups: an integer per test sample that those of one recording or document share.
+    """
 
     train: tuple[NDArray[np.generic], NDArray[np.integer]]
     test: tuple[NDArray[np.generic], NDArray[np.integer]]
     validation: tuple[NDArray[np.generic], NDArray[np.integer]] | None = None
     classes: tuple[str, ...]
     scale: float | None = None  # what inputs are multiplied by; default 1/255 for uint8, else 1
+    test_columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    test_groups: NDArray[np.integer] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

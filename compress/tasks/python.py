@@ -39,6 +39,8 @@ def python_task(node: PythonTask, *, folder: Path) -> Parts:
         validation_count=node.validation,
         classes=_names(data.classes, node.target),
         scale=_scale(data.scale, node.target),
+        test_columns=data.test_columns,
+        test_groups=data.test_groups,
     )
 
 

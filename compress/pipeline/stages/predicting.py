@@ -1,4 +1,4 @@
-"""Class predictions of an ONNX file on samples of the task."""
+"""Scores and class predictions of an ONNX file on samples of the task."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ from exporters.session import open_session
 BATCH = 250
 
 
-def predict(path: Path, task: Task, samples: Samples, *, threads: int) -> NDArray[np.int64]:
-    """The class of each sample: (n,) int64. Samples are scaled batch by batch, not all at once."""
+def scores(path: Path, task: Task, samples: Samples, *, threads: int) -> NDArray[np.float32]:
+    """What the file answers: (n, classes). Samples are scaled batch by batch, not all at once."""
     session = open_session(path, threads=threads)
-    predicted = np.empty(len(samples), dtype=np.int64)
+    found = np.empty((len(samples), len(task.classes)), dtype=np.float32)
     for rows in row_batches(task, samples, BATCH):
-        scores = run_batches(session, samples.inputs[rows], batch=BATCH, collate=task.collate)
-        predicted[rows] = scores.reshape(-1, len(task.classes)).argmax(axis=1)
+        answered = run_batches(session, samples.inputs[rows], batch=BATCH, collate=task.collate)
+        found[rows] = answered.reshape(-1, len(task.classes))
+    return found
+
+
+def predict(path: Path, task: Task, samples: Samples, *, threads: int) -> NDArray[np.int64]:
+    """The class of each sample: (n,) int64."""
+    found = scores(path, task, samples, threads=threads)
+    predicted: NDArray[np.int64] = found.argmax(axis=1).astype(np.int64)
     return predicted
 
 
