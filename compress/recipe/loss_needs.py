@@ -45,6 +45,11 @@ def needs_teacher(node: LossNode) -> bool:
     return any(not isinstance(term, LabelsLoss) for term in terms_of(node))
 
 
+def needs_scores(node: LossNode) -> bool:
+    """Whether the loss reads the teacher's outputs, and not its inner layers alone."""
+    return any(_reads_scores(term) for term in terms_of(node))
+
+
 def needs_class_index(node: LossNode) -> str | None:
     """The kind of a term that needs one class per sample, so no mixup; None where none does."""
     for term in terms_of(node):
@@ -64,6 +69,12 @@ def tap_of(term: Single, pair: LayerPair) -> Tap:
         isinstance(term, EmbeddingLoss) and term.form in ("cosine", "mse")
     )
     return Tap(student=pair.student, teacher=pair.teacher, adapted=adapted)
+
+
+def _reads_scores(term: Single) -> bool:
+    if isinstance(term, LabelsLoss | HintLoss | AttentionLoss | RelationsLoss):
+        return False
+    return not (isinstance(term, PktLoss | RkdLoss | EmbeddingLoss) and term.layers)
 
 
 def _taps(term: Single) -> Iterator[Tap]:

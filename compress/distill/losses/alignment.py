@@ -6,7 +6,7 @@ from torch import Tensor
 
 from compress.distill.losses.norms import length
 
-EPSILON = 1e-12
+EPSILON = 1e-20  # of no effect where anything is to be compared; 0 / 0 without it
 
 
 def misalignment(student: Tensor, teacher: Tensor, *, floor: float, epsilon: float) -> Tensor:
