@@ -1,0 +1,126 @@
+"""Successive halving over arms with paired seeds: short pilots for all, longer ones for the best.
+
+Every arm of a rung sees the same seeds (same start, same order of samples), so arms are compared by
+differences within a seed. Controls are never dropped. Jamieson & Talwalkar, 2016 (arXiv 1502.07943).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One round. epochs: length of its pilots; scores: arm -> one score per seed, higher is better.
+
+    complete is False where the time ran out before every arm had its pilots.
+    """
+
+    epochs: int
+    seeds: tuple[int, ...]
+    scores: Mapping[str, tuple[float, ...]]
+    complete: bool = True
+
+    def mean(self, arm: str) -> float:
+        """The mean over seeds."""
+        scores = self.scores[arm]
+        return sum(scores) / len(scores)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Race:
+    """The rounds that were run, shortest first; the last complete one decides."""
+
+    rungs: tuple[Rung, ...]
+
+    @property
+    def last(self) -> Rung:
+        """The longest complete round."""
+        return next(rung for rung in reversed(self.rungs) if rung.complete)
+
+
+def race(
+    arms: Sequence[str],
+    *,
+    controls: Sequence[str],
+    evaluate: Callable[[str, int, int], float],
+    seeds: Sequence[int],
+    rungs: Sequence[int],
+    keep: float = 0.5,
+    go_on: Callable[[int], bool] = lambda epochs: True,
+) -> Race:
+    """Run pilots round by round. evaluate(arm, seed, epochs) -> score, a NaN when it diverged.
+
+    rungs: epochs of each round, rising. After a round the best `keep` of the arms (at least one,
+    rounded up) go on, and all controls. go_on(epochs) is asked before each pilot; False ends the
+    race with what it has. Raises ValueError where the first round can't be finished.
+    """
+    check_race(arms, controls=controls, seeds=seeds, rungs=rungs)
+    alive, done = list(arms), []
+    for epochs in rungs:
+        rung = _run_rung((*controls, *alive), evaluate, seeds, epochs, go_on)
+        done.append(rung)
+        if not rung.complete:
+            break
+        alive = survivors(rung, alive, keep=keep)
+    found = Race(rungs=tuple(done))
+    if not found.rungs[0].complete:
+        raise ValueError("the time ran out before every arm had its first pilots")
+    return found
+
+
+def survivors(rung: Rung, alive: Sequence[str], *, keep: float) -> list[str]:
+    """The best ceil(keep * n) arms of a round in their first order; one that diverged is out."""
+    ranked = sorted(
+        (arm for arm in alive if math.isfinite(rung.mean(arm))), key=rung.mean, reverse=True
+    )
+    best = set(ranked[: max(1, math.ceil(keep * len(alive)))])
+    return [arm for arm in alive if arm in best]
+
+
+def pilots(arms: int, controls: int, *, rungs: Sequence[int], keep: float = 0.5) -> Iterable[int]:
+    """How many arms and controls each round trains, when none diverges."""
+    for _ in rungs:
+        yield arms + controls
+        arms = max(1, math.ceil(keep * arms))
+
+
+def check_race(
+    arms: Sequence[str], *, controls: Sequence[str], seeds: Sequence[int], rungs: Sequence[int]
+) -> None:
+    """ValueError on names used twice, on no arm, seed or round, and on rounds that don't rise."""
+    names = [*arms, *controls]
+    if not arms or len(set(names)) != len(names):
+        raise ValueError(f"a race needs arms, each named once: {names}")
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise ValueError(f"a race needs different seeds: {list(seeds)}")
+    if not rungs or any(a >= b for a, b in zip(rungs, rungs[1:], strict=False)):
+        raise ValueError(f"rounds must grow longer: {list(rungs)}")
+
+
+def _run_rung(
+    names: Sequence[str],
+    evaluate: Callable[[str, int, int], float],
+    seeds: Sequence[int],
+    epochs: int,
+    go_on: Callable[[int], bool],
+) -> Rung:
+    scores: dict[str, list[float]] = {name: [] for name in names}
+    # Seeds outside, arms inside: a race that runs out of time has whole seeds to compare.
+    for seed in seeds:
+        for name in names:
+            if not go_on(epochs):
+                return Rung(
+                    epochs=epochs,
+                    seeds=tuple(seeds),
+                    scores={arm: tuple(values) for arm, values in scores.items()},
+                    complete=False,
+                )
+            scores[name].append(evaluate(name, seed, epochs))
+    return Rung(
+        epochs=epochs,
+        seeds=tuple(seeds),
+        scores={arm: tuple(values) for arm, values in scores.items()},
+    )
