@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import os
 import shlex
 from pathlib import Path
@@ -16,6 +17,7 @@ _AGAIN = "copy or download it again"
 _CONVERT = "`distil convert {source} {target}` reads it safely"
 _HEADER_LIMIT = 100_000_000  # bytes, the format's own
 _LENGTH_BYTES = 8
+_SNIFFED = 4096  # bytes that tell what a file is
 # Bits of one element: https://github.com/huggingface/safetensors, dtype of the header.
 _BITS = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0"), 8),
@@ -50,6 +52,19 @@ def check_weights_file(path: Path) -> bytes:
     return data
 
 
+def check_header(data: bytes | mmap.mmap, path: Path) -> dict[str, Any]:
+    """The header of a safetensors file, sound as check_weights_file wants it; data may be mapped.
+
+    Raises InputError that says what else the file is.
+    """
+    found = _foreign(data[:_SNIFFED], path) or _header_fault(data)
+    if found:
+        raise InputError(found.what, where=os.fsdecode(path), cure=found.cure)
+    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
+    header: dict[str, Any] = json.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + length])
+    return header
+
+
 def is_safetensors(head: bytes) -> bool:
     """Whether a file begins as safetensors do: a length, then JSON.
 
@@ -75,7 +90,7 @@ def _foreign(data: bytes, path: Path) -> _Found | None:
     return _Found(f"is {'an ' if what.startswith('empty') else ''}{what}", cure)
 
 
-def _header_fault(data: bytes) -> _Found | None:
+def _header_fault(data: bytes | mmap.mmap) -> _Found | None:
     length = int.from_bytes(data[:_LENGTH_BYTES], "little")
     if length > _HEADER_LIMIT:
         return _Found("is no safetensors file: its header claims more than 100 MB", _AGAIN)

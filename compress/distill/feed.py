@@ -14,10 +14,12 @@ from torch import Tensor
 from compress.tasks.batches import epoch_rows
 from compress.tasks.data import Task
 from compress.tasks.views import Inputs, view_inputs
+from compress.teachers.stored import StoredOutputs
 
 STATISTICS_VIEW = 9999  # the view on which BatchNorm statistics are re-estimated
 STATISTICS_BATCH = 250
 STATISTICS_BATCHES = 40
+Rows = StoredOutputs | NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class TrainingFeed:
     task: Task
     batch: int
     seed: int
-    teacher_outputs: Sequence[NDArray[np.floating]] | None = None  # one (n, classes) per view
+    teacher_outputs: Sequence[Rows] | None = None  # one (n, classes) per view
     process: int = 0
     processes: int = 1
 

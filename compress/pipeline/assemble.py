@@ -15,22 +15,28 @@ from compress.pipeline.manifest import Facts, Preprocessing
 from compress.pipeline.stage import Finished
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
 from compress.pipeline.stages.judging import JUDGE, QUALITY_FILE
+from compress.pipeline.stages.ledger import LEDGER, LEDGER_FILE
 from compress.pipeline.stages.measuring import MEASURE, MEASURED_FILE
 from compress.pipeline.stages.quantizing import CHOOSE, FACTS, INT8_FILE, QUANTIZE
-from compress.pipeline.stages.teacher import TEACHER
+from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE
 from compress.pipeline.stages.training import PRECISION, TRAIN, TRAIN_ON_LABELS
 from compress.recipe.load import LoadedRecipe
+from compress.recipe.nodes import Budget
 from compress.report.codec import from_json
 from compress.teachers.build import teacher_digest
 from compress.values import (
     REPORT_VERSION,
+    Added,
     Decision,
     ExportFacts,
     History,
+    LedgerStep,
+    NodeCost,
     PairedQuality,
     Quality,
     Report,
     SizeStep,
+    Slice,
 )
 
 T = TypeVar("T")
@@ -43,6 +49,7 @@ def assemble_report(
     """The report of a run, its budgets judged."""
     recipe, task = loaded.recipe, context.task
     facts: dict[str, Any] = finished[JUDGE].json(QUALITY_FILE)
+    ledger: dict[str, Any] = finished[LEDGER].json(LEDGER_FILE)
     decisions = _decisions(finished)
     report = Report(
         version=REPORT_VERSION,
@@ -66,6 +73,11 @@ def assemble_report(
         qualities=tuple(from_json(Quality, value) for value in facts["qualities"]),
         pairs=tuple(from_json(PairedQuality, value) for value in facts["pairs"]),
         verdicts=(),
+        slices=tuple(from_json(Slice, value) for value in facts["slices"]),
+        slice_drop=_slice_drop(recipe.budgets),
+        added=tuple(from_json(Added, value) for value in facts["added"]),
+        ledger=tuple(from_json(LedgerStep, value) for value in ledger["ledger"]),
+        node_costs=tuple(from_json(NodeCost, value) for value in ledger["node_costs"]),
         notes=_notes(context, decisions),
     )
     return replace(report, verdicts=judge(report, recipe.budgets))
@@ -94,6 +106,14 @@ def facts_of(loaded: LoadedRecipe, context: Context, *, created_at: str) -> Fact
     )
 
 
+def _slice_drop(budgets: tuple[Budget, ...]) -> float | None:
+    """What slices are held against where the report shows them: the drop of the budget per slice,
+    or of the one for all samples."""
+    drops = [b for b in budgets if b.metric == "accuracy" and b.vs == "teacher" and b.max_drop]
+    drops.sort(key=lambda budget: budget.per_slice is None)
+    return drops[0].max_drop if drops else None
+
+
 def _history(done: Finished | None) -> History | None:
     return None if done is None else from_json(History, done.entry.meta["history"])
 
@@ -108,9 +128,9 @@ def _decisions(finished: Mapping[str, Finished]) -> tuple[Decision, ...]:
 
 def _sizes(finished: Mapping[str, Finished]) -> tuple[SizeStep, ...]:
     steps = []
-    if TEACHER in finished:
+    if TEACHER in finished and TEACHER_FILE in finished[TEACHER].files:
         accuracy = finished[TEACHER].json("facts.json")["validation_accuracy"]
-        steps.append(_size("teacher", finished[TEACHER].files["teacher.onnx"], accuracy))
+        steps.append(_size("teacher", finished[TEACHER].files[TEACHER_FILE], accuracy))
     facts = finished[QUANTIZE].json(FACTS) if QUANTIZE in finished else {}
     float_accuracy = facts.get("float32_accuracy")
     if float_accuracy is None:

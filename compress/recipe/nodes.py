@@ -10,6 +10,13 @@ from compress.recipe.loss_nodes import KdLoss as KdLoss
 from compress.recipe.loss_nodes import LabelsLoss as LabelsLoss
 from compress.recipe.loss_nodes import LossNode as LossNode
 from compress.recipe.node import Node as Node
+from compress.recipe.teacher_nodes import OnnxTeacher as OnnxTeacher
+from compress.recipe.teacher_nodes import OutputsTeacher as OutputsTeacher
+from compress.recipe.teacher_nodes import PythonTeacher as PythonTeacher
+from compress.recipe.teacher_nodes import RunTeacher as RunTeacher
+from compress.recipe.teacher_nodes import TeacherNode as TeacherNode
+from compress.recipe.teacher_nodes import TorchTeacher as TorchTeacher
+from compress.recipe.teacher_nodes import TransformersTeacher as TransformersTeacher
 from compress.recipe.units import (
     DurationText,
     LimitText,
@@ -73,36 +80,18 @@ class PythonTask(Node):
 TaskNode = Annotated[ImageArraysTask | ImageFolderTask | PythonTask, Field(discriminator="kind")]
 
 
-class TorchTeacher(Node):
-    """A torch module from a factory, with safetensors weights."""
-
-    kind: Literal["torch"]
-    target: str
-    weights: str
-
-
-class OnnxTeacher(Node):
-    """An ONNX file, run by onnxruntime: a black box."""
-
-    kind: Literal["onnx"]
-    path: str
-
-
-class PythonTeacher(Node):
-    """A factory that returns a torch module with its weights in place."""
-
-    kind: Literal["python"]
-    target: str
-
-
-TeacherNode = Annotated[TorchTeacher | OnnxTeacher | PythonTeacher, Field(discriminator="kind")]
-
-
 class PythonStudent(Node):
     """A factory that returns an untrained torch module."""
 
     kind: Literal["python"]
     target: str
+
+
+class Stored(Node):
+    """How teacher outputs are stored. top_k: logits kept; default all to 1,000 classes, then 100."""
+
+    dtype: Literal["float32", "float16"] = "float32"
+    top_k: int | None = Field(default=None, ge=1)
 
 
 class Distill(Node):
@@ -118,6 +107,7 @@ class Distill(Node):
     clip: float | None = Field(default=None, gt=0)
     views: int = Field(default=4, ge=1)
     reuse_teacher_outputs: bool = True
+    stored: Stored = Stored()
     processes: int = Field(default=1, ge=1)
     checkpoint_every: DurationText = "60s"  # time between checkpoints, with unit
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

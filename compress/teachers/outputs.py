@@ -78,9 +78,7 @@ def view_answers(
     if teacher.by_id is not None:
         scores = teacher.by_id(train.ids[rows])
     else:
-        scores = teacher.answer(
-            *mixed_view(task, train, rows, seed=seed, view=view, alpha=alpha)
-        )
+        scores = teacher.answer(*mixed_view(task, train, rows, seed=seed, view=view, alpha=alpha))
     return _checked(scores, task, train, rows)
 
 
@@ -113,7 +111,8 @@ def differing_rows(
     if form.dtype == "float16":
         room = room + 2.0**-11 * (now.max(axis=1, keepdims=True) - now)
     different = (np.abs(now - then) > room).any(axis=1)
-    return task.train.ids[rows[different]]
+    ids: NDArray[np.int64] = task.train.ids[rows[different]]
+    return ids
 
 
 def plain_outputs(teacher: Teacher, task: Task, samples: Samples) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from compress.pipeline.decisions import DECISION_FILE, write_decision
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.exporting import EXPORT, EXPORT_ON_LABELS, FLOAT_FILE
 from compress.pipeline.stages.predicting import accuracy
-from compress.pipeline.stages.teacher import TEACHER
+from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file
 from compress.pipeline.stages.timed import timed_inputs
 from compress.quantize.choose import choose_quantization
 from compress.quantize.static import quantize_static
@@ -42,18 +42,23 @@ def quantize_stages(context: Context) -> tuple[Stage, ...]:
         return ()
     stages = [_quantize(context, node, QUANTIZE, EXPORT, FLOAT_FILE), _choose(context, node)]
     controls = context.controls
-    if controls.teacher_quantized and context.recipe.teacher is not None:
-        stages.append(_quantize(context, node, QUANTIZE_TEACHER, TEACHER, "teacher.onnx"))
+    if controls.teacher_quantized and has_file(context):
+        stages.append(_quantize(context, node, QUANTIZE_TEACHER, TEACHER, TEACHER_FILE))
     if controls.labels_only:
         stages.append(_quantize(context, node, QUANTIZE_ON_LABELS, EXPORT_ON_LABELS, FLOAT_FILE))
     return tuple(stages)
 
 
-def calibration_batches(context: Context, count: int) -> Iterator[NDArray[np.float32]]:
-    """Training samples without augmentation, drawn over all classes, one batch at a time."""
+def calibration_batches(
+    context: Context, count: int, *, skip: int = 0
+) -> Iterator[NDArray[np.float32]]:
+    """Training samples without augmentation, drawn over all classes, one batch at a time.
+
+    skip: of the count, so many of the first drawn are left out: samples that calibrated nothing.
+    """
     train = context.task.train
     order = uniform(context.recipe.seed, CALIBRATION_VIEW, np.arange(len(train)), draws=1)[:, 0]
-    rows = np.sort(np.argsort(order, kind="stable")[:count])
+    rows = np.sort(np.argsort(order, kind="stable")[skip:count])
     for start in range(0, len(rows), CALIBRATION_BATCH):
         yield context.task.prepare(train.inputs[rows[start : start + CALIBRATION_BATCH]])
 

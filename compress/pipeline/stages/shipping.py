@@ -17,7 +17,7 @@ from compress.pipeline.stages.quantizing import (
     QUANTIZE_ON_LABELS,
     QUANTIZE_TEACHER,
 )
-from compress.pipeline.stages.teacher import TEACHER
+from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file
 from compress.recipe.nodes import NoQuantize
 from compress.store.keys import Json
 
@@ -63,15 +63,16 @@ def subjects(context: Context) -> tuple[str, ...]:
 def _sources(context: Context) -> Iterator[tuple[str, Mapping[str, tuple[str, str]]]]:
     recipe, controls = context.recipe, context.controls
     quantized = not isinstance(recipe.quantize, NoQuantize)
-    if recipe.teacher is not None:
-        yield "teacher", {"any": (TEACHER, "teacher.onnx")}
+    taught = has_file(context)
+    if taught:
+        yield "teacher", {"any": (TEACHER, TEACHER_FILE)}
     student = {"float32": (EXPORT, FLOAT_FILE)}
     labels = {"float32": (EXPORT_ON_LABELS, FLOAT_FILE)}
     if quantized:
         student["int8"] = (QUANTIZE, INT8_FILE)
         labels["int8"] = (QUANTIZE_ON_LABELS, INT8_FILE)
     yield "student", student
-    if controls.teacher_quantized and quantized and recipe.teacher is not None:
+    if controls.teacher_quantized and quantized and taught:
         yield "teacher int8", {"any": (QUANTIZE_TEACHER, INT8_FILE)}
     if controls.labels_only:
         yield "student on labels", labels

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from compress.distill.objective import needs_teacher
 from compress.errors import ExportError, InputError
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
+from compress.recipe.loss_needs import needs_scores
 from compress.recipe.nodes import OnnxTeacher, TeacherNode, TransformersTeacher
 from compress.store.keys import Json
 from compress.tasks.views import as_inputs
@@ -46,7 +46,7 @@ def teacher_stages(context: Context) -> tuple[Stage, ...]:
 def view_names(context: Context) -> tuple[str, ...]:
     """The stages that hold stored outputs, in order of their view."""
     recipe = context.recipe
-    if recipe.teacher is None or not needs_teacher(recipe.distill.loss):
+    if recipe.teacher is None or not needs_scores(recipe.distill.loss):
         return ()
     return tuple(f"{OUTPUTS}-{view}" for view in range(recipe.distill.views))
 

@@ -14,7 +14,7 @@ from compress.distill.precision import choose_precision
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, read_decision, write_decision
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
-from compress.pipeline.stages.teacher import view_names
+from compress.pipeline.stages.teacher import OUTPUTS_FILE, view_names
 from compress.recipe.nodes import Distill, LabelsLoss
 from compress.recipe.targets import target_digest
 from compress.store.keys import Json
@@ -90,7 +90,7 @@ def _train(context: Context, name: str, node: Distill, views: tuple[str, ...]) -
             work=work,
             mode="train",
             precision=decision.chosen,
-            outputs=tuple(str(inputs.path(view, "outputs.npy")) for view in views),
+            outputs=tuple(str(inputs.path(view, OUTPUTS_FILE)) for view in views),
         )
         launch(spec, processes=node.processes, stage=name, on_event=on_event)
         history = json.loads((work / "history.json").read_text())
@@ -98,7 +98,7 @@ def _train(context: Context, name: str, node: Distill, views: tuple[str, ...]) -
             files={"weights.safetensors": work / "weights.safetensors"}, meta={"history": history}
         )
 
-    needs = (f"{PRECISION}/{DECISION_FILE}", *(f"{view}/outputs.npy" for view in views))
+    needs = (f"{PRECISION}/{DECISION_FILE}", *(f"{view}/{OUTPUTS_FILE}" for view in views))
     return Stage(name=name, version=1, parts=parts, compute=compute, needs=needs)
 
 

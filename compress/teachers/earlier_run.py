@@ -1,0 +1,44 @@
+"""An earlier run as a teacher: the student that it shipped, checked against its manifest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from compress.errors import InputError
+from compress.store.manifest import Manifest, load_manifest
+from compress.teachers.onnx_file import onnx_teacher
+from compress.teachers.teacher import Teacher
+from exporters.atomic import sha256_file
+
+
+def shipped(folder: Path) -> tuple[Manifest, Path]:
+    """The manifest of a run folder and its verified model file.
+
+    Raises InputError: no finished run, or a file that is not the one that the run wrote.
+    """
+    manifest = load_manifest(folder)
+    name = manifest.facts.model
+    record, path = manifest.files.get(name), folder / name
+    if record is None or path.is_symlink() or not path.is_file():
+        raise InputError(f"its {name} is not there", where=str(folder), cure="run it again")
+    if sha256_file(path) != record.sha256:
+        raise InputError(
+            f"{name} is not the file that the run wrote",
+            where=str(path),
+            cure="`distil verify` lists what else changed; run it again or copy it back",
+        )
+    return manifest, path
+
+
+def run_teacher(folder: Path, *, digest: str, threads: int, device: str = "cpu") -> Teacher:
+    """What the run shipped, with its class names, sample shape and scale. Raises as `shipped`."""
+    manifest, path = shipped(folder)
+    facts = manifest.facts
+    return replace(
+        onnx_teacher(path, digest=digest, threads=threads, device=device),
+        name=facts.name,
+        classes=facts.classes,
+        input_shape=facts.preprocessing.shape,
+        scale=facts.preprocessing.scale,
+    )
