@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.devices import check_device
 from benchmarks.epochs import run_epoch
 from benchmarks.feeds import Inputs
 from benchmarks.pace import QUICK, STANDARD, Pace
@@ -60,6 +61,7 @@ def compare(
     question = Question(resolve=resolve, change=change, limit=limit, tests=tests)
     tell = on_event or (lambda event: None)
     check_threads(threads)
+    check_device(device, {"onnxruntime"})
     artifacts = open_subjects({"reference": Path(reference), "candidate": Path(candidate)})
     names = _names(Path(reference), Path(candidate))
     setting = Setting(device=device, threads=threads, batch=batch)
@@ -74,7 +76,8 @@ def compare(
         begun = time.monotonic()
         rng = random.Random(seed)
         calls = {(i, batch): probe(s, setting, pace=pace)[1] for i, s in enumerate(subjects)}
-        while len(ratios) < most_epochs and time.monotonic() - begun < limit_s:
+        # One epoch always: a limit that is over before it would leave nothing to report.
+        while not ratios or (len(ratios) < most_epochs and time.monotonic() - begun < limit_s):
             epoch = run_epoch(
                 subjects,
                 device=device,

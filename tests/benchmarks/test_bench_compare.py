@@ -17,6 +17,7 @@ from benchmarks import compare
 from benchmarks.compare import quick_compare
 from benchmarks.epochs import Epoch
 from benchmarks.pace import Pace
+from exporters.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = sys.modules["benchmarks.compare"]
@@ -69,7 +70,39 @@ def test_time_is_bounded(monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path
     ticks = iter(range(0, 10_000, 100))
     monkeypatch.setattr(MODULE, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
     assert compare(*pair, inputs=ROWS, seed=0, limit_s=300).verdict == "inconclusive"
-    assert seen[0] == 2
+    assert seen[0] == 3
+    assert len(compare(*pair, inputs=ROWS, seed=0, limit_s=1).log_ratios) == 1  # and never none
+
+
+def test_a_limit_ends_when_it_is_met_or_violated(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path]
+) -> None:
+    seen = pretend(monkeypatch, ratio=1 / 20, spread=0.02)
+    found = compare(*pair, inputs=ROWS, seed=0, limit=1 / 8)
+    assert (found.verdict, found.limit_verdict, seen[0]) == ("faster", "met", 10)
+    pretend(monkeypatch, ratio=1.05, spread=0.005)
+    assert compare(*pair, inputs=ROWS, seed=0, limit=1.02).limit_verdict == "violated"
+    seen = pretend(monkeypatch, ratio=1.02, spread=0.01)
+    found = compare(*pair, inputs=ROWS, seed=0, limit=1.02, most_epochs=24)
+    assert (found.limit_verdict, seen[0]) == ("inconclusive", 24)  # as it should be at the limit
+    seen = pretend(monkeypatch, ratio=1 / 20, spread=0.02)
+    compare(*pair, inputs=ROWS, seed=0, limit=1 / 8, tests=4)
+    assert seen[0] == 12  # four limits share the level: the first look is later
+
+
+def test_resolve_ends_where_the_wanted_change_would_have_been_seen(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path]
+) -> None:
+    pretend(monkeypatch, ratio=1.0, spread=0.02)
+    found = compare(*pair, inputs=ROWS, seed=0, resolve=True, change=0.03)
+    assert found.verdict == "no-slower"
+    assert found.smallest_detectable is not None
+    assert found.smallest_detectable <= 0.03
+    pretend(monkeypatch, ratio=1.0, spread=0.02)
+    finer = compare(*pair, inputs=ROWS, seed=0, resolve=True, change=0.015, most_epochs=16)
+    assert len(finer.log_ratios) > len(found.log_ratios)
+    with pytest.raises(InputError, match="has no name"):
+        compare(*pair, inputs=ROWS, seed=0, resolve=True, change=0.01)
 
 
 def test_resolve_goes_on_until_faster_has_a_name(
@@ -92,6 +125,8 @@ def test_the_same_bytes_are_identical_and_not_timed(
     found = compare(one, same, inputs=ROWS, seed=0)
     assert (found.verdict, found.speedup, seen[0]) == ("identical", 1.0, 0)
     assert (found.reference, found.candidate) == (str(one), str(same))
+    limits = [compare(one, same, inputs=ROWS, seed=0, limit=x).limit_verdict for x in (1.02, 0.5)]
+    assert limits == ["met", "violated"]
     assert compare(one, same, inputs=ROWS, seed=0, aa=True, most_epochs=1).log_ratios != ()
 
 

@@ -1,0 +1,63 @@
+"""python -m benchmarks.evidence: record what is missing, then judge what is there.
+
+About two hours of a machine that does nothing else; it can be stopped and goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.evidence.machine import surroundings
+from benchmarks.evidence.plan import Plan
+from benchmarks.evidence.record import read_lines, record_missing
+from benchmarks.evidence.summary import summarise
+from benchmarks.pace import Pace
+from benchmarks.timing import WarmUp
+from exporters.atomic import write_text
+from exporters.errors import DistilError
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "verdict-rates.jsonl"
+# Every step in a minute or two; its numbers say nothing.
+TINY = Plan(series=1, pairs=1, epochs=2, spare=1, live_units=1, unit_s=60, live_s=1)
+HURRIED = Pace(warm_up=WarmUp(min_ns=20_000_000, max_ns=100_000_000), block_ns=2_000_000, rounds=2)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.evidence", description=__doc__)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the JSON lines")
+    parser.add_argument("--replay", action="store_true", help="record nothing")
+    parser.add_argument("--minutes", type=float, help="begin no unit later than that")
+    parser.add_argument("--tiny", action="store_true", help="try every step, elsewhere")
+    chosen = parser.parse_args()
+    results: Path = chosen.results.absolute()
+    if chosen.tiny and results == RESULTS:
+        parser.error("--tiny makes numbers that say nothing: give --results FILE")
+    try:
+        if not chosen.replay:
+            with surroundings("busy"):
+                pass  # what can't work is said before anything is timed
+            record_missing(
+                results,
+                TINY if chosen.tiny else Plan(),
+                say=lambda text: print(text, flush=True),
+                until_s=None if chosen.minutes is None else chosen.minutes * 60,
+                **({"pace": HURRIED} if chosen.tiny else {}),
+            )
+        lines = read_lines(results)
+        if not lines:
+            parser.error(f"{results} holds nothing yet")
+        page = summarise(lines, source=results, sequences=200 if chosen.tiny else 5000)
+        write_text(results.with_suffix(".md"), page)
+    except DistilError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    print(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
