@@ -9,7 +9,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-long bench verdict-rates lint types format clean
+.PHONY: help setup demo test test-long bench rates lint types format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,7 +31,7 @@ test-long: ## the tests that take too long for `make test`
 bench: setup ## time the tool itself; compared with the run before on this machine
 	@$(BIN)/python tools/run_bench.py
 
-verdict-rates: setup ## how often a verdict on speed is wrong: 2 h of an idle machine; resumes
+rates: setup ## how often a verdict on speed is wrong: 2 h of an idle machine; resumes
 	@$(BIN)/python -m benchmarks.evidence
 
 lint: setup ## format check, lint, import contract
