@@ -1,1 +1,1 @@
-"""Loops over an `evaluate` function: which method, later which plan. Nothing here trains or times."""
+"""Loops over an `evaluate` function: which method suits. Nothing here trains or times."""

@@ -1,7 +1,8 @@
 """Successive halving over arms with paired seeds: short pilots for all, longer ones for the best.
 
-Every arm of a rung sees the same seeds (same start, same order of samples), so arms are compared by
-differences within a seed. Controls are never dropped. Jamieson & Talwalkar, 2016 (arXiv 1502.07943).
+Every arm of a round sees the same seeds (same start, same order of samples), so arms are compared
+by differences within a seed. Controls are never dropped. Jamieson & Talwalkar, 2016 (arXiv
+1502.07943).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ def check_race(
         raise ValueError(f"a race needs arms, each named once: {names}")
     if not seeds or len(set(seeds)) != len(seeds):
         raise ValueError(f"a race needs different seeds: {list(seeds)}")
-    if not rungs or any(a >= b for a, b in zip(rungs, rungs[1:], strict=False)):
+    if not rungs or any(a >= b for a, b in pairwise(rungs)):
         raise ValueError(f"rounds must grow longer: {list(rungs)}")
 
 
