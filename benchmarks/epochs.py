@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import median
 
 from benchmarks.order import block_order, epoch_value, slots
@@ -23,6 +23,9 @@ class Epoch:
 
     blocks: Mapping[tuple[int, int], Blocks]
     cold: tuple[tuple[int, int], ...]
+    # (subject, batch) -> calls on a GPU's own clock; per subject, nodes that run elsewhere.
+    device: Mapping[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    fallback: tuple[tuple[str, ...] | None, ...] = ()
     order: tuple[int, ...] = ()  # of launching, and within the first round
 
     def samples_ns(self, subject: int, batch: int) -> tuple[int, ...]:
@@ -46,6 +49,7 @@ def run_epoch(
     rounds: Mapping[int, int],
     rng: random.Random,
     pace: Pace,
+    cpu_nodes: int = 0,
 ) -> Epoch:
     """calls: (subject, batch) -> calls per block; rounds: batch -> blocks of each model.
 
@@ -56,6 +60,8 @@ def run_epoch(
     batches = tuple(rounds)
     blocks: dict[tuple[int, int], list[tuple[int, ...]]] = {key: [] for key in calls}
     cold: dict[int, tuple[int, int]] = {}
+    on_device: dict[tuple[int, int], tuple[int, ...]] = {}
+    fallback: dict[int, tuple[str, ...] | None] = {}
     with ExitStack() as stack:
         workers: dict[int, WorkerProcess] = {}
         for index in order:
@@ -63,15 +69,14 @@ def run_epoch(
             worker = stack.enter_context(
                 WorkerProcess(source=subject.artifact.path, limit_s=pace.limit_s)
             )
-            feeds = {str(batch): dict(subject.feed_files[batch]) for batch in batches}
-            worker.ask("load", feeds=feeds)
-            opened = worker.ask(
-                "open",
-                path=str(subject.model),
-                threads=threads,
-                device=device,
-                batch=batches[0],
+            worker.request(subject.load_request(batches, device=device))
+            opened = worker.request(
+                subject.open_request(
+                    device=device, threads=threads, batch=batches[0], cpu_nodes=cpu_nodes
+                )
             )
+            nodes = opened["fallback_nodes"]
+            fallback[index] = None if nodes is None else tuple(nodes)
             cold[index] = (opened["session_ns"], opened["first_call_ns"])
             workers[index] = worker
         for batch in batches:
@@ -83,8 +88,15 @@ def run_epoch(
                     samples = workers[index].ask("time", **asked)["samples_ns"]
                     # A clock that did not move between two readings: its resolution is 1 ns.
                     blocks[index, batch].append(tuple(max(1, int(ns)) for ns in samples))
+            if device != "cpu":  # after the blocks: it is no part of the comparison
+                for index in order:
+                    asked = {"batch": batch, "calls": calls[index, batch]}
+                    seen = workers[index].ask("time_device", **asked)["samples_ns"]
+                    on_device[index, batch] = tuple(max(1, int(ns)) for ns in seen)
     return Epoch(
         blocks={key: tuple(value) for key, value in blocks.items()},
         cold=tuple(cold[index] for index in range(len(subjects))),
         order=order,
+        device=on_device,
+        fallback=tuple(fallback[index] for index in range(len(subjects))),
     )

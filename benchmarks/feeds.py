@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.sources import Source
 from exporters.errors import InputError
-from exporters.values import OnnxArtifact, TensorSpec
+from exporters.values import TensorSpec
 
 Array = NDArray[np.generic]
 Inputs = Array | Mapping[str, Array]
@@ -32,7 +33,7 @@ def read_shapes(flags: Sequence[str]) -> dict[str, Dims]:
 
 
 def random_inputs(
-    artifact: OnnxArtifact, *, rows: int, seed: int, shapes: Mapping[str, Dims] | None = None
+    artifact: Source, *, rows: int, seed: int, shapes: Mapping[str, Dims] | None = None
 ) -> dict[str, Array]:
     """Seeded feeds for every input, `rows` along the batch. Floats: standard normal; whole numbers
     and booleans: 0 and 1, which are in the range of any index. No denormals.
@@ -59,7 +60,7 @@ def random_inputs(
     return made
 
 
-def cell_feeds(artifact: OnnxArtifact, inputs: Inputs, *, batch: int) -> dict[str, Array]:
+def cell_feeds(artifact: Source, inputs: Inputs, *, batch: int) -> dict[str, Array]:
     """Feeds at one batch size; rows repeat where there are too few. An input whose first dim is
     fixed beside one that is open is fed whole. InputError when names, types or shapes don't fit.
     """
@@ -99,7 +100,7 @@ def cell_feeds(artifact: OnnxArtifact, inputs: Inputs, *, batch: int) -> dict[st
     return feeds
 
 
-def batch_symbol(artifact: OnnxArtifact) -> int | str | None:
+def batch_symbol(artifact: Source) -> int | str | None:
     """What the file calls its batch: the open first dim of the first input that has one.
 
     None: no input has an open first dim. A dim without a name is -1 here.
@@ -124,7 +125,7 @@ def _open_dims(spec: TensorSpec, batch: int | str | None) -> bool:
     )
 
 
-def _without(artifact: OnnxArtifact, shapes: Mapping[str, Dims]) -> list[TensorSpec]:
+def _without(artifact: Source, shapes: Mapping[str, Dims]) -> list[TensorSpec]:
     """Inputs whose open dims nobody gave."""
     batch = batch_symbol(artifact)
     return [s for s in artifact.inputs if s.name not in shapes and _open_dims(s, batch)]

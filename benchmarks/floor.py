@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -12,13 +11,14 @@ import numpy as np
 from benchmarks.feeds import Inputs
 from benchmarks.pace import Pace
 from benchmarks.process import WorkerProcess
+from benchmarks.sources import Source
 from benchmarks.staging import Subject, open_subjects, staged
-from exporters.values import OnnxArtifact, TensorSpec
+from exporters.values import TensorSpec
 
 _CALLS = 2000
 
 
-def write_identity(like: OnnxArtifact, path: Path) -> None:
+def write_identity(like: Source, path: Path) -> None:
     """An ONNX file that copies each input of `like` to an output."""
     import onnx
     from onnx import helper
@@ -43,13 +43,15 @@ def floor_ms(
     """Milliseconds of the median call, at one batch. In a fresh process of its own."""
     path = like.model.with_name("floor.onnx")
     write_identity(like.artifact, path)
-    only: Mapping[str, OnnxArtifact] = open_subjects({"floor": path})
+    only = open_subjects({"floor": path})
     with (
         staged(only, inputs=inputs, batches=[batch]) as (subject,),
         WorkerProcess(source=path, limit_s=pace.limit_s) as worker,
     ):
-        worker.ask("load", feeds={str(batch): dict(subject.feed_files[batch])})
-        worker.ask("open", path=str(subject.model), threads=threads, device=device, batch=batch)
+        # TensorRT may drop the only node; CUDA is what it leaves nodes to.
+        where = "cuda" if device == "tensorrt" else device
+        worker.request(subject.load_request([batch], device=where))
+        worker.request(subject.open_request(device=where, threads=threads, batch=batch))
         worker.ask("warm_up", batch=batch, rule=asdict(pace.warm_up))
         samples = worker.ask("time", batch=batch, calls=_CALLS)["samples_ns"]
     return float(median(samples)) / 1e6

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.compare import comparison, identical, quick_compare
+from benchmarks.devices import check_device
 from benchmarks.environment import read_environment
 from benchmarks.feeds import Inputs
 from benchmarks.floor import floor_ms
@@ -17,7 +18,8 @@ from benchmarks.question import Question
 from benchmarks.quiet import exclusive_timing
 from benchmarks.series import Series, run_series
 from benchmarks.settings import BenchSettings
-from benchmarks.staging import Subject, open_subjects, staged
+from benchmarks.sources import Source, TorchSource
+from benchmarks.staging import Subject, open_subjects, runner_of, staged
 from benchmarks.stats import percentile
 from benchmarks.values import (
     Cell,
@@ -34,7 +36,6 @@ from exporters.cpus import check_threads
 from exporters.errors import InputError
 from exporters.events import Event
 from exporters.inspect import inspect_model
-from exporters.values import OnnxArtifact
 
 __all__ = ["measure", "quick_compare"]
 
@@ -43,7 +44,7 @@ NEEDS_FLOOR_NS = 1_000_000  # below a millisecond the cost of a call itself is p
 
 
 def measure(
-    subjects: Mapping[str, Path],
+    subjects: Mapping[str, Path | TorchSource],
     *,
     inputs: Inputs,
     settings: BenchSettings,
@@ -54,17 +55,20 @@ def measure(
 ) -> Measured:
     """Time every subject at every cell; compare each with the first one.
 
-    subjects: name -> ONNX file; the first is the reference. inputs: (n, ...) samples, n >= 1, or an
-    array per input name; rows repeat to fill a batch. A file with the bytes of another is timed
-    once, and its comparison with the reference is "identical", unless aa. Epochs go on past the
-    planned ones where settings ask for it and a comparison is open. Holds the host's timing
-    lock. Raises InputError, RefusedModel, RuntimeMissing, WorkerDied (crash, time limit).
+    subjects: name -> ONNX file or torch module; the first is the reference. inputs: (n, ...)
+    samples, n >= 1, or an array per input name; rows repeat to fill a batch. A file with the bytes
+    of another is timed once, and its comparison with the reference is "identical", unless aa.
+    Epochs go on past the planned ones where settings ask for it and a comparison is open. Holds the
+    host's timing lock. Raises InputError, RefusedModel, RuntimeMissing (all that a device lacks),
+    WorkerDied (crash, time limit).
     """
     tell = on_event or (lambda event: None)
     if not subjects:
         raise InputError("nothing to measure", cure="name at least one ONNX file")
     check_threads(max(settings.threads))
     artifacts = open_subjects(subjects)
+    for device in settings.devices:
+        check_device(device, {runner_of(source) for source in artifacts.values()})
     twin = _twins(artifacts, aa=aa)
     environment = read_environment()
     timed = {name: artifact for name, artifact in artifacts.items() if twin[name] == name}
@@ -110,9 +114,10 @@ def measure(
             for group in groups
             for batch in settings.batch
         ),
-        floor_ms=floors[0].p50_ms,
+        floor_ms=floors[0].p50_ms if floors else None,
         seed=seed,
         floors=tuple(floors),
+        gpus=tuple(group.gpu for group in groups if group.gpu is not None),
     )
 
 
@@ -138,7 +143,12 @@ def _floors(
     pace: Pace,
     first: bool,
 ) -> Iterator[Floor]:
-    """At each batch where a model is that fast, and at the first one of all."""
+    """At each batch where a model is that fast, and at the first one of all.
+
+    It is an ONNX file: beside torch modules alone it would say nothing.
+    """
+    if all(isinstance(subject.artifact, TorchSource) for subject in subjects):
+        return
     for place, batch in enumerate(batches):
         fastest = min(
             percentile([ns for epoch in series.samples_ns(index, batch) for ns in epoch], 50)
@@ -159,12 +169,15 @@ def _floors(
             )
 
 
-def _twins(artifacts: Mapping[str, OnnxArtifact], *, aa: bool) -> dict[str, str]:
+def _twins(artifacts: Mapping[str, Source], *, aa: bool) -> dict[str, str]:
     """name -> the name of the first file with the same bytes, itself when there is none."""
-    first: dict[str, str] = {}
+    first: dict[tuple[str, str], str] = {}
     if aa:
         return {name: name for name in artifacts}
-    return {name: first.setdefault(item.digest, name) for name, item in artifacts.items()}
+    return {
+        name: first.setdefault((runner_of(item), item.digest), name)
+        for name, item in artifacts.items()
+    }
 
 
 def latency(samples_ns: tuple[tuple[int, ...], ...], *, batch: int) -> Latency:
@@ -181,7 +194,7 @@ def latency(samples_ns: tuple[tuple[int, ...], ...], *, batch: int) -> Latency:
 
 def _measurement(
     name: str,
-    artifact: OnnxArtifact,
+    artifact: Source,
     index: int,
     groups: Sequence[Series],
     settings: BenchSettings,
@@ -192,6 +205,8 @@ def _measurement(
             setting=Setting(device=group.device, threads=group.threads, batch=batch),
             latency=latency(group.samples_ns(index, batch), batch=batch),
             memory=group.memory[index, batch],
+            device_latency=_device_latency(group, index, batch),
+            fallback_nodes=group.fallback(index),
         )
         for group in groups
         for batch in settings.batch
@@ -210,7 +225,14 @@ def _measurement(
     )
 
 
-def _contents(artifact: OnnxArtifact) -> Contents:
+def _device_latency(group: Series, index: int, batch: int) -> Latency | None:
+    samples_ns = group.device_ns(index, batch)
+    return latency(samples_ns, batch=batch) if samples_ns else None
+
+
+def _contents(artifact: Source) -> Contents | None:
+    if isinstance(artifact, TorchSource):
+        return None
     found = inspect_model(artifact.path)
     return Contents(
         external_bytes=found.external_bytes,

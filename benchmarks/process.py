@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +79,11 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def request(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """ask, of a request that something else has put together."""
+        fields = dict(request)
+        return self.ask(fields.pop("op"), **fields)
 
     def ask(self, op: str, **fields: Any) -> dict[str, Any]:
         """One request, one reply. Raises what the child raised, or WorkerDied."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from benchmarks.epochs import Epoch, run_epoch
+from benchmarks.gpu import GpuWatch
 from benchmarks.pace import Pace, rounds_for
-from benchmarks.probe import probe
+from benchmarks.probe import find_gpu, probe
 from benchmarks.settings import BenchSettings
 from benchmarks.staging import Subject
-from benchmarks.values import Memory, Setting
+from benchmarks.values import GpuLog, Memory, Setting
 
 Tell = Callable[[str, int], None]  # what is done, and how many of the planned epochs are
 
@@ -25,6 +28,16 @@ class Series:
     threads: int
     memory: Mapping[tuple[int, int], Memory]
     epochs: tuple[Epoch, ...]
+    gpu: GpuLog | None = None
+
+    def device_ns(self, subject: int, batch: int) -> tuple[tuple[int, ...], ...]:
+        """Every call on a GPU's own clock; nothing on the CPU."""
+        key = (subject, batch)
+        return tuple(epoch.device[key] for epoch in self.epochs if key in epoch.device)
+
+    def fallback(self, subject: int) -> tuple[str, ...] | None:
+        """Nodes that run elsewhere than on the device; every session places them alike."""
+        return self.epochs[0].fallback[subject]
 
     def samples_ns(self, subject: int, batch: int) -> tuple[tuple[int, ...], ...]:
         """Every call, one inner tuple per epoch."""
@@ -54,7 +67,30 @@ def run_series(
     pace: Pace,
     tell: Tell,
 ) -> Series:
-    """Memory and block sizes first, then epochs. Each subject is compared with the first."""
+    """Memory and block sizes first, then epochs. Each subject is compared with the first.
+
+    A GPU's clocks, power and temperature are read meanwhile.
+    """
+    gpu = find_gpu(device, pace=pace)
+    run = partial(_run, subjects, device, threads, settings, rng, seed, pace, tell, gpu)
+    if gpu is None:
+        return run()
+    with GpuWatch(gpu, device=device) as watch:
+        series = run()
+    return replace(series, gpu=watch.log)
+
+
+def _run(
+    subjects: Sequence[Subject],
+    device: str,
+    threads: int,
+    settings: BenchSettings,
+    rng: random.Random,
+    seed: int,
+    pace: Pace,
+    tell: Tell,
+    gpu: Mapping[str, Any] | None,
+) -> Series:
     memory: dict[tuple[int, int], Memory] = {}
     calls: dict[tuple[int, int], int] = {}
     begun = time.monotonic()
@@ -62,7 +98,9 @@ def run_series(
     for batch in settings.batch:
         setting = Setting(device=device, threads=threads, batch=batch)
         for index, subject in enumerate(subjects):
-            memory[index, batch], calls[index, batch] = probe(subject, setting, pace=pace)
+            memory[index, batch], calls[index, batch] = probe(
+                subject, setting, pace=pace, cpu_nodes=settings.cpu_nodes, gpu=gpu
+            )
     rounds = {
         batch: rounds_for(
             pace,
@@ -86,6 +124,7 @@ def run_series(
                 rounds={batch: rounds[batch] for batch in batches},
                 rng=rng,
                 pace=pace,
+                cpu_nodes=settings.cpu_nodes,
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from benchmarks.devices import DEVICES
 from benchmarks.question import Question
 from exporters.errors import InputError
 
@@ -24,6 +25,7 @@ class BenchSettings:
     most_epochs: int | None = None  # None: exactly epochs
     limit_s: float = 300.0
     question: Question = field(default_factory=Question)
+    cpu_nodes: int = 0  # nodes that may run on the CPU when a GPU is asked for
 
     def __post_init__(self) -> None:
         for name in ("devices", "batch", "threads"):
@@ -34,11 +36,13 @@ class BenchSettings:
                 if value < 1:
                     raise InputError(f"is {value}", where=f"bench.{name}", cure="use 1 or more")
         for device in self.devices:
-            if device not in ("cpu", "cuda"):
-                cure = "use cpu or cuda"
+            if device not in DEVICES:
+                cure = f"use {', '.join(DEVICES[:-1])} or {DEVICES[-1]}"
                 raise InputError(f"is {device!r}", where="bench.devices", cure=cure)
         if self.epochs < 1:
             raise InputError(f"is {self.epochs}", where="bench.epochs", cure="use 1 or more")
+        if self.cpu_nodes < 0:
+            raise InputError(f"is {self.cpu_nodes}", where="bench.cpu_nodes", cure="use 0 or more")
         if self.most_epochs is not None and self.most_epochs < self.epochs:
             what = f"is {self.most_epochs}, and bench.epochs {self.epochs}"
             raise InputError(what, where="bench.most_epochs", cure="use at least as many")

@@ -52,6 +52,7 @@ class Memory:
     peak_bytes: int  # the highest until inference at this batch has run
     batch: int
     load_peak_bytes: int | None = None  # the highest until the session exists
+    device_bytes: int | None = None  # of a GPU, as NVML counts it; None on the CPU or not told
 
     @property
     def peak_delta_bytes(self) -> int:
@@ -77,8 +78,10 @@ class Cell:
     """One model at one setting."""
 
     setting: Setting
-    latency: Latency
+    latency: Latency  # "e2e": from arrays on the host to arrays on the host
     memory: Memory
+    device_latency: Latency | None = None  # "device": CUDA events, tensors stay there; GPUs alone
+    fallback_nodes: tuple[str, ...] | None = None  # "name (Op) on provider"; None: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,35 @@ class Floor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Lowest, median and highest reading."""
+
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuLog:
+    """A GPU while it was timed, read at 10 Hz. None: the device does not tell."""
+
+    device: str  # as in Setting
+    name: str
+    uuid: str
+    driver: str
+    cuda: str
+    memory_bytes: int
+    readings: int
+    sm_mhz: Spread | None
+    memory_mhz: Spread | None
+    power_w: Spread | None
+    temperature_c: Spread | None
+    slowdowns: dict[str, float]  # reason -> share of the readings
+    most_processes: int  # on the device at once; ours are as many as the models
+    note: str  # why there are no readings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """One interleaved run over all subjects. comparisons: each subject against the first."""
 
@@ -142,3 +174,4 @@ class Measured:
     floor_ms: float | None  # an Identity model of the same inputs, at the first setting
     seed: int
     floors: tuple[Floor, ...] = ()  # at each setting where a model takes less than 1 ms
+    gpus: tuple[GpuLog, ...] = ()  # one per GPU and number of threads

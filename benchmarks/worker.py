@@ -1,4 +1,5 @@
 """The child process that is timed: numpy, onnxruntime, and files of this project that need no more.
+torch comes in where a torch module or a GPU is measured.
 
 Started as `python -P /absolute/worker.py REPLY_FD`. Requests are JSON lines on standard input,
 replies JSON lines on a descriptor of its own: onnxruntime writes to standard output. It ends when
@@ -17,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 
-def anchor_packages() -> None:
-    """Make `benchmarks` and `exporters` those beside this file, whatever folder we run in.
+def anchor_packages(*names: str) -> None:
+    """Make each of the names the package beside this file, whatever folder we run in.
 
     A repository may well hold folders of these names, and PYTHONPATH may name it; sys.path itself
     stays as it is, so that numpy and onnxruntime are those of the environment.
     """
     root = Path(__file__).resolve().parent.parent
-    for name in ("exporters", "benchmarks"):
+    for name in names:
         spec = importlib.util.spec_from_file_location(
             name, root / name / "__init__.py", submodule_search_locations=[str(root / name)]
         )
@@ -61,6 +62,7 @@ class Worker:
     def __init__(self) -> None:
         self.feeds: dict[int, dict[str, Any]] = {}
         self.calls: dict[int, Any] = {}
+        self.device_calls: dict[int, Any] = {}
         self.runner: Any = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -74,14 +76,25 @@ class Worker:
                 return self.warm_up(**request)
             case "time":
                 return self.time(**request)
+            case "time_device":
+                return self.time_device(**request)
+            case "gpu":
+                return self.gpu()
             case "memory":
                 resident, peak = resident_bytes()
                 return {"resident_bytes": resident, "peak_bytes": peak}
             case other:
                 raise ValueError(f"unknown request {other!r}")
 
-    def load(self, feeds: dict[str, dict[str, str]]) -> dict[str, Any]:
-        """feeds: batch -> input -> .npy file. Ends with the memory baseline."""
+    def load(
+        self, feeds: dict[str, dict[str, str]], runner: str = "onnxruntime", device: str = "cpu"
+    ) -> dict[str, Any]:
+        """feeds: batch -> input -> .npy file. Ends with the memory baseline: all is imported."""
+        from benchmarks.runners.opening import import_for
+
+        if runner != "onnxruntime":
+            anchor_packages("compress")  # the loader of the module may be in it
+        import_for(runner, device)
         import numpy as np
 
         self.feeds = {
@@ -92,12 +105,16 @@ class Worker:
         reset_peak()
         return {"resident_bytes": resident_bytes()[0]}
 
-    def open(self, path: str, threads: int, device: str, batch: int) -> dict[str, Any]:
-        """Make the session and run it once. Both times are those of a cold start."""
-        from benchmarks.runners.onnx_runtime import OnnxRuntimeRunner
+    def open(self, threads: int, device: str, batch: int, **source: Any) -> dict[str, Any]:
+        """Make the runner and run it once. Both times are those of a cold start.
 
+        source: what open_runner takes beside them; without `runner`, an ONNX file at `path`.
+        """
+        from benchmarks.runners.opening import open_runner
+
+        runner = source.pop("runner", "onnxruntime")
         start = time.perf_counter_ns()
-        self.runner = OnnxRuntimeRunner(Path(path), threads=threads, device=device)
+        self.runner = open_runner(runner, device=device, threads=threads, **source)
         opened = time.perf_counter_ns()
         resident, load_peak = resident_bytes()
         call = self.call(batch)
@@ -109,6 +126,7 @@ class Worker:
             "first_call_ns": ended - begun,
             "resident_bytes": resident,
             "load_peak_bytes": load_peak,
+            "fallback_nodes": self.runner.fallback_nodes,
         }
 
     def call(self, batch: int) -> Any:
@@ -126,6 +144,27 @@ class Worker:
 
         return {"samples_ns": time_calls(self.call(batch), warmup=0, rounds=calls)}
 
+    def time_device(self, batch: int, calls: int) -> dict[str, Any]:
+        """Calls on the device's own clock; None where the runner has no device."""
+        from benchmarks.runners.runner import time_on_device
+
+        if batch not in self.device_calls:
+            self.device_calls[batch] = self.runner.prepare_on_device(self.feeds[batch])
+        found = self.device_calls[batch]
+        samples = None if found is None else time_on_device(found, warmup=5, rounds=calls)
+        return {"samples_ns": samples}
+
+    def gpu(self) -> dict[str, Any]:
+        """The device that CUDA calls the first here."""
+        from benchmarks.runners.cuda import cuda_torch, describe_device
+
+        return describe_device(cuda_torch())
+
+    def explained(self, error: Exception) -> Exception:
+        """What the runner makes of an exception of its library."""
+        explained: Exception = error if self.runner is None else self.runner.explain(error)
+        return explained
+
 
 def failure(error: Exception) -> dict[str, Any]:
     """What the parent raises again: the error's name and its parts."""
@@ -140,7 +179,7 @@ def failure(error: Exception) -> dict[str, Any]:
 
 def main() -> None:
     """Serve until standard input ends."""
-    anchor_packages()
+    anchor_packages("exporters", "benchmarks")
     reply = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8", buffering=1)
 
     def send(value: dict[str, Any]) -> None:
@@ -150,8 +189,12 @@ def main() -> None:
     worker = Worker()
     try:
         import benchmarks.runners.onnx_runtime
+        import benchmarks.runners.opening
+        import benchmarks.runners.runner
         import benchmarks.timing  # noqa: F401  (paid for before anything is measured)
+        from exporters.builds import check_builds
 
+        check_builds()
         gc.collect()
         gc.freeze()
         gc.disable()  # the work here makes no cycles, and a collection inside a block is noise
@@ -163,7 +206,7 @@ def main() -> None:
         try:
             send(worker.answer(json.loads(line)))
         except Exception as error:  # as above
-            send(failure(error))
+            send(failure(worker.explained(error)))
 
 
 if __name__ == "__main__":

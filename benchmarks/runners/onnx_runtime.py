@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from benchmarks.runners.runner import Call, DeviceCall, Feeds, check_feeds
 from exporters.errors import InputError
 from exporters.session import open_session
+from exporters.values import TensorSpec
 
-_TYPES = {  # what onnxruntime calls them
-    "float": "float32", "double": "float64", "float16": "float16", "bool": "bool",
-    "int8": "int8", "int16": "int16", "int32": "int32", "int64": "int64",
-    "uint8": "uint8", "uint16": "uint16", "uint32": "uint32", "uint64": "uint64",
+_TYPES = {  # what onnxruntime calls them, where numpy has another name
+    "float": "float32", "double": "float64", "string": "str",
 }  # fmt: skip
 
 
-class OnnxRuntimeRunner:
-    """A context manager. Threads are those inside an operator; spinning is off unless asked."""
+def session_inputs(session: Any) -> tuple[TensorSpec, ...]:
+    """What a session takes. An input that is no tensor keeps the runtime's word for its type.
 
-    def __init__(self, path: Path, *, threads: int, device: str, spinning: bool = False) -> None:
-        self._session: Any = open_session(path, threads=threads, device=device, spinning=spinning)
+    Shape ("...",): the runtime does not tell a scalar from an input of any shape.
+    """
+    return tuple(_spec(found) for found in session.get_inputs())
+
+
+def _spec(found: Any) -> TensorSpec:
+    kind = found.type.removeprefix("tensor(").removesuffix(")")
+    return TensorSpec(
+        name=found.name, dtype=_TYPES.get(kind, kind), shape=tuple(found.shape) or ("...",)
+    )
+
+
+class OnnxRuntimeRunner:
+    """On the CPU. A context manager. threads: inside an operator; spinning is off unless asked."""
+
+    def __init__(self, path: Path, *, threads: int, spinning: bool = False) -> None:
+        self._session: Any = open_session(path, threads=threads, spinning=spinning)
 
     def __enter__(self) -> OnnxRuntimeRunner:
         return self
@@ -37,21 +48,26 @@ class OnnxRuntimeRunner:
     ) -> None:
         self.close()
 
+    @property
+    def fallback_nodes(self) -> tuple[str, ...]:
+        return ()
+
     def close(self) -> None:
         """Free the session; calls made afterwards raise."""
         self._session = None
 
-    def prepare(self, feeds: Mapping[str, NDArray[np.generic]]) -> Callable[[], object]:
+    def explain(self, error: Exception) -> Exception:
+        """As it is: the names of its exceptions say enough on the CPU."""
+        return error
+
+    def prepare(self, feeds: Feeds) -> Call:
         """A call without arguments that runs the model once. InputError when feeds don't fit."""
         if self._session is None:
             raise InputError("the runner is closed", cure="open it again")
-        takes = {
-            i.name: i.type.removeprefix("tensor(").rstrip(")") for i in self._session.get_inputs()
-        }
-        if set(takes) != set(feeds):
-            raise InputError(f"takes inputs {sorted(takes)}, and was given {sorted(feeds)}")
-        for name, array in feeds.items():
-            if _TYPES.get(takes[name], takes[name]) != array.dtype.name:
-                raise InputError(f"input {name} takes {takes[name]}, and was given {array.dtype}")
+        check_feeds(session_inputs(self._session), feeds)
         run, fixed = self._session.run, dict(feeds)
         return lambda: run(None, fixed)
+
+    def prepare_on_device(self, feeds: Feeds) -> DeviceCall | None:
+        """None: on the CPU the whole call is the call on the device."""
+        return None

@@ -41,7 +41,7 @@ def test_time_of_a_thousand_empty_calls(benchmark: BenchmarkFixture) -> None:
 
 
 def test_one_call_of_a_model_that_does_nothing(benchmark: BenchmarkFixture, identity: Path) -> None:
-    with OnnxRuntimeRunner(identity, threads=1, device="cpu") as runner:
+    with OnnxRuntimeRunner(identity, threads=1) as runner:
         benchmark(runner.prepare({"x": np.zeros((1, 784), dtype=np.float32)}))
 
 
