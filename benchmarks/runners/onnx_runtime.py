@@ -70,4 +70,5 @@ class OnnxRuntimeRunner:
 
     def prepare_on_device(self, feeds: Feeds) -> DeviceCall | None:
         """None: on the CPU the whole call is the call on the device."""
+        self.prepare(feeds)
         return None
