@@ -22,6 +22,17 @@ def average_into(averaged: nn.Module, model: nn.Module, *, decay: float, step: i
         torch._foreach_lerp_(list(averaged.parameters()), list(model.parameters()), 1.0 - current)
 
 
+def average_buffers(averaged: nn.Module, model: nn.Module, *, decay: float, step: int) -> None:
+    """The same for floating buffers, so that averaged weights can answer before the epoch ends."""
+    current = min(decay, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for own, other in zip(averaged.buffers(), model.buffers(), strict=True):
+            if own.is_floating_point():
+                own.lerp_(other, 1.0 - current)
+            else:
+                own.copy_(other)
+
+
 def reestimate_batch_norm(model: nn.Module, batches: Iterable[Inputs]) -> None:
     """Replace running statistics by the plain mean over `batches`, in place.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor, nn
+from torch import Tensor
 
 from exporters.atomic import write_bytes
 
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 KEPT = 2
 _DIGEST_CHARS = 64
+States = Mapping[str, Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,25 +42,29 @@ def save_checkpoint(
     folder: Path,
     progress: Progress,
     *,
-    model: nn.Module,
-    averaged: nn.Module | None,
+    states: States,
     optimizer: torch.optim.Optimizer,
+    scaler: Any = None,
 ) -> Path:
-    """Write `step-N.ckpt`: SHA-256 in hexadecimal, then safetensors bytes. Drops older ones."""
-    tensors, state = _optimizer_tensors(optimizer)
-    tensors |= {f"model.{k}": v for k, v in model.state_dict().items()}
-    if averaged is not None:
-        tensors |= {f"averaged.{k}": v for k, v in averaged.state_dict().items()}
-    tensors["random.torch"] = torch.get_rng_state()
+    """Write `step-N.ckpt`: SHA-256 in hexadecimal, then safetensors bytes. Drops older ones.
+
+    states: state dicts by name (model, averaged, best). scaler: of float16, torch's GradScaler.
+    """
+    tensors, numbers = _optimizer_tensors(optimizer)
+    for name, state in states.items():
+        tensors |= {f"{name}.{key}": value for key, value in state.items()}
+    tensors |= _random_states()
     about = {
         "step": progress.step,
         "losses": progress.losses,
         "epochs": progress.epochs,
         "resumed_from_steps": progress.resumed_from_steps,
-        "optimizer": state,
+        "optimizer": numbers,
+        "scaler": None if scaler is None else scaler.state_dict(),
     }
+    # Cloned where memory is shared (tied weights, averages of none): the format refuses it.
     body = save_tensors(
-        {name: tensor.detach().contiguous() for name, tensor in tensors.items()},
+        {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()},
         metadata={"progress": json.dumps(about)},
     )
     path = folder / f"step-{progress.step:09d}.ckpt"
@@ -69,32 +75,47 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path,
-    *,
-    model: nn.Module,
-    averaged: nn.Module | None,
-    optimizer: torch.optim.Optimizer,
-) -> Progress | None:
-    """Restore the newest whole checkpoint in place, random state included; None without one."""
+    folder: Path, *, optimizer: torch.optim.Optimizer, scaler: Any = None
+) -> tuple[Progress, dict[str, dict[str, Tensor]]] | None:
+    """The newest whole checkpoint: where it stands, and its state dicts by name; None without one.
+
+    Optimiser, scaler and random state are restored in place.
+    """
     for path in _newest_first(folder):
         body = _verified(path)
         if body is None:
             logger.warning("checkpoint %s is damaged; the one before it is used", path)
             continue
         about = json.loads(_metadata(body)["progress"])
-        tensors = load_tensors(body)
-        model.load_state_dict(_with_prefix(tensors, "model."))
-        if averaged is not None:
-            averaged.load_state_dict(_with_prefix(tensors, "averaged."))
-        _restore_optimizer(optimizer, about["optimizer"], _with_prefix(tensors, "optimizer."))
-        torch.set_rng_state(tensors["random.torch"])
-        return Progress(
+        states: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in load_tensors(body).items():
+            group, name = key.split(".", 1)
+            states.setdefault(group, {})[name] = tensor
+        _restore_optimizer(optimizer, about["optimizer"], states.pop("optimizer", {}))
+        _restore_random_states(states.pop("random"))
+        if scaler is not None and about["scaler"] is not None:
+            scaler.load_state_dict(about["scaler"])
+        progress = Progress(
             step=about["step"],
             losses=tuple(about["losses"]),
             epochs=tuple(about["epochs"]),
             resumed_from_steps=tuple(about["resumed_from_steps"]),
         )
+        return progress, states
     return None
+
+
+def _random_states() -> dict[str, Tensor]:
+    states = {"random.torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["random.cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _restore_random_states(states: Mapping[str, Tensor]) -> None:
+    torch.set_rng_state(states["torch"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
 
 
 def _newest_first(folder: Path) -> list[Path]:
@@ -111,10 +132,6 @@ def _metadata(body: bytes) -> dict[str, str]:
     length = int.from_bytes(body[:8], "little")
     metadata: dict[str, str] = json.loads(body[8 : 8 + length])["__metadata__"]
     return metadata
-
-
-def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _optimizer_tensors(

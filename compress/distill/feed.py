@@ -13,22 +13,38 @@ from torch import Tensor
 
 from compress.tasks.batches import epoch_rows
 from compress.tasks.data import Task
+from compress.tasks.mixup import mixed_labels, mixed_view
+from compress.tasks.tokens import TOKEN_INPUTS
 from compress.tasks.views import Inputs, view_inputs
 from compress.teachers.stored import StoredOutputs
 
 STATISTICS_VIEW = 9999  # the view on which BatchNorm statistics are re-estimated
 STATISTICS_BATCH = 250
 STATISTICS_BATCHES = 40
+_MASK = TOKEN_INPUTS.index("attention_mask")
 Rows = StoredOutputs | NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """inputs: (batch, ...) each; target: (batch,) int64; teacher: (batch, classes) or None."""
+    """inputs: (batch, ...) each; target: (batch,) int64, or (batch, classes) where it is mixed.
+
+    teacher: (batch, classes) stored logits, or None; mask: (batch, tokens) of text, or None.
+    """
 
     inputs: Inputs
     target: Tensor
     teacher: Tensor | None
+    mask: Tensor | None = None
+
+    def part(self, rows: slice) -> Batch:
+        """Some of its samples."""
+        return Batch(
+            inputs=tuple(tensor[rows] for tensor in self.inputs),
+            target=self.target[rows],
+            teacher=None if self.teacher is None else self.teacher[rows],
+            mask=None if self.mask is None else self.mask[rows],
+        )
 
 
 def view_of_epoch(epoch: int, views: int | None) -> int:
@@ -38,7 +54,10 @@ def view_of_epoch(epoch: int, views: int | None) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingFeed:
-    """The batches of one process. Every process sees its own part of each global batch."""
+    """The batches of one process. Every process sees its own part of each global batch.
+
+    mixup: alpha of its Beta distribution; None mixes nothing.
+    """
 
     task: Task
     batch: int
@@ -46,6 +65,7 @@ class TrainingFeed:
     teacher_outputs: Sequence[Rows] | None = None  # one (n, classes) per view
     process: int = 0
     processes: int = 1
+    mixup: float | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -63,11 +83,21 @@ class TrainingFeed:
             teacher = None
             if self.teacher_outputs:
                 teacher = torch.from_numpy(np.asarray(self.teacher_outputs[view][rows])).float()
+            inputs = mixed_view(self.task, train, rows, seed=self.seed, view=view, alpha=self.mixup)
             yield Batch(
-                inputs=view_inputs(self.task, train, rows, seed=self.seed, view=view),
-                target=torch.from_numpy(train.labels[rows]),
+                inputs=inputs,
+                target=self._target(rows, view),
                 teacher=teacher,
+                mask=None if self.task.padding is None else inputs[_MASK],
             )
+
+    def _target(self, rows: NDArray[np.int64], view: int) -> Tensor:
+        train = self.task.train
+        if self.mixup is None:
+            return torch.from_numpy(train.labels[rows])
+        return mixed_labels(
+            train, rows, classes=len(self.task.classes), seed=self.seed, view=view, alpha=self.mixup
+        )
 
     def statistics_batches(self) -> Iterator[Inputs]:
         """Augmented training inputs for BatchNorm, the same at every call."""

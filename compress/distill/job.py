@@ -11,36 +11,39 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from accelerate import Accelerator
 from filelock import FileLock
 from pydantic import TypeAdapter
 
+from compress.distill.devices import make_accelerator
 from compress.distill.feed import TrainingFeed
 from compress.distill.lifeline import end_with_parent
 from compress.distill.objective import build_objective
 from compress.distill.precision import try_precisions
-from compress.distill.trainer import Settings, train
+from compress.distill.settings import settings_of
+from compress.distill.teaching import OnlineTeacher, online
+from compress.distill.trackers import tracking
+from compress.distill.trainer import train
 from compress.errors import DistilError, Interrupted
-from compress.recipe.nodes import Distill, PythonStudent, TaskNode
+from compress.recipe.loss_needs import Tap, taps_of
+from compress.recipe.nodes import Distill, PythonStudent, TaskNode, TeacherNode
 from compress.recipe.targets import failed_line
-from compress.recipe.units import parse_duration
 from compress.students.build import build_student
 from compress.students.counts import count_macs, count_parameters
 from compress.tasks.build import build_task
 from compress.tasks.views import as_inputs
+from compress.teachers.build import build_teacher, onnx_teacher
 from compress.teachers.stored import open_outputs
 from compress.values import History
 from exporters.atomic import write_json, write_text
 from exporters.events import Event
 from exporters.weights import save_weights
-
-MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +63,9 @@ class JobSpec:
     teacher_outputs: tuple[str, ...]
     workdir: str
     parent_pid: int
-
-
-def settings_of(node: Distill, *, seed: int) -> Settings:
-    """The numbers of a training from its node."""
-    return Settings(
-        epochs=node.epochs,
-        learning_rate=node.learning_rate,
-        weight_decay=node.weight_decay,
-        warmup=node.warmup,
-        average=node.average,
-        clip=node.clip,
-        seed=seed,
-        checkpoint_every_s=parse_duration(node.checkpoint_every),
-    )
+    teacher: dict[str, Any] | None = None  # its node, where it answers in the loop
+    teacher_file: str | None = None  # its ONNX form, which answers where it is given
+    run: str = "train"  # the name that trackers show
 
 
 def run_job(spec: JobSpec) -> None:
@@ -97,7 +89,7 @@ def run_job(spec: JobSpec) -> None:
         open_outputs(Path(path), samples=len(task.train), classes=len(task.classes))
         for path in spec.teacher_outputs
     ]
-    accelerator = Accelerator(cpu=True, mixed_precision=MIXED[spec.precision])
+    accelerator = make_accelerator(node.device, precision=spec.precision)
     feed = TrainingFeed(
         task=task,
         batch=min(node.batch, len(task.train)),
@@ -105,25 +97,38 @@ def run_job(spec: JobSpec) -> None:
         teacher_outputs=outputs or None,
         process=accelerator.process_index,
         processes=accelerator.num_processes,
+        mixup=node.mixup,
     )
-    objective = build_objective(node.loss)
+    objective = build_objective(node.loss, soft_labels=node.mixup is not None)
     if spec.mode == "precision":
-        write_json(
-            workdir / "precision.json", dict(try_precisions(model, feed=feed, objective=objective))
+        seconds = try_precisions(
+            model, feed=feed, objective=objective, device=accelerator.device.type
         )
+        write_json(workdir / "precision.json", dict(seconds))
         return
     example = as_inputs(task, task.train.inputs[:1])
     parameters, macs = count_parameters(model), count_macs(model, *example)
-    outcome = train(
-        model,
-        feed=feed,
-        objective=objective,
-        settings=settings_of(node, seed=spec.seed),
-        accelerator=accelerator,
-        checkpoints=workdir,
-        stop_requested=_stop_flag(),
-        on_event=_event_file(workdir / "events.jsonl"),
-    )
+    taps = taps_of(node.loss)
+    teacher = _teacher(spec, taps, classes=len(task.classes), device=accelerator.device)
+    tell = _event_file(workdir / "events.jsonl")
+    with _tracked(node, folder, spec.run, accelerator) as track:
+
+        def tell_all(event: Event) -> None:
+            tell(event)
+            track(event)
+
+        outcome = train(
+            model,
+            feed=feed,
+            objective=objective,
+            settings=settings_of(node, seed=spec.seed),
+            accelerator=accelerator,
+            teacher=teacher,
+            taps=taps,
+            checkpoints=workdir,
+            stop_requested=_stop_flag(),
+            on_event=tell_all,
+        )
     if accelerator.is_main_process:
         history = History(
             epochs=outcome.epochs,
@@ -134,8 +139,40 @@ def run_job(spec: JobSpec) -> None:
             macs=macs,
         )
         write_json(workdir / "history.json", asdict(history))
-        save_weights(workdir / "weights.safetensors", outcome.module.state_dict())
+        save_weights(workdir / "weights.safetensors", outcome.module.cpu().state_dict())
     accelerator.end_training()
+
+
+def _teacher(
+    spec: JobSpec, taps: Sequence[Tap], *, classes: int, device: torch.device
+) -> OnlineTeacher | None:
+    """The teacher that answers in the loop; None where its outputs are stored or it is none."""
+    if spec.teacher is None:
+        return None
+    if spec.teacher_file is not None:
+        file = Path(spec.teacher_file)
+        return online(onnx_teacher(file, digest="", threads=spec.threads), taps=taps, device=device)
+    node: Any = TypeAdapter(TeacherNode).validate_python(spec.teacher)
+    teacher = build_teacher(
+        node,
+        folder=Path(spec.folder),
+        threads=spec.threads,
+        classes=classes,
+        device=device.type,
+    )
+    return online(teacher, taps=taps, device=device)
+
+
+@contextmanager
+def _tracked(
+    node: Distill, folder: Path, run: str, accelerator: Any
+) -> Iterator[Callable[[Event], None]]:
+    """One of several processes tells the trackers."""
+    if not accelerator.is_main_process:
+        yield lambda event: None
+        return
+    with tracking(node.trackers, folder=folder, run=run) as track:
+        yield track
 
 
 def main(spec_path: str) -> int:

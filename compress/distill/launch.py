@@ -50,7 +50,7 @@ def launch(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=_environment(),
+            env=_environment(cpu=spec.distill["device"] == "cpu"),
             start_new_session=True,  # Ctrl-C reaches the parent, which passes it on once
         )
         try:
@@ -91,11 +91,12 @@ def _command(spec_path: Path, processes: int) -> list[str]:
     return [sys.executable, "-P", str(here / "spawn.py"), str(os.getpid()), str(processes), *job]
 
 
-def _environment() -> dict[str, str]:
+def _environment(*, cpu: bool) -> dict[str, str]:
     """PYTHONPATH names the folder of these packages; a user's own `compress/` can't come first."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": path, "ACCELERATE_USE_CPU": "true"}
+    ours = {"PYTHONSAFEPATH": "1", "PYTHONPATH": path, "ACCELERATE_USE_CPU": str(cpu).lower()}
+    return {**os.environ, **ours}
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

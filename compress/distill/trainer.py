@@ -3,55 +3,36 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
-from benchmarks.quiet import pause_while_timing
-from compress.distill.averaging import average_into, reestimate_batch_norm
+from compress.distill.averaging import average_buffers, average_into, reestimate_batch_norm
+from compress.distill.best import best_epoch, is_spent
 from compress.distill.checkpoint import Progress, load_checkpoint, save_checkpoint
-from compress.distill.feed import Batch, TrainingFeed
+from compress.distill.evaluate import moved, validate
+from compress.distill.feed import TrainingFeed
 from compress.distill.layout import channels_last
+from compress.distill.learner import Learner, make_learner
 from compress.distill.objective import Objective
-from compress.distill.schedule import one_cycle
-from compress.errors import Interrupted, TrainingDiverged
-from compress.tasks.batches import row_batches
-from compress.tasks.views import Inputs, as_inputs
+from compress.distill.optimizer import make_optimizer, set_rate
+from compress.distill.pausing import pause
+from compress.distill.schedule import rate_at
+from compress.distill.settings import Outcome as Outcome
+from compress.distill.settings import Settings as Settings
+from compress.distill.teaching import OnlineTeacher
+from compress.distill.update import Update
+from compress.errors import Interrupted
+from compress.recipe.loss_needs import Tap
+from compress.tasks.views import as_inputs
 from compress.values import Epoch
 from exporters.events import Event
 
-MOMENTUM = 0.9
-EVALUATION_BATCH = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Numbers of one training. batch counts samples over all processes; times in seconds."""
-
-    epochs: int
-    learning_rate: float
-    weight_decay: float
-    warmup: float
-    average: float
-    clip: float | None
-    seed: int
-    checkpoint_every_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """The module to export (averaged, statistics re-estimated, eval mode) and its record."""
-
-    module: nn.Module
-    epochs: tuple[Epoch, ...]
-    resumed_from_steps: tuple[int, ...]
+TELL_EVERY_STEPS = 20
 
 
 def train(
@@ -61,31 +42,38 @@ def train(
     objective: Objective,
     settings: Settings,
     accelerator: Any,  # accelerate.Accelerator, which ships no types
+    teacher: OnlineTeacher | None = None,
+    taps: Sequence[Tap] = (),
     checkpoints: Path | None = None,
     stop_requested: Callable[[], bool] = lambda: False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Outcome:
     """Train `model` in place. Raises TrainingDiverged on a loss that is not finite.
 
-    With `checkpoints`, the newest one there is resumed, to the very bits of an unbroken run on
-    the same machine; `stop_requested` is asked after each step, and a stop saves first.
+    teacher: one that answers in the loop; without it, and under settings.teach_by_average, the
+    averaged weights do. taps: the layers that the loss compares. With `checkpoints`, the newest one
+    there is resumed, to the very bits of an unbroken run on the same machine; `stop_requested` is
+    asked in each step, and a stop saves after it.
     """
-    loop = _Loop(model, feed, objective, settings, accelerator, checkpoints, on_event)
-    loop.resume()
-    while loop.epoch < settings.epochs:
-        loop.run_epoch(stop_requested)
-    loop.save()
-    module = loop.averaged if loop.averaged is not None else loop.plain
-    module.eval()
+    loop = _Loop(
+        model, feed, objective, settings, accelerator, teacher, taps, checkpoints, on_event
+    )
+    try:
+        loop.resume()
+        while not loop.done:
+            loop.run_epoch(stop_requested)
+        loop.save()
+    finally:
+        loop.close()
     return Outcome(
-        module=module,
-        epochs=tuple(Epoch(**entry) for entry in loop.progress.epochs),
+        module=loop.result(),
+        epochs=loop.epochs,
         resumed_from_steps=loop.progress.resumed_from_steps,
     )
 
 
 class _Loop:
-    """The state of one training: model, averaged copy, optimiser, position."""
+    """The state of one training: model, averaged copy, best weights, optimiser, position."""
 
     def __init__(
         self,
@@ -94,187 +82,203 @@ class _Loop:
         objective: Objective,
         settings: Settings,
         accelerator: Any,
+        teacher: OnlineTeacher | None,
+        taps: Sequence[Tap],
         checkpoints: Path | None,
         on_event: Callable[[Event], None],
     ) -> None:
-        self.feed, self.objective, self.settings = feed, objective, settings
-        self.accelerator, self.on_event, self.checkpoints = accelerator, on_event, checkpoints
-        self.plain = channels_last(model)
+        self.feed, self.settings, self.accelerator = feed, settings, accelerator
+        self.on_event, self.checkpoints = on_event, checkpoints
+        self.plain = channels_last(model.to(accelerator.device))
         self.averaged = copy.deepcopy(self.plain) if settings.average else None
-        optimizer = torch.optim.SGD(
-            _decay_groups(self.plain, settings.weight_decay),
-            lr=settings.learning_rate,
-            momentum=MOMENTUM,
-            nesterov=True,
+        self.teacher = teacher
+        if settings.teach_by_average:
+            assert self.averaged is not None  # the recipe's check says so in words
+            self.teacher = OnlineTeacher(network=self.averaged, taps=taps)
+        self.learner = self._learner(taps)
+        self.plain_optimizer = make_optimizer(
+            self.learner,
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
         )
-        self.plain_optimizer = optimizer
-        self.model, self.optimizer = accelerator.prepare(self.plain, optimizer)
+        prepared, optimizer = accelerator.prepare(self.learner, self.plain_optimizer)
+        self.update = Update(
+            learner=self.learner,
+            model=prepared,
+            optimizer=optimizer,
+            objective=objective,
+            accelerator=accelerator,
+            teacher=self.teacher,
+            clip=settings.clip,
+            accumulate=settings.accumulate,
+        )
         self.progress = Progress(step=0, losses=(), epochs=(), resumed_from_steps=())
         self.losses: list[float] = []
+        self.best: dict[str, Tensor] | None = None
         self.saved_at = time.monotonic()
+
+    def _learner(self, taps: Sequence[Tap]) -> nn.Module:
+        if not taps:
+            return self.plain
+        assert self.teacher is not None  # taps_of is empty for losses without one
+        example = as_inputs(self.feed.task, self.feed.task.train.inputs[:2])
+        learner = make_learner(
+            self.plain,
+            self.teacher,
+            taps=taps,
+            example=moved(example, self.accelerator.device),
+            seed=self.settings.seed,
+        )
+        return channels_last(learner.to(self.accelerator.device))
 
     @property
     def steps(self) -> int:
         return self.settings.epochs * self.feed.steps_per_epoch
 
     @property
-    def epoch(self) -> int:
-        """Epochs with a record; one whose last step is done but not its record is still open."""
-        return len(self.progress.epochs)
+    def epochs(self) -> tuple[Epoch, ...]:
+        """Those with a record; one whose last step is done but not its record is still open."""
+        return tuple(Epoch(**entry) for entry in self.progress.epochs)
+
+    @property
+    def done(self) -> bool:
+        epochs = self.epochs
+        return len(epochs) >= self.settings.epochs or is_spent(epochs, self.settings.patience)
+
+    @property
+    def judged(self) -> nn.Module:
+        """The weights that validation sees."""
+        return self.plain if self.averaged is None else self.averaged
+
+    def result(self) -> nn.Module:
+        """The module to export; under early stopping with the weights of the best epoch."""
+        module = self.judged
+        if self.best is not None:
+            module.load_state_dict(self.best)
+        return module.eval()
+
+    def close(self) -> None:
+        """Take hooks out of student and teacher."""
+        if isinstance(self.learner, Learner):
+            self.learner.hooks.close()
+        if self.teacher is not None:
+            self.teacher.close()
 
     def resume(self) -> None:
         if self.checkpoints is None:
             return
-        found = load_checkpoint(
-            self.checkpoints,
-            model=self.plain,
-            averaged=self.averaged,
-            optimizer=self.plain_optimizer,
-        )
-        if found is not None:
-            resumed = (*found.resumed_from_steps, found.step)
-            self.progress = replace(found, resumed_from_steps=resumed)
-            self.losses = list(found.losses)
-            self._tell("resumed", f"resumed from step {found.step}", step=found.step)
+        scaler = self.accelerator.scaler
+        found = load_checkpoint(self.checkpoints, optimizer=self.plain_optimizer, scaler=scaler)
+        if found is None:
+            return
+        progress, states = found
+        self.learner.load_state_dict(states["model"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(states["averaged"])
+        if "best" in states:
+            self.best = states["best"]
+        resumed = (*progress.resumed_from_steps, progress.step)
+        self.progress = replace(progress, resumed_from_steps=resumed)
+        self.losses = list(progress.losses)
+        self._tell("resumed", f"resumed from step {progress.step}", step=progress.step)
 
     def save(self) -> None:
         if self.checkpoints is None or not self.accelerator.is_main_process:
             return
         self.progress = replace(self.progress, losses=tuple(self.losses))
+        states = {"model": self.learner.state_dict()}
+        if self.averaged is not None:
+            states["averaged"] = self.averaged.state_dict()
+        if self.best is not None:
+            states["best"] = self.best
         save_checkpoint(
             self.checkpoints,
             self.progress,
-            model=self.plain,
-            averaged=self.averaged,
+            states=states,
             optimizer=self.plain_optimizer,
+            scaler=self.accelerator.scaler,
         )
         self.saved_at = time.monotonic()
 
     def run_epoch(self, stop_requested: Callable[[], bool]) -> None:
-        epoch, started = self.epoch, time.monotonic()
+        epoch, started = len(self.progress.epochs), time.monotonic()
         first = self.progress.step - epoch * self.feed.steps_per_epoch
         for batch in self.feed.batches(epoch, first_step=first):
-            pause_while_timing()
-            self._step(batch)
-            if self._agreed(stop_requested()):
+            pause(stop_requested)
+            step, settings = self.progress.step, self.settings
+            set_rate(self.plain_optimizer, self._rate(step))
+            updated = self.update(batch, step=step, steps=self.steps, stop=stop_requested)
+            self.progress = replace(self.progress, step=step + 1)
+            if self.averaged is not None:
+                average_into(self.averaged, self.plain, decay=settings.average, step=step + 1)
+                if settings.teach_by_average:
+                    average_buffers(self.averaged, self.plain, decay=settings.average, step=step)
+            self.losses.append(updated.loss)
+            if (step + 1) % TELL_EVERY_STEPS == 0:
+                self._tell("step", "", step=step + 1, at=step + 1, loss=updated.loss)
+            if updated.stop:
+                self._stop()
+            if time.monotonic() - self.saved_at >= settings.checkpoint_every_s:
                 self.save()
-                raise Interrupted(
-                    f"training stopped at step {self.progress.step} of {self.steps}",
-                    signal_number=15,
-                    cure="run the same command again to go on",
-                )
-            if time.monotonic() - self.saved_at >= self.settings.checkpoint_every_s:
-                self.save()
-        self._finish_epoch(epoch, seconds=time.monotonic() - started)
+        self._finish_epoch(epoch, started, stop_requested)
 
-    def _step(self, batch: Batch) -> None:
-        settings, step = self.settings, self.progress.step
-        rate = one_cycle(
-            step, steps=self.steps, peak=settings.learning_rate, warmup=settings.warmup
-        )
-        for group in self.plain_optimizer.param_groups:
-            group["lr"] = rate
-        device = self.accelerator.device
-        teacher = None if batch.teacher is None else batch.teacher.to(device)
-        with self.accelerator.autocast():
-            scores = self.model(*self._moved(batch.inputs))
-        loss = self.objective(scores, batch.target.to(device), teacher)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainingDiverged(
-                f"loss is {value} at step {step} of {self.steps}",
-                where="distill",
-                cure="lower `distill.learning_rate` or set `distill.clip`; the last checkpoint "
-                "before this step is kept",
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        if settings.clip is not None:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), settings.clip)
-        self.optimizer.step()
-        self.progress = replace(self.progress, step=step + 1)
+    def _finish_epoch(self, epoch: int, started: float, stop_requested: Callable[[], bool]) -> None:
+        def between() -> None:
+            # Several processes would have to agree; their launcher ends them after its grace.
+            if self.accelerator.num_processes == 1 and stop_requested():
+                self._stop()
+
+        seconds, device = time.monotonic() - started, self.accelerator.device
         if self.averaged is not None:
-            average_into(self.averaged, self.plain, decay=settings.average, step=step + 1)
-        self.losses.append(value)
-        if (step + 1) % 20 == 0:
-            self._tell("step", "", step=step + 1, loss=value)
-
-    def _agreed(self, wanted: bool) -> bool:
-        """All processes stop at the same step, whichever of them got the signal."""
-        if self.accelerator.num_processes == 1:
-            return wanted
-        flag = torch.tensor([1.0 if wanted else 0.0], device=self.accelerator.device)
-        return bool(self.accelerator.reduce(flag, reduction="sum").item() > 0)
-
-    def _finish_epoch(self, epoch: int, *, seconds: float) -> None:
-        module = self.averaged if self.averaged is not None else self.plain
-        if self.averaged is not None:
-            reestimate_batch_norm(module, map(self._moved, self.feed.statistics_batches()))
-        accuracy, loss = self._validate(module)
-        steps = self.feed.steps_per_epoch
-        rate = one_cycle(
-            self.progress.step - 1,
-            steps=self.steps,
-            peak=self.settings.learning_rate,
-            warmup=self.settings.warmup,
-        )
+            batches = (moved(batch, device) for batch in self.feed.statistics_batches())
+            reestimate_batch_norm(self.averaged, batches)
+        accuracy, loss = validate(self.judged, self.feed.task, device=device, between=between)
         entry = Epoch(
             epoch=epoch,
             train_loss=sum(self.losses) / max(1, len(self.losses)),
             validation_accuracy=accuracy,
             validation_loss=loss,
-            learning_rate=rate,
+            learning_rate=self._rate(self.progress.step - 1),
             seconds=round(seconds, 3),
         )
         self.losses = []
         self.progress = replace(self.progress, epochs=(*self.progress.epochs, asdict(entry)))
+        if self.settings.patience is not None and best_epoch(self.epochs) == epoch:
+            self.best = copy.deepcopy(self.judged.state_dict())
         self._tell(
             "epoch",
             f"epoch {epoch + 1} of {self.settings.epochs}: loss {entry.train_loss:.4f}, "
             f"validation {100 * accuracy:.2f} %",
-            step=(epoch + 1) * steps,
+            step=(epoch + 1) * self.feed.steps_per_epoch,
             **asdict(entry),
         )
 
-    def _validate(self, module: nn.Module) -> tuple[float, float]:
-        validation = self.feed.task.validation
-        with _evaluating(module):
-            right, total = 0, 0.0
-            for rows in row_batches(self.feed.task, validation, EVALUATION_BATCH):
-                inputs = as_inputs(self.feed.task, validation.inputs[rows])
-                target = torch.from_numpy(validation.labels[rows]).to(self.accelerator.device)
-                scores = module(*self._moved(inputs)).float()
-                right += int((scores.argmax(1) == target).sum())
-                total += float(nn.functional.cross_entropy(scores, target, reduction="sum"))
-        return right / len(validation), total / len(validation)
+    def _stop(self) -> None:
+        self.save()
+        raise Interrupted(
+            f"training stopped at step {self.progress.step} of {self.steps}",
+            signal_number=15,
+            cure="run the same command again to go on",
+        )
 
-    def _moved(self, inputs: Inputs) -> Inputs:
-        return tuple(tensor.to(self.accelerator.device) for tensor in inputs)
+    def _rate(self, step: int) -> float:
+        settings = self.settings
+        return rate_at(
+            step,
+            schedule=settings.schedule,
+            steps=self.steps,
+            peak=settings.learning_rate,
+            warmup=settings.warmup,
+        )
 
     def _tell(self, kind: str, message: str, *, step: int, **data: Any) -> None:
         if self.accelerator.is_main_process:
-            progress = step / self.steps
             self.on_event(
-                Event(kind=kind, stage="train", message=message, progress=progress, data=data)
+                Event(
+                    kind=kind,
+                    stage="train",
+                    message=message,
+                    progress=step / self.steps,
+                    data=data,
+                )
             )
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        module.train(was_training)
-
-
-def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels, none for biases and norms."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    return [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]

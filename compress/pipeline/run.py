@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.environment import machine_fingerprint
+from compress.distill.devices import check_device
 from compress.pipeline.assemble import assemble_report, facts_of
 from compress.pipeline.context import Context
 from compress.pipeline.event_log import EventLog
@@ -127,6 +128,7 @@ def prepare(
 ) -> Context:
     """Load the data and look at the machine; before that, find what else the recipe names."""
     recipe = loaded.recipe
+    check_device(recipe.distill.device)
     load_target(recipe.student.target, loaded.folder)
     if recipe.teacher is not None:
         check_named(recipe.teacher, folder=loaded.folder)

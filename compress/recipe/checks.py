@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from compress.recipe.catalogue import METRICS, check_budget
+from compress.recipe.distill_checks import distill_problems
 from compress.recipe.document import Document, KeyPath
-from compress.recipe.loss_needs import needs_teacher
 from compress.recipe.nodes import Bench, Budget, ImageArraysTask, Recipe
 from compress.recipe.validate import place
 
@@ -32,9 +32,7 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     task = recipe.task
     if isinstance(task, ImageArraysTask) and task.source is None and task.data is None:
         yield ("task",), "names no data", "write `source: fashion-mnist`, or `data:` with a path"
-    if needs_teacher(recipe.distill.loss) and recipe.teacher is None:
-        cure = "write `teacher:`, or `loss: {kind: labels}`"
-        yield ("distill", "loss", "kind"), f"{recipe.distill.loss.kind} needs a teacher", cure
+    yield from distill_problems(recipe)
     if recipe.controls != "none" and recipe.controls.teacher_quantized and recipe.teacher is None:
         yield ("controls", "teacher_quantized"), "needs a teacher", "remove it, or write `teacher:`"
     for name, values in (

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from compress.tasks.counter import uniform
 from compress.tasks.data import Samples, Task
@@ -77,6 +78,34 @@ def mixed_view(
         torch.lerp(plain, other, weight.view(-1, *[1] * (plain.ndim - 1)))
         for plain, other in zip(inputs, others, strict=True)
     )
+
+
+def mixed_labels(
+    samples: Samples,
+    rows: NDArray[np.int64],
+    *,
+    classes: int,
+    seed: int,
+    view: int,
+    alpha: float,
+) -> Tensor:
+    """Probabilities that belong to mixed_view: (rows, classes) float32, each row summing to one.
+
+    A label of -100, which is no label, adds nothing, so that its row sums to less.
+    """
+    partners, shares = mixup_rows(
+        samples.ids[rows], seed=seed, view=view, alpha=alpha, pool_size=len(samples)
+    )
+    target = torch.zeros(len(rows), classes)
+    for labels, weights in (
+        (samples.labels[rows], shares),
+        (samples.labels[partners], 1.0 - shares),
+    ):
+        known = labels >= 0
+        weight = torch.from_numpy(np.where(known, weights, 0.0)).float()
+        columns = torch.from_numpy(np.where(known, labels, 0))
+        target[torch.arange(len(rows)), columns] += weight
+    return target
 
 
 def _smaller_share(uniforms: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from compress.errors import ExportError, InputError
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
-from compress.recipe.loss_needs import needs_scores
 from compress.recipe.nodes import OnnxTeacher, TeacherNode, TransformersTeacher
+from compress.recipe.teaching import reads_stored
 from compress.store.keys import Json
 from compress.tasks.views import as_inputs
 from compress.teachers.adapt import adapt
@@ -46,7 +46,7 @@ def teacher_stages(context: Context) -> tuple[Stage, ...]:
 def view_names(context: Context) -> tuple[str, ...]:
     """The stages that hold stored outputs, in order of their view."""
     recipe = context.recipe
-    if recipe.teacher is None or not needs_scores(recipe.distill.loss):
+    if recipe.teacher is None or not reads_stored(recipe.distill):
         return ()
     return tuple(f"{OUTPUTS}-{view}" for view in range(recipe.distill.views))
 
@@ -65,7 +65,7 @@ def output_form(context: Context) -> Form:
 
 def mixup_alpha(context: Context) -> float | None:
     """The alpha of mixup, where the student sees mixtures."""
-    return None
+    return context.recipe.distill.mixup
 
 
 def answering_teacher(context: Context, node: TeacherNode, file: Path | None) -> Teacher:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +15,20 @@ from compress.distill.precision import choose_precision
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, read_decision, write_decision
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
-from compress.pipeline.stages.teacher import OUTPUTS_FILE, view_names
-from compress.recipe.nodes import Distill, LabelsLoss
+from compress.pipeline.stages.teacher import (
+    FACTS,
+    OUTPUTS_FILE,
+    TEACHER,
+    TEACHER_FILE,
+    has_file,
+    view_names,
+)
+from compress.recipe.loss_needs import taps_of
+from compress.recipe.nodes import Distill, LabelsLoss, TeacherNode
 from compress.recipe.targets import target_digest
+from compress.recipe.teaching import asks_online
 from compress.store.keys import Json
+from compress.teachers.build import teacher_digest
 from compress.values import Decision
 
 PRECISION = "precision"
@@ -34,7 +45,8 @@ def training_stages(context: Context) -> tuple[Stage, ...]:
     ]
     if context.controls.labels_only:
         loss = LabelsLoss(kind="labels", smoothing=CONTROL_SMOOTHING)
-        node = context.recipe.distill.model_copy(update={"loss": loss})
+        changes = {"loss": loss, "teach_by": "teacher"}
+        node = context.recipe.distill.model_copy(update=changes)
         stages.append(_train(context, TRAIN_ON_LABELS, node, ()))
     return tuple(stages)
 
@@ -51,6 +63,7 @@ def _precision(context: Context) -> Stage:
         return {
             **_what_is_trained(context),
             "batch": node.batch,
+            "device": node.device,
             "threads": context.threads,
             "machine": dict(context.machine),
             "versions": versions_of("torch", "accelerate"),
@@ -69,14 +82,27 @@ def _precision(context: Context) -> Stage:
             decision = choose_precision(json.loads((work / "precision.json").read_text()))
         return StageResult(files={DECISION_FILE: write_decision(work, decision)})
 
-    return Stage(name=PRECISION, version=1, parts=parts, compute=compute)
+    return Stage(name=PRECISION, version=2, parts=parts, compute=compute)
 
 
 def _train(context: Context, name: str, node: Distill, views: tuple[str, ...]) -> Stage:
+    teacher = context.recipe.teacher if asks_online(node) else None
+    # The file that is measured teaches where it can: it is the faster one on a CPU.
+    from_file = (
+        teacher is not None
+        and has_file(context)
+        and node.device == "cpu"
+        and not taps_of(node.loss)
+    )
+
     def parts(inputs: Inputs) -> Mapping[str, Json]:
         # What can't change the weights stays out of the key.
-        settings = node.model_dump(mode="json", exclude={"checkpoint_every", "precision"})
+        settings = node.model_dump(
+            mode="json", exclude={"checkpoint_every", "precision", "trackers"}
+        )
+        known = {} if teacher is None else _teaches(context, teacher)
         return {
+            **known,
             **_what_is_trained(context),
             "distill": settings,
             "versions": versions_of("torch", "accelerate"),
@@ -92,14 +118,24 @@ def _train(context: Context, name: str, node: Distill, views: tuple[str, ...]) -
             precision=decision.chosen,
             outputs=tuple(str(inputs.path(view, OUTPUTS_FILE)) for view in views),
         )
+        if teacher is not None:
+            file = str(inputs.path(TEACHER, TEACHER_FILE)) if from_file else None
+            spec = replace(spec, teacher=teacher.model_dump(mode="json"), teacher_file=file)
+        spec = replace(spec, run=f"{context.recipe.name}-{name}")
         launch(spec, processes=node.processes, stage=name, on_event=on_event)
         history = json.loads((work / "history.json").read_text())
         return StageResult(
             files={"weights.safetensors": work / "weights.safetensors"}, meta={"history": history}
         )
 
-    needs = (f"{PRECISION}/{DECISION_FILE}", *(f"{view}/{OUTPUTS_FILE}" for view in views))
-    return Stage(name=name, version=1, parts=parts, compute=compute, needs=needs)
+    needs = [f"{PRECISION}/{DECISION_FILE}", *(f"{view}/{OUTPUTS_FILE}" for view in views)]
+    if teacher is not None:  # its stage also refuses a teacher that is no better than chance
+        needs.append(f"{TEACHER}/{TEACHER_FILE if from_file else FACTS}")
+    return Stage(name=name, version=1, parts=parts, compute=compute, needs=tuple(needs))
+
+
+def _teaches(context: Context, node: TeacherNode) -> dict[str, Json]:
+    return {"teacher": teacher_digest(node, folder=context.folder)}
 
 
 def training_spec(context: Context, *, work: Path, precision: str) -> JobSpec:
@@ -133,7 +169,7 @@ def _spec(
     trial = node
     if mode == "precision":
         # Steps are timed without stored outputs: reading them costs next to nothing.
-        trial = node.model_copy(update={"loss": LabelsLoss(kind="labels")})
+        trial = node.model_copy(update={"loss": LabelsLoss(kind="labels"), "teach_by": "teacher"})
     return JobSpec(
         mode=mode,
         task=recipe.task.model_dump(mode="json"),
