@@ -1,16 +1,23 @@
-"""`distil gate`: stored evidence and budgets to verdicts and an exit code."""
+"""`distil gate`: evidence and budgets to verdicts and an exit code; waivers; tighter limits."""
 
 from __future__ import annotations
 
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compress.cli.failures import describe
 from compress.cli.invocation import Invocation
-from compress.cli.options import Debug, JsonFile, Quiet, Verbose
+from compress.cli.options import CacheFolder, Debug, JsonFile, Quiet, Verbose
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from compress.gate.gate_file import LoadedGate
+    from compress.gate.result import GateResult
 
 # What --exit-zero turns into 0. That something was not measured stays an error.
 _JUDGED = (1, 3)
@@ -31,10 +38,28 @@ GateFile = Annotated[
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="What is printed.")]
 Explain = Annotated[
-    str | None, typer.Option("--explain", metavar="ID", help="Say how one budget was judged.")
+    str | None,
+    typer.Option("--explain", metavar="ID", help="Say how one budget was judged and what to try."),
 ]
 ExitZero = Annotated[
     bool, typer.Option("--exit-zero", help="Report violated and inconclusive budgets, but exit 0.")
+]
+Measure = Annotated[
+    bool, typer.Option("--measure", help="First measure what is missing or stale, on this machine.")
+]
+Candidate = Annotated[
+    Path | None, typer.Option("--candidate", metavar="FILE", help="Judge this ONNX file instead.")
+]
+BaselineRef = Annotated[
+    str | None,
+    typer.Option("--baseline-ref", metavar="REF", help="Take the baseline from a git commit."),
+]
+OutFolder = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Keep every format there, also when it failed."),
+]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Where known data sets lie.")
 ]
 
 
@@ -42,46 +67,194 @@ def gate(
     file: GateFile = Path("distil.gate.yaml"),
     format_: OutputFormat = Format.text,
     explain: Explain = None,
+    measure: Measure = False,
+    candidate: Candidate = None,
+    baseline_ref: BaselineRef = None,
+    out: OutFolder = None,
     exit_zero: ExitZero = False,
+    data: DataFolder = None,
+    cache: CacheFolder = None,
     json_file: JsonFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Judge finished runs by their budgets.
+    """Judge models by their budgets.
 
     Exit 0: all met, 1: violated, 2: unmeasured or unusable, 3: inconclusive, 5: no baseline.
-    Nothing is measured here.
+    Without --measure only stored evidence is judged. See also: distil gate waive, distil gate
+    ratchet, distil baseline.
     """
     with Invocation("gate", json_file=json_file, quiet=quiet, verbose=verbose, debug=debug) as call:
+        try:
+            loaded, result = _judged(
+                call,
+                file,
+                measure=measure,
+                candidate=candidate,
+                baseline_ref=baseline_ref,
+                data=data,
+                cache=cache,
+            )
+        except Exception as error:
+            _tell_failure(call, error, file=file, format_=format_, out=out)
+            raise
         import json
-        from datetime import date
 
-        from compress.gate.explain import explain as explain_budget
-        from compress.gate.formats import as_json, as_markdown, render
-        from compress.gate.gate_file import load_gate
-        from compress.gate.result import run_gate
-        from compress.report.serialise import load_report
+        from compress.gate.formats import FORMATS, as_json, as_markdown, render
 
-        result = run_gate(
-            load_gate(file),
-            load_report=lambda path, samples: load_report(path, samples=samples),
-            today=date.today(),
-        )
+        call.finish_progress()
         call.result = json.loads(as_json(result))
         if explain is None:
             call.say(render(result, format_))
         else:
-            call.say(explain_budget(result, explain))
-        summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
-        if format_ is Format.github and summary:
-            _append(Path(summary), as_markdown(result))
+            call.say(_explained(loaded, result, explain))
+        if out is not None:
+            _keep(out, {name: render(result, name) for name in FORMATS})
+        _summary(format_, as_markdown(result))
         call.exit_code = result.exit_code
         if exit_zero and result.exit_code in _JUDGED:
             call.exit_code = 0
 
 
-def _append(path: Path, text: str) -> None:
+def _judged(
+    call: Invocation,
+    file: Path,
+    *,
+    measure: bool,
+    candidate: Path | None,
+    baseline_ref: str | None,
+    data: Path | None,
+    cache: Path | None,
+) -> tuple[LoadedGate, GateResult]:
+    from datetime import date
+
+    from compress.gate.gate_file import load_gate
+    from compress.gate.result import run_gate
+    from compress.report.baseline_file import find_baseline
+
+    gate = load_gate(file)
+    if candidate is not None:
+        gate = gate.with_candidate(candidate)
+    if baseline_ref is not None:
+        gate = gate.with_baseline_ref(baseline_ref)
+    today = date.today()
+    if measure:
+        _measure(call, gate, data=data, cache=cache, today=today)
+    result = run_gate(gate, load_report=load, today=today, find_baseline=find_baseline)
+    state = None if gate.baseline is None else gate.baseline.missing
+    if state == "seed" and result.exit_code == 0:
+        _seed(call, gate)
+    return gate, result
+
+
+def load(path: Path, samples: bool) -> Any:
+    from compress.report.serialise import load_report
+
+    return load_report(path, samples=samples)
+
+
+def _measure(
+    call: Invocation, gate: LoadedGate, *, data: Path | None, cache: Path | None, today: date
+) -> None:
+    """Run what the budgets lack, and keep it beside the gate file."""
+    from datetime import UTC, datetime
+
+    from compress.cli.cache_folder import cache_folder
+    from compress.gate.evidence import read_evidence
+    from compress.gate.result import judge_collected
+    from compress.pipeline.gate_evidence import lacking, measure_gate
+    from compress.report.baseline_file import find_baseline
+
+    state = find_baseline(gate)
+    collected = read_evidence(gate, load_report=load, baseline=state, today=today)
+    found = judge_collected(gate, collected, state, today=today)
+    budgets = lacking(gate, found.verdicts, collected, state)
+    if not budgets:
+        call.note("nothing to measure: every budget has evidence")
+        return
+    call.note(f"measuring for {', '.join(budget.id for budget in budgets)}")
+    measure_gate(
+        gate,
+        budgets,
+        collected,
+        state,
+        cache=cache_folder(cache),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        data_folder=data,
+        on_event=call.on_event,
+    )
+
+
+def _seed(call: Invocation, gate: LoadedGate) -> None:
+    """`missing: seed`: where there is no baseline at all, what passed becomes it."""
+    node = gate.baseline
+    if node is None or node.ref is not None or (gate.folder / node.store).exists():
+        return
+    from compress.cli.baseline import update_store
+
+    path = update_store(gate, reason="seeded: there was no baseline")
+    call.note(f"wrote {path}: commit it")
+
+
+def _explained(gate: LoadedGate, result: GateResult, budget: str) -> str:
+    """With the contents of files that no report holds: onnx is loaded only here."""
+    from compress.gate.explain import explain
+    from compress.gate.look import look_into
+    from compress.gate.lookup import BASELINE, STUDENT, TEACHER
+    from compress.report.baseline_file import find_baseline
+
+    known = {facts.subject for report in result.reports for facts in report.models}
+    state = find_baseline(gate)
+    student = gate.candidate
+    if student is None and gate.sources:
+        first = gate.sources[0]
+        student = (first if first.is_dir() else first.parent) / "student.onnx"
+    files = {
+        STUDENT: student,
+        TEACHER: gate.teacher,
+        BASELINE: None if state is None else state.model,
+    }
+    models = {
+        name: look_into(path, name)
+        for name, path in files.items()
+        if name not in known and path is not None and path.is_file()
+    }
+    return explain(result, budget, models=models)
+
+
+def _tell_failure(
+    call: Invocation, error: Exception, *, file: Path, format_: Format, out: Path | None
+) -> None:
+    """A gate that could not be judged says so in every format: no reader waits for a file."""
+    from compress.gate.failed import FAILED
+
+    call.finish_progress()
+    failure = describe(error)
+    texts = {
+        name: make(str(file), failure.line, failure.exit_code) for name, make in FAILED.items()
+    }
+    if format_ is not Format.text:
+        call.say(texts[format_])
+    if out is not None:
+        _keep(out, texts)
+    _summary(format_, texts["markdown"])
+
+
+_NAMES = {"text": "gate.txt", "json": "gate.json", "junit": "gate.xml", "markdown": "gate.md"}
+
+
+def _keep(folder: Path, texts: dict[str, str]) -> None:
+    from exporters.atomic import write_text
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, file in _NAMES.items():
+        write_text(folder / file, texts[name])
+
+
+def _summary(format_: Format, text: str) -> None:
     """GitHub's own file for the page of a job; other steps write there too."""
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(text)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    if format_ is Format.github and summary:
+        with Path(summary).open("a", encoding="utf-8") as stream:
+            stream.write(text)

@@ -9,7 +9,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from compress.cli import bench, cache, convert, export, gate, init, inspect, report, run, verify
+from compress.cli import (
+    amend,
+    baseline,
+    bench,
+    cache,
+    convert,
+    export,
+    gate,
+    init,
+    inspect,
+    report,
+    run,
+    verify,
+)
 from compress.cli.failures import Failure, describe
 from compress.cli.invocation import keep_result
 from compress.cli.signals import stopping_in_order
@@ -26,6 +39,8 @@ _VERBS = (
     ("verify", verify.verify),
     ("init", init.init),
 )
+# A verb with an argument of its own can't be a group: these are found by both words together.
+_SUBVERBS = (("gate waive", amend.waive), ("gate ratchet", amend.ratchet))
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -38,7 +53,8 @@ def run_command(arguments: list[str]) -> int:
     prepare()
     try:
         with stopping_in_order():
-            code = build()(args=arguments or ["--help"], prog_name="distil", standalone_mode=False)
+            words = _joined(arguments) or ["--help"]
+            code = build()(args=words, prog_name="distil", standalone_mode=False)
     except typer.TyperException as error:
         return _usage(error, arguments)
     except SystemExit as error:  # --help, --version
@@ -56,6 +72,12 @@ def run_command(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _joined(arguments: list[str]) -> list[str]:
+    """`gate waive size` as the command `gate waive`."""
+    both = " ".join(arguments[:2])
+    return [both, *arguments[2:]] if any(both == name for name, _ in _SUBVERBS) else arguments
+
+
 def build() -> typer.Typer:
     """The program with all its verbs."""
     app = typer.Typer(
@@ -69,6 +91,9 @@ def build() -> typer.Typer:
     app.callback()(_common)
     for name, function in _VERBS:
         app.command(name)(function)
+    for words, part in _SUBVERBS:
+        app.command(words, hidden=True)(part)
+    app.add_typer(baseline.app, name="baseline")
     app.add_typer(cache.app, name="cache")
     return app
 

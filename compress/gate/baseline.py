@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.values import Setting
-from compress.gate.lookup import BASELINE, digest_of
+from compress.gate.lookup import BASELINE, TEACHER, digest_of
 from compress.values import ModelFacts, Quality, Report
 
 Missing = Literal["fail", "warn", "seed"]
@@ -79,6 +79,7 @@ class BaselineState:
     stored: Baseline | None
     file_sha256: str | None
     model: Path | None
+    folder: Path | None = None  # of the store: what its `predictions` is relative to
     problem: str = ""
     missing: Missing = "fail"
     name: str = ""
@@ -133,10 +134,14 @@ def without(report: Report, subject: str) -> Report:
                 c for c in measured.comparisons if subject not in (c.reference, c.candidate)
             ),
         )
+    pairs = tuple(p for p in report.pairs if subject not in (p.reference, p.candidate))
+    # Slices are held against the teacher, or against the baseline where there is no teacher.
+    sliced = any(p.reference in (TEACHER, BASELINE) for p in pairs) and subject != TEACHER
     return dataclasses.replace(
         report,
         measured=measured,
+        slices=report.slices if sliced else (),
         qualities=tuple(q for q in report.qualities if q.subject != subject),
-        pairs=tuple(p for p in report.pairs if subject not in (p.reference, p.candidate)),
+        pairs=pairs,
         models=tuple(m for m in report.models if m.subject != subject),
     )

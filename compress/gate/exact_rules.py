@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from benchmarks.values import Contents
 from compress.gate.finding import Finding, unmeasured
 from compress.gate.lookup import (
     STUDENT,
@@ -15,9 +16,9 @@ from compress.gate.lookup import (
     size_of,
 )
 from compress.gate.wording import WRITERS, apart, percent, points, setting_text, signed, times
-from compress.recipe.catalogue import Limit, Metric
+from compress.recipe.catalogue import METRICS, Limit, Metric
 from compress.recipe.nodes import Budget
-from compress.values import Report
+from compress.values import ModelFacts, Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,20 @@ def judge_against(
     if value <= 0:
         return unmeasured(f"the stored {metric.name} is {value:g}: no ratio")
     return _relative(metric, found, _Reading(value=value, how="stored"), limit)
+
+
+def exact_value(report: Report, budget: Budget) -> float | None:
+    """The student's number in the limit's own unit, where it has no noise; None elsewhere."""
+    metric = METRICS[budget.metric]
+    if metric.name not in ("file_bytes", "params", "macs"):
+        return None
+    found = _read(report, metric, budget, STUDENT)
+    reference = None if budget.vs is None else _read(report, metric, budget, budget.vs)
+    if isinstance(found, Finding) or isinstance(reference, Finding):
+        return None
+    if reference is None:
+        return found.value
+    return found.value / reference.value if reference.value > 0 else None
 
 
 def _absolute(metric: Metric, found: _Reading, limit: Limit) -> Finding:
@@ -108,7 +123,10 @@ def _read(report: Report, metric: Metric, budget: Budget, subject: str) -> _Read
 
 def _counted(report: Report, name: str, subject: str) -> _Reading | Finding:
     """From the file where it was looked into, else from the training of the student."""
-    facts = model_of(report, subject)
+    facts: ModelFacts | Contents | None = model_of(report, subject)
+    measurement = measurement_of(report, subject)
+    if facts is None and measurement is not None:
+        facts = measurement.contents
     how = "multiply-accumulates of one sample" if name == "macs" else f"parameters of the {subject}"
     if facts is not None:
         if name == "params":

@@ -143,11 +143,16 @@ def _message(verdict: Verdict) -> str:
     return f"{verdict.status}: {seen}; {verdict.reason}{waiver}"
 
 
+def marker(path: str) -> str:
+    """A comment that a bot finds its earlier comment by: the same for every run of a gate file."""
+    name = path.replace("\\", "/").removeprefix("./")
+    return f"<!-- distil-gate:{''.join(c if c.isalnum() or c in '._' else '_' for c in name)} -->"
+
+
 def as_markdown(result: GateResult) -> str:
     """A comment body: a marker to find it again by, a table, below 60,000 bytes."""
-    marker = "".join(c if c.isalnum() or c in "._" else "_" for c in result.name)
     head = [
-        f"<!-- distil-gate:{marker} -->",
+        marker(result.path),
         f"### distil gate: {markdown(result.name)}",
         "",
         f"{result.counts}.",

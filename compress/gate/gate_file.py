@@ -88,6 +88,11 @@ class LoadedGate:
         gate = self.gate.model_copy(update={"candidate": str(candidate.absolute())})
         return replace(self, gate=gate)
 
+    def with_baseline(self) -> LoadedGate:
+        """The same file with the default baseline, where it names none."""
+        node = self.gate.baseline or BaselineNode()
+        return replace(self, gate=self.gate.model_copy(update={"baseline": node}))
+
     def with_baseline_ref(self, ref: str) -> LoadedGate:
         """The same budgets against the baseline of another commit."""
         node = (self.gate.baseline or BaselineNode()).model_copy(update={"ref": ref})

@@ -42,6 +42,17 @@ class _Change:
     margin: str
 
 
+def time_limit(limit: Limit) -> float:
+    """The ratio of times (student / reference) at which a relative limit lies."""
+    match limit.field:
+        case "min_speedup":
+            return 1 / limit.value
+        case "max_increase":
+            return 1 + limit.value
+        case _:
+            return limit.value
+
+
 def judge_ratio(
     report: Report, budget: Budget, limit: Limit, *, tests: int, reference: str = TEACHER
 ) -> Finding:
@@ -94,7 +105,7 @@ def _change(limit: Limit, speedups: tuple[float, float, float], *, epochs: int) 
         case "min_speedup":
             interval = f"[{times(low)}, {times(high)}]"
             return _Change(
-                limit=1 / limit.value,
+                limit=time_limit(limit),
                 observed=f"{apart(times, speedup, limit.value)} {interval} k={epochs}",
                 margin=signed(times(speedup - limit.value)),
             )
@@ -102,7 +113,7 @@ def _change(limit: Limit, speedups: tuple[float, float, float], *, epochs: int) 
             interval = f"[{signed(percent(1 / high - 1))}, {signed(percent(1 / low - 1))}]"
             value = signed(apart(percent, ratio - 1, limit.value))
             return _Change(
-                limit=1 + limit.value,
+                limit=time_limit(limit),
                 observed=f"{value} {interval} k={epochs}",
                 margin=signed(points(limit.value - (ratio - 1))),
             )

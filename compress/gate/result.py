@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from compress.gate.baseline import BaselineState, differing, machine_of
+from compress.gate.baseline import BaselineState, differing, machine_of, with_baseline
 from compress.gate.evidence import Collected, LoadReport, empty_report, read_evidence
 from compress.gate.gate_file import LoadedGate
 from compress.gate.judge import exit_code, judge
-from compress.values import Status, Verdict
+from compress.values import Report, Status, Verdict
 
 _ORDER: tuple[Status, ...] = ("violated", "pass", "inconclusive", "waived", "unmeasured")
 
@@ -36,6 +36,7 @@ class GateResult:
     candidate: str = "student.onnx"
     baseline: str = ""
     notes: tuple[str, ...] = ()
+    reports: tuple[Report, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -89,6 +90,7 @@ def judge_collected(
         candidate="student.onnx" if gate.candidate is None else gate.candidate.name,
         baseline=_baseline_text(collected, state, today),
         notes=collected.notes,
+        reports=tuple(with_baseline(report, state) for report in reports),
     )
 
 

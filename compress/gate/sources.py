@@ -40,7 +40,7 @@ class Feeds(Node):
     task: Text | None = None
     predictions: Text | None = None
     inputs: Text | None = None
-    shapes: dict[str, Text] = {}
+    shapes: dict[str, Text] = Field(default_factory=dict)
 
 
 class BenchmarkSource(Node):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from compress.gate.baseline import BASELINE_SCHEMA, Baseline, BaselineState
@@ -68,7 +69,7 @@ def _in_folder(node: BaselineNode, gate: LoadedGate) -> BaselineState:
     base = gate.folder if node.model else store.parent
     model = base / named if named else None
     name = f"of {stored.updated_at[:10]}" if stored is not None else (node.model or "")
-    return _state(node, stored, model, name)
+    return replace(_state(node, stored, model, name), folder=store.parent)
 
 
 def _in_commit(node: BaselineNode, ref: str, gate: LoadedGate) -> BaselineState:

@@ -130,7 +130,7 @@ def test_gate_writes_the_summary_of_a_github_job(
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     write_gate(tmp_path)
     assert call("gate", "--format", "github").code == 0
-    assert summary.read_text().startswith("before\n<!-- distil-gate:fashion -->")
+    assert summary.read_text().startswith("before\n<!-- distil-gate:distil.gate.yaml -->")
 
 
 def test_gate_explains_one_budget(call, tmp_path: Path, run_folder: Path) -> None:

@@ -122,7 +122,7 @@ def test_a_hostile_name_acts_in_no_format(name: str) -> None:
 def test_a_comment_has_a_marker_and_fits() -> None:
     many = [verdict(f"b{n}", reason="x" * 400) for n in range(1000)]
     text = render(result(*many), "markdown")
-    assert text.startswith("<!-- distil-gate:toy -->\n")
+    assert text.startswith("<!-- distil-gate:distil.gate.yaml -->\n")
     assert len(text.encode()) < MARKDOWN_BYTES
     assert "more are left out here" in text
     assert "1000 violated" in text

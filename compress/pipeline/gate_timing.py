@@ -1,0 +1,165 @@
+"""Time, memory and cold start of what a gate judges, each comparison in its own run of turns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.compare import compare
+from benchmarks.environment import read_environment
+from benchmarks.feeds import Inputs, random_inputs, read_shapes
+from benchmarks.measure import measure
+from benchmarks.settings import BenchSettings
+from benchmarks.values import ColdStart, Comparison, Measured, Measurement
+from compress.errors import InputError
+from compress.gate.gate_file import LoadedGate
+from compress.gate.latency_rules import time_limit
+from compress.gate.lookup import STUDENT, setting_of
+from compress.recipe.catalogue import METRICS, budget_limit
+from compress.recipe.checks import P95_EPOCHS
+from compress.recipe.nodes import Budget
+from compress.tasks.data import Task
+from compress.values import ModelFacts
+from exporters.artifact import open_artifact
+from exporters.events import Event
+
+SAMPLES = 64
+EPOCHS = 12
+SEED = 0
+
+OnEvent = Callable[[Event], None]
+
+
+def timed_by(
+    gate: LoadedGate,
+    budgets: Sequence[Budget],
+    files: Mapping[str, Path],
+    *,
+    digests: Mapping[str, ModelFacts],
+    task: Task | None,
+    on_event: OnEvent,
+) -> Measured:
+    """Everything with a clock or a memory that these budgets speak of.
+
+    A budget on a ratio of times goes on until its limit is met or violated, or until the last look
+    of the test; absolute ones take a fixed number of epochs.
+    """
+    inputs = _inputs(gate, files[STUDENT], budgets, task)
+    ratios = [b for b in budgets if METRICS[b.metric].timed and b.vs is not None]
+    plain = [b for b in budgets if b not in ratios]
+    tests = max(1, sum(METRICS[b.metric].timed for b in budgets))
+    measured = _plain(plain, files, inputs, on_event) if plain else None
+    comparisons = [
+        _compared(budget, files, inputs, tests, on_event) for budget in _one_per_cell(ratios)
+    ]
+    if measured is None:
+        measured = Measured(
+            environment=read_environment(),
+            measurements=tuple(_untimed(digests[name]) for name in files),
+            comparisons=(),
+            floor_ms=None,
+            seed=SEED,
+        )
+    return dataclasses.replace(measured, comparisons=tuple(comparisons))
+
+
+def _one_per_cell(budgets: Sequence[Budget]) -> list[Budget]:
+    """One run of turns answers every budget on the same reference and setting; the limit that is
+    nearest to no change is the hardest, so that one decides when to stop."""
+    hardest: dict[object, Budget] = {}
+    for budget in budgets:
+        key = (budget.vs, setting_of(budget))
+        other = hardest.get(key)
+        if other is None or _distance(budget) < _distance(other):
+            hardest[key] = budget
+    return list(hardest.values())
+
+
+def _distance(budget: Budget) -> float:
+    return abs(float(np.log(time_limit(budget_limit(budget)))))
+
+
+def _compared(
+    budget: Budget, files: Mapping[str, Path], inputs: Inputs, tests: int, on_event: OnEvent
+) -> Comparison:
+    assert budget.vs is not None
+    found = compare(
+        files[budget.vs],
+        files[STUDENT],
+        inputs=inputs,
+        seed=SEED,
+        device=budget.on,
+        batch=budget.batch,
+        threads=budget.threads,
+        limit=time_limit(budget_limit(budget)),
+        tests=tests,
+        on_event=on_event,
+    )
+    return dataclasses.replace(found, reference=budget.vs, candidate=STUDENT)
+
+
+def _plain(
+    budgets: Sequence[Budget], files: Mapping[str, Path], inputs: Inputs, on_event: OnEvent
+) -> Measured:
+    """Absolute times, memory and cold start of the student and of what memory is compared with."""
+    settings = {setting_of(b) for b in budgets if METRICS[b.metric].cell}
+    wanted = {b.vs for b in budgets} - {None}
+    names = [name for name in files if name in wanted] + [STUDENT]
+    p95 = any(b.metric == "latency.p95" for b in budgets)
+    return measure(
+        {name: files[name] for name in names},
+        inputs=inputs,
+        settings=BenchSettings(
+            devices=tuple(sorted({s.device for s in settings})) or ("cpu",),
+            batch=tuple(sorted({s.batch for s in settings})) or (1,),
+            threads=tuple(sorted({s.threads for s in settings})) or (1,),
+            epochs=P95_EPOCHS if p95 else EPOCHS,
+        ),
+        seed=SEED,
+        on_event=on_event,
+    )
+
+
+def _untimed(facts: ModelFacts) -> Measurement:
+    """A file that was only compared: no cell, no cold start."""
+    return Measurement(
+        subject=facts.subject,
+        digest=facts.digest,
+        size_bytes=facts.size_bytes,
+        cells=(),
+        cold_start=ColdStart(session_ms=0.0, first_call_ms=0.0, samples=0),
+    )
+
+
+def _inputs(
+    gate: LoadedGate, student: Path, budgets: Sequence[Budget], task: Task | None
+) -> Inputs:
+    feeds = gate.gate.feeds
+    if task is not None:
+        return task.prepare(task.validation.inputs[:SAMPLES])
+    if feeds is not None and feeds.inputs is not None:
+        return _read(gate.folder / feeds.inputs)
+    shapes = [] if feeds is None else [f"{name}={dims}" for name, dims in feeds.shapes.items()]
+    rows = max(budget.batch for budget in budgets)
+    try:
+        return random_inputs(
+            open_artifact(student), rows=rows, seed=SEED, shapes=read_shapes(shapes)
+        )
+    except InputError as error:
+        cure = error.cure.replace("--shape ", "`feeds: {shapes: {..}}` with ", 1)
+        raise InputError(error.what, where=error.where, cure=cure) from error
+
+
+def _read(path: Path) -> Inputs:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError, EOFError) as error:
+        cure = "write it with numpy.save, or numpy.savez with an array per input"
+        raise InputError("is no array file that can be read", where=str(path), cure=cure) from error
