@@ -58,6 +58,12 @@ OutFolder = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Keep every format there, also when it failed."),
 ]
+BenchmarkJson = Annotated[
+    Path | None,
+    typer.Option(
+        "--benchmark-json", metavar="FILE", help="Keep the times as pytest-benchmark's file."
+    ),
+]
 DataFolder = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Where known data sets lie.")
 ]
@@ -71,6 +77,7 @@ def gate(
     candidate: Candidate = None,
     baseline_ref: BaselineRef = None,
     out: OutFolder = None,
+    benchmark_json: BenchmarkJson = None,
     exit_zero: ExitZero = False,
     data: DataFolder = None,
     cache: CacheFolder = None,
@@ -111,6 +118,8 @@ def gate(
             call.say(_explained(loaded, result, explain))
         if out is not None:
             _keep(out, {name: render(result, name) for name in FORMATS})
+        if benchmark_json is not None:
+            _keep_benchmarks(loaded, benchmark_json)
         _summary(format_, as_markdown(result))
         call.exit_code = result.exit_code
         if exit_zero and result.exit_code in _JUDGED:
@@ -221,6 +230,26 @@ def _explained(gate: LoadedGate, result: GateResult, budget: str) -> str:
         if name not in known and path is not None and path.is_file()
     }
     return explain(result, budget, models=models)
+
+
+def _keep_benchmarks(gate: LoadedGate, path: Path) -> None:
+    """All times of the evidence, raw samples included."""
+    from compress.errors import InputError
+    from compress.gate.benchmark_schema import as_benchmarks
+    from compress.gate.evidence import read_evidence
+    from compress.report.baseline_file import find_baseline
+    from exporters.atomic import write_json
+
+    collected = read_evidence(
+        gate, load_report=lambda p, _: load(p, True), baseline=find_baseline(gate)
+    )
+    timed = [report for report in collected.reports if report.measured is not None]
+    documents = [as_benchmarks(r.measured, created_at=r.created_at) for r in timed if r.measured]
+    rows = [row for document in documents for row in document["benchmarks"]]
+    if not rows:
+        cure = "a budget without `vs`, or `distil run`, times each model by itself"
+        raise InputError("no evidence holds times of single models", where=str(path), cure=cure)
+    write_json(path, {**documents[-1], "benchmarks": rows})
 
 
 def _tell_failure(

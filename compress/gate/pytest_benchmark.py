@@ -1,4 +1,4 @@
-"""A bridge to pytest-benchmark: its files as evidence, and a measurement in its schema.
+"""Files of pytest-benchmark as evidence. benchmark_schema.py writes a measurement in that schema.
 
 The schema is the one of its own storage (`machine_info`, `commit_info`, `benchmarks`, each with
 `stats` in seconds); https://pytest-benchmark.readthedocs.io, files of `--benchmark-json`.
@@ -29,7 +29,6 @@ from compress.gate.lookup import BASELINE, STUDENT, TEACHER
 from compress.gate.sources import BenchmarkSource
 from compress.values import Report
 
-SCHEMA_VERSION = "5.1.0"  # what a reader of that release expects
 _LARGEST_BYTES = 256 * 2**20
 _CURE = "write it with `pytest --benchmark-json FILE --benchmark-save-data`"
 
