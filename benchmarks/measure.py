@@ -13,7 +13,7 @@ from benchmarks.devices import check_device
 from benchmarks.environment import read_environment
 from benchmarks.feeds import Inputs
 from benchmarks.floor import floor_ms
-from benchmarks.pace import ENOUGH_FOR_P95, STANDARD, Pace
+from benchmarks.pace import ENOUGH, STANDARD, Pace
 from benchmarks.question import Question
 from benchmarks.quiet import exclusive_timing
 from benchmarks.series import Series, run_series
@@ -187,7 +187,8 @@ def latency(samples_ns: tuple[tuple[int, ...], ...], *, batch: int) -> Latency:
     return Latency(
         samples_ns=samples_ns,
         p50_ms=p50 / 1e6,
-        p95_ms=percentile(pooled, 95) / 1e6 if len(pooled) >= ENOUGH_FOR_P95 else None,
+        p95_ms=percentile(pooled, 95) / 1e6 if len(pooled) >= ENOUGH[95] else None,
+        p99_ms=percentile(pooled, 99) / 1e6 if len(pooled) >= ENOUGH[99] else None,
         throughput_per_s=batch * 1e9 / p50,
     )
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from benchmarks.timing import WarmUp
 
-ENOUGH_FOR_P95 = 130  # samples; fewer say nothing of a 95th percentile
+# Samples below which a percentile says nothing (MLPerf loadgen's early stopping).
+ENOUGH = {90: 64, 95: 130, 99: 662}
+ENOUGH_FOR_P95 = ENOUGH[95]
 
 
 _FULL = WarmUp()

@@ -41,6 +41,7 @@ class Latency:
     p50_ms: float
     p95_ms: float | None  # None below 130 samples: too few for a 95th percentile
     throughput_per_s: float  # samples per second at this batch, from the median call
+    p99_ms: float | None = None  # None below 662 samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import onnx
@@ -128,7 +128,7 @@ def _layer(
 ) -> str:
     """One layer behind the tensor `at`; returns the name of its output."""
 
-    def add(op: str, inputs: list[str], output: str, **attributes: object) -> str:
+    def add(op: str, inputs: list[str], output: str, **attributes: Any) -> str:
         nodes.append(
             helper.make_node(op, inputs, [prefix + output], name=f"{prefix}{op}", **attributes)
         )

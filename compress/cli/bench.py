@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,10 @@ from compress.cli.options import Debug, JsonFile, Quiet, Verbose
 
 if TYPE_CHECKING:
     from benchmarks.feeds import Inputs
-    from exporters.values import OnnxArtifact
+    from benchmarks.sources import Source
+
+
+_EPOCHS = 12
 
 
 class FailOn(StrEnum):
@@ -24,9 +28,25 @@ class FailOn(StrEnum):
 
 Models = Annotated[
     list[Path],
-    typer.Argument(metavar="A.onnx [B.onnx ...]", help="The first is what others compare with."),
+    typer.Argument(
+        metavar="A.onnx [B.onnx ...]",
+        help="The first is what others compare with. model.py:function is a torch module.",
+    ),
 ]
-Device = Annotated[str, typer.Option("--device", metavar="LIST", help="cpu, cuda, or both.")]
+Device = Annotated[
+    str, typer.Option("--device", metavar="LIST", help="Of cpu, cuda and tensorrt, e.g. cpu,cuda.")
+]
+CpuNodes = Annotated[
+    int,
+    typer.Option(
+        "--cpu-nodes", min=0, help="Nodes that may run on the CPU when a GPU is asked for."
+    ),
+]
+Weights = Annotated[
+    list[Path] | None,
+    typer.Option("--weights", metavar="FILE", help="Safetensors; once per torch module, in order."),
+]
+Compile = Annotated[bool, typer.Option("--compile", help="Time torch modules compiled as well.")]
 Batch = Annotated[str, typer.Option("--batch", metavar="LIST", help="Batch sizes, e.g. 1,32.")]
 Threads = Annotated[
     str, typer.Option("--threads", metavar="LIST", help="Threads inside an operator, e.g. 1,2.")
@@ -44,8 +64,37 @@ Data = Annotated[
     ),
 ]
 Epochs = Annotated[
-    int,
-    typer.Option("--epochs", min=1, help="Fresh processes per model; 10 or more for a verdict."),
+    int | None,
+    typer.Option(
+        "--epochs",
+        min=1,
+        help="Exactly so many fresh processes per model; 10 or more for a verdict. Without it: 12, "
+        "and where files are compared as many as the answer takes.",
+    ),
+]
+Resolve = Annotated[
+    bool,
+    typer.Option("--resolve", help='Go on past "no-slower" until a difference has its name.'),
+]
+Change = Annotated[
+    str | None,
+    typer.Option(
+        "--change", metavar="2%", help="With --resolve: until a change of this size would be seen."
+    ),
+]
+TimeLimit = Annotated[
+    str,
+    typer.Option(
+        "--time-limit",
+        metavar="5min",
+        help="When an open comparison ends, per device and thread count.",
+    ),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot", metavar="FILE.html", help="A page with pictures: latency and throughput by batch."
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the order and of random inputs.")]
 Twin = Annotated[bool, typer.Option("--aa", help="Compare a file with itself: no verdict is due.")]
@@ -61,7 +110,14 @@ def bench(
     threads: Threads = "1",
     shape: Shape = None,
     data: Data = None,
-    epochs: Epochs = 12,
+    epochs: Epochs = None,
+    resolve: Resolve = False,
+    change: Change = None,
+    time_limit: TimeLimit = "5min",
+    plot: Plot = None,
+    weights: Weights = None,
+    compiled: Compile = False,
+    cpu_nodes: CpuNodes = 0,
     seed: Seed = 0,
     aa: Twin = False,
     fail_on: Fail = None,
@@ -79,26 +135,56 @@ def bench(
         "bench", json_file=json_file, quiet=quiet, verbose=verbose, debug=debug
     ) as call:
         from benchmarks.measure import measure
+        from benchmarks.question import Question
         from benchmarks.settings import BenchSettings
+        from benchmarks.staging import open_subjects
+        from benchmarks.stats import FEWEST_EPOCHS, LOOKS
+        from compress.cli.bench_gpu import gpu_lines
+        from compress.cli.bench_plot import write_plot
         from compress.cli.bench_table import (
             comparison_lines,
             header,
             measurement_table,
             model_lines,
         )
-        from exporters.artifact import open_artifact
+        from compress.cli.bench_torch import with_torch
+        from compress.cli.invocation import check_writable
+        from compress.recipe.units import parse_duration, parse_percent
 
+        samples = None if data is None else _read_samples(data)
+        subjects = with_torch(
+            _subjects(models, aa=aa),
+            weights=weights or [],
+            compiled=compiled,
+            shapes=shape or [],
+            data=samples,
+        )
+        several = len(subjects) > 1
+        _check_options(several, epochs, resolve=resolve, change=change, fail_on=fail_on)
+        if plot is not None:
+            check_writable(plot, "--plot")
         settings = BenchSettings(
             devices=tuple(part.strip() for part in device.split(",")),
             batch=_numbers(batch, "--batch"),
             threads=_numbers(threads, "--threads"),
-            epochs=epochs,
+            epochs=_EPOCHS if epochs is None else epochs,
+            most_epochs=LOOKS[-1] if several and epochs is None else None,
+            limit_s=_unit(parse_duration, time_limit, "--time-limit"),
+            question=Question(
+                resolve=resolve,
+                change=None if change is None else _unit(parse_percent, change, "--change"),
+            ),
+            cpu_nodes=cpu_nodes,
         )
-        subjects = _subjects(models, aa=aa)
-        first = open_artifact(next(iter(subjects.values())))
+        if several and epochs is not None and epochs < FEWEST_EPOCHS:
+            call.note(
+                f"{epochs} epochs can't give a verdict: at least {FEWEST_EPOCHS} are needed "
+                "(leave --epochs out for as many as it takes)"
+            )
+        first = next(iter(open_subjects(subjects).values()))
         measured = measure(
             subjects,
-            inputs=_inputs(first, data, shape or [], rows=max(settings.batch), seed=seed),
+            inputs=_inputs(first, samples, shape or [], rows=max(settings.batch), seed=seed),
             settings=settings,
             seed=seed,
             on_event=call.on_event,
@@ -108,10 +194,48 @@ def bench(
         call.result = measured
         call.say(header(measured))
         call.show(measurement_table(measured))
-        call.say("\n".join((*model_lines(measured), *comparison_lines(measured))))
+        lines = (*model_lines(measured), *gpu_lines(measured), *comparison_lines(measured))
+        call.say("\n".join(lines))
+        if plot is not None:
+            write_plot(measured, plot)
+            call.say(f"pictures: {plot}")
         slower = any(found.verdict == "slower" for found in measured.comparisons)
         if fail_on is FailOn.slower and slower:
             call.exit_code = 1
+
+
+def _check_options(
+    several: bool,
+    epochs: int | None,
+    *,
+    resolve: bool,
+    change: str | None,
+    fail_on: FailOn | None,
+) -> None:
+    """What could never do what it asks for is refused before anything is timed."""
+    from benchmarks.stats import FEWEST_EPOCHS
+    from compress.errors import InputError
+
+    if not several and (resolve or fail_on is not None):
+        option = "--resolve" if resolve else "--fail-on slower"
+        raise InputError(f"{option} needs two files to compare", cure="name another, or use --aa")
+    if change is not None and not resolve:
+        raise InputError("--change belongs to --resolve", cure="write both")
+    if resolve and epochs is not None:
+        what = "--epochs ends a comparison, and --resolve goes on"
+        raise InputError(what, cure="leave --epochs out; --time-limit bounds it")
+    if fail_on is not None and epochs is not None and epochs < FEWEST_EPOCHS:
+        what = f"--fail-on slower can never fail with {epochs} epochs"
+        raise InputError(what, where="--epochs", cure=f"use at least {FEWEST_EPOCHS}")
+
+
+def _unit(parse: Callable[[object], float], text: str, option: str) -> float:
+    from compress.errors import InputError
+
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise InputError(str(error), where=option, cure="see `distil bench --help`") from error
 
 
 def _subjects(models: list[Path], *, aa: bool) -> dict[str, Path]:
@@ -142,16 +266,16 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
 
 
 def _inputs(
-    artifact: OnnxArtifact, data: Path | None, shapes: list[str], *, rows: int, seed: int
+    source: Source, data: Inputs | None, shapes: list[str], *, rows: int, seed: int
 ) -> Inputs:
     from benchmarks.feeds import random_inputs, read_shapes
     from compress.errors import InputError
 
     if data is None:
-        return random_inputs(artifact, rows=rows, seed=seed, shapes=read_shapes(shapes))
+        return random_inputs(source, rows=rows, seed=seed, shapes=read_shapes(shapes))
     if shapes:
         raise InputError("--data and --shape exclude each other", cure="give one of them")
-    return _read_samples(data)
+    return data
 
 
 def _read_samples(path: Path) -> Inputs:

@@ -8,12 +8,20 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.values import Cell, Comparison, Measured
+from benchmarks.stats import FEWEST_EPOCHS
+from benchmarks.values import Cell, Comparison, Contents, Measured, Setting
 from compress.cli.streams import printable
-from compress.report.quantities import milliseconds, per_second, percent, size, times
+from compress.report.quantities import (
+    count,
+    milliseconds,
+    per_second,
+    percent,
+    size,
+    times,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 def header(measured: Measured) -> str:
@@ -35,14 +43,17 @@ def header(measured: Measured) -> str:
 def measurement_table(measured: Measured) -> Table:
     """One row per model and setting; fits 80 columns where all have one device and thread count.
 
-    Latency is the wall time of one call of session.run.
+    Latency is the wall time of one call of session.run; beside one below a millisecond stands that
+    of an empty model.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("model", overflow="fold")
     several = len(_settings(measured)) > 1
     if several:
         table.add_column("on", no_wrap=True)
-    for name in ("batch", "p50", "p95", "throughput", "memory"):
+    floors = {floor.setting: floor.p50_ms for floor in measured.floors}
+    short = any(c.latency.p50_ms < 1 for m in measured.measurements for c in m.cells)
+    for name in ("batch", "p50", *(["empty"] if short else []), "p95", "throughput", "memory"):
         table.add_column(name, justify="right", no_wrap=True)
     for found in measured.measurements:
         for cell in found.cells:
@@ -52,6 +63,7 @@ def measurement_table(measured: Measured) -> Table:
                 *([_where(cell)] if several else []),
                 str(cell.setting.batch),
                 milliseconds(cell.latency.p50_ms),
+                *([_floor(cell, floors)] if short else []),
                 "-" if p95 is None else milliseconds(p95),
                 per_second(cell.latency.throughput_per_s),
                 size(cell.memory.peak_delta_bytes),
@@ -59,12 +71,41 @@ def measurement_table(measured: Measured) -> Table:
     return table
 
 
+def _floor(cell: Cell, floors: Mapping[Setting, float]) -> str:
+    floor = floors.get(cell.setting)
+    return milliseconds(floor) if floor is not None and cell.latency.p50_ms < 1 else ""
+
+
 def model_lines(measured: Measured) -> Iterator[str]:
-    """What belongs to a file and not to a setting: its size and its cold start."""
+    """What belongs to a file and not to a setting: its bytes, its work and its cold start."""
     for found in measured.measurements:
-        cold_ms = found.cold_start.session_ms + found.cold_start.first_call_ms
-        text = f"{found.subject}: {size(found.size_bytes)}, cold start {milliseconds(cold_ms)}"
-        yield printable(text)
+        cold = found.cold_start
+        parts = [f"{size(found.size_bytes)}{_by_type(found.contents)}", *_work(found.contents)]
+        parts.append(
+            f"cold start {milliseconds(cold.session_ms + cold.first_call_ms)} "
+            f"(session {milliseconds(cold.session_ms)}, "
+            f"first call {milliseconds(cold.first_call_ms)})"
+        )
+        parts.append(f"{size(found.cells[0].memory.load_delta_bytes)} after loading")
+        yield printable(f"{found.subject}: {', '.join(parts)}")
+
+
+def _by_type(contents: Contents | None) -> str:
+    if contents is None:
+        return ""
+    parts = [f"{kind} {size(number)}" for kind, number in contents.tensor_bytes.items()]
+    if contents.external_bytes:
+        parts.append(f"{size(contents.external_bytes)} beside the file")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _work(contents: Contents | None) -> Iterator[str]:
+    if contents is None:
+        return
+    if contents.macs is not None:
+        yield f"{count(contents.macs)} MACs per sample"
+    nodes = sum(contents.operators.values())
+    yield f"{count(nodes)} operator{'s' if nodes != 1 else ''}"
 
 
 def _settings(measured: Measured) -> list[str]:
@@ -91,7 +132,10 @@ def _verdict(found: Comparison) -> str:
     if found.verdict == "identical":
         return "identical (same bytes, not measured)"
     interval = f"[{times(found.speedup_low)}, {times(found.speedup_high)}]"
-    text = f"{found.verdict}, {times(found.speedup)} as fast {interval}, k={len(found.log_ratios)}"
+    epochs = len(found.log_ratios)
+    text = f"{found.verdict}, {times(found.speedup)} as fast {interval}, k={epochs}"
     if found.smallest_detectable is not None:
-        text += f", a change of {percent(found.smallest_detectable, 1)} could be seen"
-    return text
+        return text + f", a change of {percent(found.smallest_detectable, 1)} could be seen"
+    if epochs < FEWEST_EPOCHS:
+        return text + f", no change could be seen: {FEWEST_EPOCHS} epochs are the fewest"
+    return text + ", too noisy for any change to be seen"

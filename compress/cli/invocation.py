@@ -194,18 +194,21 @@ def rendered(renderable: Any) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines())  # tables are padded
 
 
-def _unwritable(path: Path) -> Failure | None:
-    """Why a result can't be written here, found before any work is done."""
+def check_writable(path: Path, option: str) -> None:
+    """InputError where a result can't be written, found before any work is done."""
     parent = path.absolute().parent
-    where = f"--json {path}"
+    where = f"{option} {path}"
     if path.is_dir():
-        return describe(InputError("is a folder", where=where, cure="name a file"))
+        raise InputError("is a folder", where=where, cure="name a file")
     if not parent.is_dir():
-        return describe(
-            InputError("its folder does not exist", where=where, cure=f"make {parent} first")
-        )
+        raise InputError("its folder does not exist", where=where, cure=f"make {parent} first")
     if not os.access(parent, os.W_OK):
-        return describe(
-            InputError("its folder can't be written", where=where, cure="choose another folder")
-        )
+        raise InputError("its folder can't be written", where=where, cure="choose another folder")
+
+
+def _unwritable(path: Path) -> Failure | None:
+    try:
+        check_writable(path, "--json")
+    except InputError as error:
+        return describe(error)
     return None

@@ -56,6 +56,12 @@ def test_every_subject_has_every_cell_and_a_comparison(
     assert found.floor_ms is not None
     assert found.floor_ms > 0
     assert found.seed == 5
+    assert [(f.setting.batch, f.p50_ms > 0) for f in found.floors] == [(1, True), (8, True)]
+    contents = found.measurements[0].contents
+    assert contents is not None
+    assert (contents.operators, contents.parameters) == ({"MatMul": 6}, 96)
+    assert (contents.macs, contents.tensor_bytes) == (96, {"float32": 384})
+    assert contents.external_bytes == 0
     progress = [event.progress for event in events if event.progress is not None]
     assert progress == sorted(progress)
     assert progress[-1] == 1.0
@@ -76,6 +82,22 @@ def test_aa_times_a_file_against_itself(make_model: Callable[..., Path], hurried
     assert found.measurements[0].cells != found.measurements[1].cells
 
 
+def test_epochs_go_on_where_a_comparison_is_open(
+    make_model: Callable[..., Path], hurried: Pace
+) -> None:
+    """Two epochs can answer nothing: the planned one is followed by one more, and no further."""
+    pair = {"a": make_model("first", seed=1), "b": make_model("second", seed=2)}
+    settings = BenchSettings(batch=(1, 2), epochs=1, most_epochs=2)
+    found = measure(pair, inputs=ROWS, settings=settings, seed=0, pace=hurried)
+    assert [len(c.log_ratios) for c in found.comparisons] == [2, 2]
+    assert found.measurements[0].cold_start.samples == 2
+    short = BenchSettings(batch=(1,), epochs=1, most_epochs=90, limit_s=0.001)
+    found = measure(pair, inputs=ROWS, settings=short, seed=0, pace=hurried)
+    assert [len(c.log_ratios) for c in found.comparisons] == [1]
+    alone = measure({"a": pair["a"]}, inputs=ROWS, settings=settings, seed=0, pace=hurried)
+    assert alone.measurements[0].cold_start.samples == 1
+
+
 def test_a_single_model_is_measured_without_a_comparison(
     make_model: Callable[..., Path], hurried: Pace
 ) -> None:
@@ -94,6 +116,8 @@ def test_percentiles_need_enough_samples() -> None:
     assert enough.p50_ms == pytest.approx(1.000033)
     assert enough.p95_ms == pytest.approx(1.000062, abs=1e-6)
     assert enough.throughput_per_s == pytest.approx(4 / 1.000033e-3)
+    assert enough.p99_ms is None
+    assert latency((tuple(range(1, 663)),), batch=1).p99_ms == pytest.approx(655.39e-6)
 
 
 def test_a_missing_provider_is_exit_4(make_model: Callable[..., Path], hurried: Pace) -> None:
@@ -132,6 +156,8 @@ def test_a_fixed_batch_that_is_not_asked_for_is_refused(make_model: Callable[...
         ({"threads": (0,)}, "bench.threads"),
         ({"epochs": 0}, "bench.epochs"),
         ({"devices": ("tpu",)}, "bench.devices"),
+        ({"epochs": 12, "most_epochs": 11}, "bench.most_epochs"),
+        ({"limit_s": 0.0}, "bench.limit_s"),
     ],
 )
 def test_settings_that_make_no_sense_name_their_key(wrong: dict[str, object], where: str) -> None:

@@ -145,6 +145,8 @@ def test_bench_measures_two_files_side_by_side(call, tmp_path: Path) -> None:
     assert result.code == 0, result.err
     assert "small.onnx" in result.out
     assert "large.onnx against small.onnx (batch 1, cpu): " in result.out
+    assert "no change could be seen: 10 epochs are the fewest" in result.out
+    assert "3 epochs can't give a verdict: at least 10 are needed" in result.err
     assert "k=3" in result.out
     assert "cpu, 1 thread" in result.out.splitlines()[0]  # said once, not in every row
     found = kept(tmp_path / "out.json")["result"]
@@ -164,9 +166,48 @@ def test_bench_rows_stay_on_one_line_of_80_columns(
     rows = [line for line in result.out.splitlines() if "/s" in line]
     assert len(rows) == 4
     assert max(map(len, rows)) <= 80
-    assert [row.count("us") + row.count("ms") for row in rows] == [2, 2, 2, 2]
+    assert [row.count("us") + row.count("ms") for row in rows] == [3, 3, 3, 3]  # with the floor
+    assert "empty" in result.out
     assert "\nstudent.onnx (again): " in result.out
     assert result.out.count("cold start") == 2
+
+
+def test_bench_draws_a_sweep_into_one_page(call, tmp_path: Path) -> None:
+    save_mlp(tmp_path / "a.onnx")
+    arguments = ("--batch", "1,2,8", "--epochs", "1", "--plot", "sweep.html", "--json", "out.json")
+    result = call("bench", "a.onnx", *arguments)
+    assert result.code == 0, result.err
+    page = (tmp_path / "sweep.html").read_text()
+    assert page.count("<svg") == 2
+    assert "Latency against batch size" in page
+    assert page.count("<circle") == 6
+    assert "<script" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    found = kept(tmp_path / "out.json")["result"]
+    (model,) = found["measurements"]
+    assert model["contents"]["operators"] == {"MatMul": 2}
+    assert model["contents"]["tensor_bytes"]["float32"] == 4 * model["contents"]["parameters"]
+    assert [floor["setting"]["batch"] for floor in found["floors"]] == [1, 2, 8]
+    assert model["cells"][0]["memory"]["load_peak_bytes"] > 0
+    assert call("bench", "a.onnx", "--plot", "no/where.html").code == 2
+
+
+def test_bench_refuses_what_could_never_answer(call, tmp_path: Path) -> None:
+    save_mlp(tmp_path / "a.onnx")
+    save_mlp(tmp_path / "b.onnx", width=9)
+    for arguments, words in [
+        (("a.onnx", "b.onnx", "--epochs", "9", "--fail-on", "slower"), ("never", "at least 10")),
+        (("a.onnx", "--fail-on", "slower"), ("two files",)),
+        (("a.onnx", "--resolve"), ("two files",)),
+        (("a.onnx", "b.onnx", "--resolve", "--epochs", "12"), ("--epochs", "--time-limit")),
+        (("a.onnx", "b.onnx", "--change", "2%"), ("--resolve",)),
+        (("a.onnx", "b.onnx", "--resolve", "--change", "2"), ("--change", "2%")),
+        (("a.onnx", "b.onnx", "--resolve", "--change", "1%"), ("1%", "2%")),
+        (("a.onnx", "b.onnx", "--time-limit", "5"), ("--time-limit", "unit")),
+    ]:
+        result = call("bench", *arguments)
+        assert result.code == 2
+        assert_one_line_error(result, *words)
 
 
 def test_bench_says_which_shapes_are_missing(call, tmp_path: Path) -> None:
