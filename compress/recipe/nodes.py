@@ -17,6 +17,7 @@ from compress.recipe.teacher_nodes import RunTeacher as RunTeacher
 from compress.recipe.teacher_nodes import TeacherNode as TeacherNode
 from compress.recipe.teacher_nodes import TorchTeacher as TorchTeacher
 from compress.recipe.teacher_nodes import TransformersTeacher as TransformersTeacher
+from compress.recipe.text_nodes import TextTask as TextTask
 from compress.recipe.units import (
     DurationText,
     LimitText,
@@ -77,7 +78,9 @@ class PythonTask(Node):
     augment: Augment = Augment()
 
 
-TaskNode = Annotated[ImageArraysTask | ImageFolderTask | PythonTask, Field(discriminator="kind")]
+TaskNode = Annotated[
+    ImageArraysTask | ImageFolderTask | TextTask | PythonTask, Field(discriminator="kind")
+]
 
 
 class PythonStudent(Node):
@@ -94,16 +97,6 @@ class Stored(Node):
     top_k: int | None = Field(default=None, ge=1)
 
 
-class Trackers(Node):
-    """Where the curves of a training go, besides its history; each needs its extra.
-
-    tensorboard: a folder beside the recipe; mlflow: a tracking address, or a folder.
-    """
-
-    tensorboard: str | None = None
-    mlflow: str | None = None
-
-
 class Distill(Node):
     """How the student is trained. views: stored augmented views of the teacher's outputs."""
 
@@ -113,21 +106,14 @@ class Distill(Node):
     learning_rate: float = Field(default=0.15, gt=0)
     weight_decay: float = Field(default=5e-4, ge=0)
     warmup: float = Field(default=0.2, gt=0, lt=1)  # part of all steps in which the rate rises
-    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
     average: float = Field(default=0.999, ge=0, lt=1)  # decay of the averaged weights; 0: none
     clip: float | None = Field(default=None, gt=0)
-    accumulate: int = Field(default=1, ge=1)  # parts that the batch of a step is computed in
-    patience: int | None = Field(default=None, ge=1)  # epochs to wait for a better one
-    mixup: float | None = Field(default=None, gt=0)  # alpha of its Beta distribution
-    teach_by: Literal["teacher", "average"] = "teacher"  # average: the student's averaged weights
-    device: Literal["cpu", "cuda"] = "cpu"
-    trackers: Trackers = Trackers()
     views: int = Field(default=4, ge=1)
     reuse_teacher_outputs: bool = True
     stored: Stored = Stored()
     processes: int = Field(default=1, ge=1)
     checkpoint_every: DurationText = "60s"  # time between checkpoints, with unit
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
 class Export(Node):

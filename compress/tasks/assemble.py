@@ -106,7 +106,7 @@ def assemble(
         train=in_train,
         validation=in_validation,
         test=CountedTest(in_test, on_event=on_event),
-        notes=parts.notes + _absences(splits, parts.classes) + _copies(splits, parts.where),
+        notes=parts.notes + absence_notes(splits, parts.classes) + copy_notes(splits, parts.where),
     )
 
 
@@ -170,7 +170,7 @@ def _ids(parts: Parts) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np
     return train, validation, test
 
 
-def _absences(splits: dict[str, Samples], classes: tuple[str, ...]) -> tuple[str, ...]:
+def absence_notes(splits: dict[str, Samples], classes: tuple[str, ...]) -> tuple[str, ...]:
     notes = []
     for name, samples in splits.items():
         counts = np.bincount(samples.labels, minlength=len(classes))
@@ -180,7 +180,7 @@ def _absences(splits: dict[str, Samples], classes: tuple[str, ...]) -> tuple[str
     return tuple(notes)
 
 
-def _copies(splits: dict[str, Samples], where: str) -> tuple[str, ...]:
+def copy_notes(splits: dict[str, Samples], where: str) -> tuple[str, ...]:
     """Notes on samples whose values are in two splits. InputError when more than 1 % of test is."""
     digests = {name: content_digests(samples.inputs) for name, samples in splits.items()}
     train, validation, test = digests["train"], digests["validation"], digests["test"]

@@ -5,13 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from compress.recipe.nodes import Augment, ImageArraysTask, ImageFolderTask, PythonTask, TaskNode
+from compress.recipe.nodes import (
+    Augment,
+    ImageArraysTask,
+    ImageFolderTask,
+    PythonTask,
+    TaskNode,
+    TextTask,
+)
 from compress.tasks.arrays import image_arrays
 from compress.tasks.assemble import OnEvent, Parts, assemble
 from compress.tasks.augment import Augmentation
 from compress.tasks.data import Task
 from compress.tasks.images import image_folder
 from compress.tasks.python import python_task
+from compress.tasks.text_task import text_task
 
 
 def build_task(
@@ -37,6 +45,15 @@ def build_task(
             )
         case ImageFolderTask():
             parts = image_folder(node, folder=folder, seed=seed, cache=cache, on_event=on_event)
+        case TextTask():
+            return text_task(
+                node,
+                folder=folder,
+                seed=seed,
+                cache=cache,
+                data_folder=data_folder,
+                on_event=on_event,
+            )
         case PythonTask():
             parts = python_task(node, folder=folder)
         case _:

@@ -64,6 +64,7 @@ class Task:
     test: Callable[[], Samples] = field(repr=False)
     notes: tuple[str, ...] = ()  # what a reader must know: copies between splits, absent classes
     padding: int | None = None  # the id that pads rows of tokens; None: rows are numbers
+    tokenizer: str | None = field(default=None, repr=False)  # of text: a tokenizer.json, shipped
 
     @property
     def input_names(self) -> tuple[str, ...]:

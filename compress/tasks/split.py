@@ -11,6 +11,7 @@ from compress.tasks.counter import uniform
 # Views that number images are small; these streams lie beyond them (and the epochs' orders).
 VALIDATION_STREAM = 2**31
 TEST_STREAM = 2**31 + 1
+PART_STREAM = 2**31 + 3
 
 
 def validation_indices(

@@ -1,0 +1,138 @@
+"""Tables of texts: CSV, TSV, JSONL and Parquet, a row at a time, by the names of their columns."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compress.errors import InputError, RuntimeMissing
+
+FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
+_LONGEST_FIELD = 1 << 24  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One entry per row, in the order of the file. groups: None where no column says it."""
+
+    where: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    groups: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def read_table(path: Path, *, text: str, label: str, group: str | None = None) -> Table:
+    """The columns of a file. InputError, with the row, for one that is absent, empty or no text.
+
+    Numbers and booleans are taken as labels and groups as they are written.
+    """
+    texts: list[str] = []
+    labels: list[str] = []
+    groups: list[str] = []
+    for number, row in enumerate(_rows(path), start=1):
+        where = f"{path}: row {number}"
+        value = _field(row, text, where)
+        if not isinstance(value, str):
+            raise InputError(f"{text!a} is {type(value).__name__}, not text", where=where)
+        texts.append(value)
+        labels.append(_name(_field(row, label, where), label, where))
+        if group is not None:
+            groups.append(_name(_field(row, group, where), group, where))
+    if not texts:
+        raise InputError("holds no rows", where=str(path))
+    return Table(
+        where=str(path),
+        texts=tuple(texts),
+        labels=tuple(labels),
+        groups=None if group is None else tuple(groups),
+    )
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    if not path.is_file():
+        raise InputError(f"there is no file {path}", where="task.data", cure="check the path")
+    kind = path.suffix.lower()
+    try:
+        if kind in (".csv", ".tsv"):
+            yield from _csv_rows(path, "\t" if kind == ".tsv" else ",")
+        elif kind == ".jsonl":
+            yield from _json_rows(path)
+        elif kind == ".parquet":
+            yield from _parquet_rows(path)
+        else:
+            cure = f"give one of {', '.join(FORMATS)}"
+            raise InputError(f"has the unknown ending {kind!a}", where=str(path), cure=cure)
+    except UnicodeDecodeError as exc:
+        raise InputError("is not UTF-8", where=str(path), cure="save it as UTF-8") from exc
+    except OSError as exc:
+        raise InputError(f"can't be read: {exc.strerror or exc}", where=str(path)) from exc
+
+
+def _csv_rows(path: Path, delimiter: str) -> Iterator[Mapping[str, Any]]:
+    limit = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            for row in csv.DictReader(stream, delimiter=delimiter, strict=True):
+                if None in row:
+                    number = len(row[None])
+                    raise InputError(
+                        f"has {number} more values than the header names",
+                        where=str(path),
+                        cure="put texts with delimiters in quotes",
+                    )
+                yield row
+    except csv.Error as exc:
+        raise InputError(f"is no CSV: {exc}", where=str(path)) from exc
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    with path.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as exc:
+                raise InputError("is no JSON", where=f"{path}:{number}") from exc
+            if not isinstance(row, dict):
+                raise InputError("is no JSON object", where=f"{path}:{number}")
+            yield row
+
+
+def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as exc:
+        cure = "pip install 'distil[parquet]', or give CSV or JSONL"
+        raise RuntimeMissing("Parquet needs pyarrow", where=str(path), cure=cure) from exc
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches():
+                yield from batch.to_pylist()
+    except pyarrow.ArrowException as exc:
+        raise InputError(f"is no Parquet file: {exc}", where=str(path)) from exc
+
+
+def _field(row: Mapping[str, Any], name: str, where: str) -> Any:
+    if name not in row:
+        cure = f"its columns are {', '.join(map(str, row))}"
+        raise InputError(f"there is no column {name!a}", where=where, cure=cure)
+    if row[name] is None:
+        raise InputError(f"{name!a} is empty", where=where, cure="fill it or drop the row")
+    return row[name]
+
+
+def _name(value: Any, column: str, where: str) -> str:
+    if isinstance(value, (str, int, float, bool)) and str(value).strip():
+        return str(value).strip()
+    raise InputError(f"{column!a} is empty or no plain value", where=where, cure="drop the row")
