@@ -9,7 +9,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-long bench rates lint types format clean
+.PHONY: gpu-env gpu-check help setup demo test test-long bench rates lint types format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,6 +34,12 @@ bench: setup ## time the tool itself; compared with the run before on this machi
 rates: setup ## how often a verdict on speed is wrong: 2 h of an idle machine; resumes
 	@$(BIN)/python -m benchmarks.evidence
 
+gpu-env: ## make .venv-gpu: CUDA builds of torch and onnxruntime, from a lock of their own
+	@$(PYTHON) tools/setup_gpu_env.py
+
+gpu-check: ## every test marked gpu, on this machine's GPU; the report goes to docs/results
+	@$(PYTHON) tools/run_gpu_check.py
+
 lint: setup ## format check, lint, import contract
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/lint-imports --no-logo
 
@@ -44,6 +50,6 @@ format: setup ## write the format and what lint can fix by itself
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
 clean: ## remove the environment, caches and build folders; runs and stored results stay
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist \
+	@rm -rf .venv .venv-gpu .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist \
 	  *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,94 @@
+"""Make `.venv-gpu` from the lock files, with CUDA builds of torch and onnxruntime.
+
+A separate environment: the CPU and GPU builds of onnxruntime overwrite each other's files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+from setup_env import (
+    LOCKS,
+    ROOT,
+    SetupError,
+    Stamp,
+    check_python,
+    explain,
+    install_project,
+    read_stamp,
+    run_logged,
+    wanted_stamp,
+    write_stamp,
+)
+
+GPU_LOCK = ROOT / "requirements-gpu.lock"
+REPLACED = ("torch", "onnxruntime")  # of requirements.lock
+
+
+def merged_lock() -> str:
+    """Every line of the common locks but those replaced, then those of the GPU."""
+    kept = [
+        line
+        for path in LOCKS
+        for line in path.read_text().splitlines()
+        if line.split("==")[0].strip() not in REPLACED
+    ]
+    return "\n".join([*kept, GPU_LOCK.read_text()])
+
+
+def gpu_stamp() -> Stamp:
+    """What the environment must have been made from."""
+    lock = hashlib.sha256(merged_lock().encode()).hexdigest()
+    return {**wanted_stamp(), "lock": lock}
+
+
+def set_up(venv: Path) -> None:
+    """Bring the environment up to date."""
+    wanted = gpu_stamp()
+    if read_stamp(venv) == wanted:
+        return
+    check_python()
+    print(f"gpu-env: making {venv} (several GB; log in {venv}/setup.log)", flush=True)
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", "--clear", str(venv)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode != 0:
+        detail = (made.stdout + made.stderr).strip().splitlines() or ["no output"]
+        raise SetupError(f"cannot make {venv}: {detail[-1]}")
+    log, lock = venv / "setup.log", venv / "merged.lock"
+    lock.write_text(merged_lock())
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-compile"]
+    status, output = run_logged([*pip, "--retries", "2", "-r", str(lock)], log=log)
+    if status != 0:
+        raise explain(output, log=log, doing="installing the lock files for a GPU")
+    install_project(venv)
+    write_stamp(venv, wanted)
+    print("gpu-env: done; use .venv-gpu/bin/distil, and `make gpu-check`", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Make the environment for a GPU.")
+    parser.add_argument("--venv", type=Path, default=ROOT / ".venv-gpu")
+    try:
+        set_up(parser.parse_args().venv.absolute())
+    except SetupError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: gpu-env: {error.strerror}: {error.filename}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: gpu-env interrupted; run it again", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
