@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from compress.values import Part
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -15,6 +17,7 @@ class Finding:
     observed: str = ""
     margin: str = ""
     missing: Literal["measurement", "baseline"] | None = None
+    parts: tuple[Part, ...] = ()
     warns: bool = False  # inconclusive, and the gate file allows that
 
 

@@ -10,7 +10,9 @@ from compress.gate.baseline_rules import judge_baseline
 from compress.gate.exact_rules import judge_exact
 from compress.gate.finding import Finding
 from compress.gate.latency_rules import judge_absolute, judge_ratio
+from compress.gate.metric_rules import BOOTSTRAPPED, judge_metric, judge_metric_change
 from compress.gate.quality_rules import judge_drop, judge_rate
+from compress.gate.slice_rules import judge_slices
 from compress.gate.waivers import Waiver, waive
 from compress.gate.wording import limit_text
 from compress.recipe.catalogue import METRICS, Limit, Metric, budget_limit
@@ -77,6 +79,7 @@ def judge_one(
         reason=found.reason,
         on_inconclusive="warn" if found.warns else budget.on_inconclusive,
         missing=found.missing,
+        parts=found.parts,
     )
 
 
@@ -85,8 +88,14 @@ def _find(report: Report, metric: Metric, budget: Budget, limit: Limit, tests: i
         if budget.vs is None:
             return judge_absolute(report, metric, budget, limit, tests=tests)
         return judge_ratio(report, budget, limit, tests=tests)
+    if budget.per_slice is not None:
+        return judge_slices(report, budget, limit)
+    if metric.name in BOOTSTRAPPED:
+        if budget.vs is None:
+            return judge_metric(report, metric, limit)
+        return judge_metric_change(report, metric, limit, point=budget.test == "point")
     if limit.field == "max_drop":
-        return judge_drop(report, limit)
+        return judge_drop(report, limit, point=budget.test == "point")
     if metric.name in ("accuracy", "agreement", "negative_flip_rate"):
         return judge_rate(report, metric, limit)
     return judge_exact(report, metric, budget, limit)

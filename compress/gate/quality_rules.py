@@ -7,36 +7,57 @@ from statistics import NormalDist
 
 from compress.gate.finding import Finding, unmeasured
 from compress.gate.lookup import STUDENT, TEACHER, pair_of, quality_of
+from compress.gate.metric_rules import judge_metric
 from compress.gate.wording import apart, percent, points, signed
 from compress.metrics.tango import samples_needed
 from compress.recipe.catalogue import Limit, Metric
 from compress.values import PairedQuality, Report
 
 ALPHA = 0.05  # one-sided, of every accuracy test
+Z_ALPHA = NormalDist().inv_cdf(1 - ALPHA)
 POWER = 0.9  # of the sample size that a too small test set is told
 _MOST = 100_000_000
 
 
-def judge_drop(report: Report, limit: Limit, *, reference: str = TEACHER) -> Finding:
-    """Accuracy against a reference: the true difference is above -limit (Tango's score test)."""
+def judge_drop(
+    report: Report, limit: Limit, *, reference: str = TEACHER, point: bool = False
+) -> Finding:
+    """Accuracy against a reference: the true difference is above -limit (Tango's score test; over
+    groups of several samples the cluster bootstrap). point: the observed difference alone decides.
+    """
     pair = pair_of(report, reference)
     if pair is None:
         return _no_pair(reference)
     floor = -limit.value
     low, high = pair.difference_low_bound, pair.difference_high_bound
     counts = f"{pair.samples:,} samples, {pair.lost:,} lost, {pair.gained:,} gained"
+    if pair.groups is not None:
+        counts = f"{pair.groups:,} groups of {counts}"
+    if point:
+        return point_finding(pair.difference, floor, counts)
+    bound = "Tango" if pair.groups is None else "cluster bootstrap"
     observed = f"{signed(points(pair.difference))} (at worst {signed(apart(points, low, floor))})"
     margin = signed(points(low - floor))
     if low >= floor:
-        reason = f"Tango lower bound at 95 %, {counts}"
+        reason = f"{bound} lower bound at 95 %, {counts}"
         return Finding(status="pass", observed=observed, margin=margin, reason=reason)
     if high < floor:
-        reason = f"even the Tango upper bound at 95 % is {signed(points(high))}, {counts}"
+        reason = f"even the {bound} upper bound at 95 % is {signed(points(high))}, {counts}"
         return Finding(status="violated", observed=observed, margin=margin, reason=reason)
     proven = f"too few samples: {pair.samples:,} prove a drop of at most {points(max(-low, 0.0))}"
     wanted = f"the budget is {points(limit.value)}"
     reason = f"{proven}, {wanted}: {_enough(pair, limit.value)}; {counts}"
     return Finding(status="inconclusive", observed=observed, margin=margin, reason=reason)
+
+
+def point_finding(difference: float, floor: float, how: str) -> Finding:
+    """The observed difference against the limit, without a proof: only by the user's word."""
+    return Finding(
+        status="pass" if difference >= floor - 1e-12 else "violated",
+        observed=signed(apart(points, difference, floor)),
+        margin=signed(points(difference - floor)),
+        reason=f"`test: point`: the observed value alone, without a bound; {how}",
+    )
 
 
 def _enough(pair: PairedQuality, margin: float) -> str:
@@ -52,7 +73,13 @@ def _enough(pair: PairedQuality, margin: float) -> str:
             else "the observed drop is the limit itself"
         )
     psi = (pair.gained + pair.lost) / pair.samples
+    needed: float | None
     needed = samples_needed(margin, psi, pair.difference, alpha=ALPHA, power=POWER)
+    if pair.groups is not None:
+        # Samples of one group say less: as many times more as the bootstrap's bounds are wider.
+        error = (pair.difference_high_bound - pair.difference_low_bound) / (2 * Z_ALPHA)
+        room = margin + pair.difference
+        needed = pair.samples * ((Z_ALPHA + NormalDist().inv_cdf(POWER)) * error / room) ** 2
     return _about(needed)
 
 
@@ -76,14 +103,19 @@ def judge_rate(
         quality = quality_of(report, STUDENT)
         if quality is None:
             return unmeasured("the student's accuracy was not measured")
+        own = next((m for m in quality.metrics if m.metric == metric.name), None)
+        if own is not None and own.groups < quality.samples:
+            return judge_metric(report, metric, limit)
         samples, events = quality.samples, round(quality.accuracy * quality.samples)
     else:
         pair = pair_of(report, reference)
         if pair is None:
             return _no_pair(reference)
-        agreed = round(pair.agreement * pair.samples)
-        samples = pair.samples
-        events = pair.lost if metric.name == "negative_flip_rate" else agreed
+        flips = metric.name == "negative_flip_rate"
+        rate = pair.negative_flip_rate if flips else pair.agreement
+        # Careful where samples come in groups: as if all of a group told the same.
+        samples = pair.samples if pair.groups is None else pair.groups
+        events = round(rate * samples)
     return _against(samples, events, limit)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from compress.recipe.nodes import Controls, Recipe
+from compress.recipe.nodes import Controls, LabelsLoss, NoQuantize, Recipe
 from compress.tasks.data import Task
 
 
@@ -25,9 +25,18 @@ class Context:
 
     @property
     def controls(self) -> Controls:
-        """The control rows wanted; none where the recipe says so."""
-        wanted = self.recipe.controls
-        return Controls() if wanted == "none" else wanted
+        """The control rows wanted; of `all` those that say something: labels alone are a control of
+        distillation, a quantized teacher one of quantization."""
+        recipe = self.recipe
+        if recipe.controls == "none":
+            return Controls()
+        if recipe.controls == "all":
+            taught = recipe.teacher is not None
+            return Controls(
+                labels_only=taught and not isinstance(recipe.distill.loss, LabelsLoss),
+                teacher_quantized=taught and not isinstance(recipe.quantize, NoQuantize),
+            )
+        return recipe.controls
 
 
 def versions_of(*packages: str) -> dict[str, str]:

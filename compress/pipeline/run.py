@@ -20,6 +20,7 @@ from compress.pipeline.run_lock import run_folder
 from compress.pipeline.stage import Finished, Planned, Stage
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE, export_stages
 from compress.pipeline.stages.judging import JUDGE, PREDICTIONS_FILE, judge_stage
+from compress.pipeline.stages.ledger import ledger_stage
 from compress.pipeline.stages.measuring import measure_stage
 from compress.pipeline.stages.quantizing import quantize_stages
 from compress.pipeline.stages.shipping import SHIP, ship_stage
@@ -53,6 +54,7 @@ def stages_of(context: Context) -> tuple[Stage, ...]:
         *training_stages(context),
         *export_stages(context),
         *quantize_stages(context),
+        ledger_stage(context),
         ship_stage(context),
         measure_stage(context),
         judge_stage(context),

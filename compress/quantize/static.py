@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,8 +116,13 @@ def _observe(
     )
 
 
-def _quantize(model: ModelProto, ranges: TensorsData, *, scheme: Int8Scheme) -> None:
-    """Put QuantizeLinear and DequantizeLinear around what is computed in int8, in place."""
+def _quantize(
+    model: ModelProto, ranges: TensorsData, *, scheme: Int8Scheme, nodes: Sequence[str] = ()
+) -> None:
+    """Put QuantizeLinear and DequantizeLinear around what is computed in int8, in place.
+
+    nodes: names of those alone; by default all that have an int8 form.
+    """
     from onnxruntime.quantization import QDQQuantizer, QuantType
 
     last = heads(model)
@@ -129,7 +134,7 @@ def _quantize(model: ModelProto, ranges: TensorsData, *, scheme: Int8Scheme) -> 
         QuantType.QInt8,
         QuantType.QUInt8 if scheme.activations == "uint8" else QuantType.QInt8,
         ranges,
-        [],  # nodes to quantize: all
+        list(nodes),  # empty: all
         [*thin_stems(model), *tail(model)],
         list(QUANTIZED_OPERATORS),
         {"MatMulConstBOnly": True},

@@ -96,6 +96,10 @@ _DROP = ("max_drop",)
 _FASTER = ("min_speedup", *_SMALLER)
 _ROWS = (
     _row("accuracy", "higher", "percent", teacher=_DROP, baseline=_DROP),
+    _row("macro_f1", "higher", "percent", teacher=_DROP),
+    _row("worst_class_accuracy", "higher", "percent", teacher=_DROP),
+    _row("nll", "lower", "number", teacher=_SMALLER),
+    _row("brier", "lower", "number", teacher=_SMALLER),
     _row("latency.p50", "lower", "duration", teacher=_FASTER, baseline=_FASTER, cell=True),
     _row("latency.p95", "lower", "duration", cell=True),
     _row(
@@ -164,6 +168,8 @@ def check_budget(budget: Budget) -> BudgetProblem | None:
         return BudgetProblem(
             field=given[0], what=what, cure=_fitting_cure(metric, given[0], fitting)
         )
+    if (misfit := _misfit(budget, given[0])) is not None:
+        return misfit
     if given[0] in ("max", "min"):
         try:
             limit = metric.parse(getattr(budget, given[0]))
@@ -172,6 +178,24 @@ def check_budget(budget: Budget) -> BudgetProblem | None:
             return BudgetProblem(field=given[0], what=what, cure=cure)
         if metric.unit == "percent" and limit > 1:
             return BudgetProblem(field=given[0], what="is more than 100%", cure="write it like 90%")
+    return None
+
+
+def _misfit(budget: Budget, given: str) -> BudgetProblem | None:
+    """Keys that say how a drop is tested, beside a limit that is no drop."""
+    written = budget.model_fields_set
+    if "test" in written and given != "max_drop":
+        what = f"is about `max_drop`, and {budget.id} limits {given}"
+        return BudgetProblem(field="test", what=what, cure="remove it")
+    if budget.per_slice is not None and (budget.metric, budget.vs) != ("accuracy", "teacher"):
+        cure = "write `metric: accuracy`, `vs: teacher` and `max_drop`"
+        return BudgetProblem(field="per_slice", what="needs a drop of accuracy", cure=cure)
+    if budget.per_slice is not None and budget.test == "point":
+        cure = "remove `test`: slices are tested, for by chance some are always worse"
+        return BudgetProblem(field="test", what="does not fit `per_slice`", cure=cure)
+    if "correction" in written and budget.per_slice is None:
+        cure = "write `per_slice`, or remove it"
+        return BudgetProblem(field="correction", what="is about `per_slice`", cure=cure)
     return None
 
 

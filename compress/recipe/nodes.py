@@ -171,6 +171,23 @@ class Budget(Node):
     max_drop: PercentagePoints | None = None
     max_increase: Percent | None = None
     on_inconclusive: Literal["fail", "warn"] = "fail"
+    test: Literal["noninferiority", "point"] = "noninferiority"  # of max_drop: proof, or the value
+    per_slice: Text | None = None  # class, brightness, ..., a column's name, or all
+    correction: Literal["holm", "benjamini-hochberg"] = "holm"  # what blocks, of many slices
+
+
+class Slices(Node):
+    """Parts of the test split that are judged on their own; by default all that the data has."""
+
+    by: tuple[Text, ...] | None = None  # class, brightness, length, confidence, a column's name
+    corruptions: tuple[Literal["noise", "blur", "contrast"], ...] | None = None
+    samples: int = Field(default=2000, ge=50)  # test samples that are corrupted, at most
+
+
+SlicesNode = Annotated[
+    Annotated[Slices, Tag("some")] | Annotated[Literal["none"], Tag("none")],
+    Discriminator(lambda value: "none" if isinstance(value, str) else "some"),
+]
 
 
 class Controls(Node):
@@ -181,7 +198,7 @@ class Controls(Node):
 
 
 ControlsNode = Annotated[
-    Annotated[Controls, Tag("rows")] | Annotated[Literal["none"], Tag("none")],
+    Annotated[Controls, Tag("rows")] | Annotated[Literal["all", "none"], Tag("none")],
     Discriminator(lambda value: "none" if isinstance(value, str) else "rows"),
 ]
 
@@ -200,5 +217,6 @@ class Recipe(Node):
     quantize: QuantizeNode = NoQuantize(kind="none")
     bench: Bench = Bench()
     budgets: tuple[Budget, ...] = ()
-    controls: ControlsNode = "none"
+    controls: ControlsNode = "all"  # those that the recipe has a teacher and quantization for
+    slices: SlicesNode = Slices()
     decisions: dict[Literal["precision", "quantize"], Text] = Field(default={})  # pinned choices

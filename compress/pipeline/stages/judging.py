@@ -3,69 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compress.metrics.accuracy import quality
+from compress.metrics.bootstrap import Resampled, resample
 from compress.metrics.paired import pair
+from compress.metrics.scores import Answers, answers
+from compress.metrics.totals import NAMES
 from compress.pipeline.context import Context, versions_of
+from compress.pipeline.scenarios import corrupted_slices, slices_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
-from compress.pipeline.stages.predicting import predict
+from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
+from compress.pipeline.stages.predicting import scores
 from compress.pipeline.stages.shipping import SHIP, SUBJECT_FILES, subjects
+from compress.recipe.nodes import NoQuantize
 from compress.store.keys import Json
+from compress.tasks.data import Samples
+from compress.values import Added, PairedQuality, Quality, Slice
 from exporters.atomic import atomic_path, write_json
+from exporters.events import Event
 
 JUDGE = "judge"
 QUALITY_FILE = "quality.json"
 PREDICTIONS_FILE = "predictions.npz"
+FLOAT_STUDENT = "student float32"
+_TEACHER, _STUDENT, _ON_LABELS = "teacher", "student", "student on labels"
 
 
 def judge_stage(context: Context) -> Stage:
-    """Accuracy of each subject on test, and each against the first (the teacher, if there is one).
+    """Each subject on test, each against the first (the teacher, if there is one), and slices.
 
     int8 answers differ between CPUs, so the CPU's flags are in the key.
     """
-    names = subjects(context)
+    quantized = not isinstance(context.recipe.quantize, NoQuantize)
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:
+        node = context.recipe.slices
         return {
             "data": context.task.fingerprint,
             "cpu_flags": context.machine.get("cpu_flags", ""),
-            "versions": versions_of("onnxruntime"),
+            "slices": node if isinstance(node, str) else node.model_dump(mode="json"),
+            "seed": context.recipe.seed,
+            "versions": versions_of("onnxruntime", "numpy"),
         }
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
-        task = context.task
-        test = task.test()
-        predicted = {
-            name: predict(
-                inputs.path(SHIP, SUBJECT_FILES[name]), task, test, threads=context.threads
-            )
-            for name in names
-        }
-        first = names[0]
-        pairs = [
-            pair(first, name, predicted[first], predicted[name], test.labels, task.classes)
-            for name in names[1:]
-        ]
-        qualities = [quality(name, predicted[name], test.labels) for name in names]
-        counts = {
-            "train": _counts(task.train.labels, len(task.classes)),
-            "validation": _counts(task.validation.labels, len(task.classes)),
-            "test": _counts(test.labels, len(task.classes)),
-        }
-        facts = {
-            "qualities": [asdict(value) for value in qualities],
-            "pairs": [asdict(value) for value in pairs],
-            "class_counts": counts,
-        }
-        write_json(work / QUALITY_FILE, facts)
+        files = {name: inputs.path(SHIP, SUBJECT_FILES[name]) for name in subjects(context)}
+        if quantized and inputs.digest(SHIP, SUBJECT_FILES[_STUDENT]) != inputs.digest(
+            EXPORT, FLOAT_FILE
+        ):
+            files[FLOAT_STUDENT] = inputs.path(EXPORT, FLOAT_FILE)
+        judged = _judge(context, files, on_event)
+        write_json(work / QUALITY_FILE, judged.facts)
         with atomic_path(work / PREDICTIONS_FILE) as temporary, temporary.open("wb") as stream:
-            arrays: dict[str, Any] = {name.replace(" ", "_"): predicted[name] for name in names}
-            np.savez_compressed(stream, ids=test.ids, labels=test.labels, **arrays)
+            np.savez_compressed(stream, **judged.arrays)
         return StageResult(
             files={
                 QUALITY_FILE: work / QUALITY_FILE,
@@ -73,8 +69,119 @@ def judge_stage(context: Context) -> Stage:
             }
         )
 
-    return Stage(name=JUDGE, version=1, parts=parts, compute=compute, needs=(SHIP,))
+    needs = (SHIP, f"{EXPORT}/{FLOAT_FILE}") if quantized else (SHIP,)
+    return Stage(name=JUDGE, version=2, parts=parts, compute=compute, needs=needs)
 
 
-def _counts(labels: np.ndarray[tuple[int], np.dtype[np.int64]], classes: int) -> list[int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    facts: dict[str, Any]
+    arrays: dict[str, Any]
+
+
+def _judge(context: Context, files: Mapping[str, Path], on_event: OnEvent) -> _Judged:
+    task, recipe = context.task, context.recipe
+    test = task.test()
+
+    def answer(name: str, samples: Samples) -> NDArray[np.float32]:
+        return scores(files[name], task, samples, threads=context.threads)
+
+    given = {name: answers(name, answer(name, test), test.labels) for name in files}
+    on_event(Event("progress", JUDGE, "drawing resamples"))
+    drawn = resample(
+        tuple(given.values()),
+        test.labels,
+        classes=len(task.classes),
+        groups=test.groups,
+        seed=recipe.seed,
+    )
+    names = subjects(context)
+    pairs = {
+        (before, after): _pair(task.classes, test, given[before], given[after], drawn)
+        for before, after in [*((names[0], name) for name in names[1:]), *_steps(given)]
+    }
+    slices: tuple[Slice, ...] = ()
+    if names[0] == _TEACHER and recipe.slices != "none":
+        on_event(Event("progress", JUDGE, "slices"))
+        node = recipe.slices
+        slices = slices_of(task, test, given[_TEACHER], given[_STUDENT], node=node)
+        slices += corrupted_slices(
+            test, _TEACHER, _STUDENT, node=node, seed=recipe.seed, scores=answer
+        )
+    counts = {
+        "train": _counts(task.train.labels, len(task.classes)),
+        "validation": _counts(task.validation.labels, len(task.classes)),
+        "test": _counts(test.labels, len(task.classes)),
+    }
+    facts = {
+        "qualities": [asdict(_quality(given[name], test, drawn)) for name in names],
+        "pairs": [asdict(pairs[names[0], name]) for name in names[1:]],
+        "slices": [asdict(one) for one in slices],
+        "added": [asdict(_added(step, pairs[key])) for key, step in _steps(given).items()],
+        "class_counts": counts,
+    }
+    arrays = {name.replace(" ", "_"): given[name].classes for name in names}
+    return _Judged(facts=facts, arrays={"ids": test.ids, "labels": test.labels, **arrays})
+
+
+def _steps(given: Mapping[str, Answers]) -> dict[tuple[str, str], str]:
+    """Which pairs say what a step added, where both are there."""
+    steps = {
+        (_ON_LABELS, _STUDENT): "distillation",
+        (FLOAT_STUDENT, _STUDENT): "quantization of the student",
+        (_TEACHER, "teacher int8"): "quantization of the teacher",
+    }
+    return {key: step for key, step in steps.items() if all(name in given for name in key)}
+
+
+def _added(step: str, found: PairedQuality) -> Added:
+    return Added(
+        step=step,
+        reference=found.reference,
+        candidate=found.candidate,
+        samples=found.samples,
+        difference=found.difference,
+        difference_low_bound=found.difference_low_bound,
+        difference_high_bound=found.difference_high_bound,
+        lost=found.lost,
+        gained=found.gained,
+    )
+
+
+def _quality(given: Answers, test: Samples, drawn: Resampled) -> Quality:
+    """With the interval of the bootstrap where samples come in groups."""
+    found = quality(given.subject, given.classes, test.labels)
+    metrics = tuple(drawn.value(name, given.subject) for name in NAMES)
+    return replace(found, metrics=metrics)
+
+
+def _pair(
+    classes: tuple[str, ...], test: Samples, before: Answers, after: Answers, drawn: Resampled
+) -> PairedQuality:
+    """Tango's bounds for one sample per group, the bootstrap's over groups otherwise."""
+    found = pair(before.subject, after.subject, before.classes, after.classes, test.labels, classes)
+    metrics = tuple(drawn.change(name, before.subject, after.subject) for name in NAMES)
+    if test.groups is None:
+        return replace(found, metrics=metrics)
+    accuracy = metrics[NAMES.index("accuracy")]
+    flips = (before.classes == test.labels) & (after.classes != test.labels)
+    return replace(
+        found,
+        metrics=metrics,
+        groups=drawn.groups,
+        difference_low_bound=accuracy.difference_low,
+        difference_high_bound=accuracy.difference_high,
+        negative_flip_rate_upper=_flips_upper(flips, test.groups, found.negative_flip_rate_upper),
+    )
+
+
+def _flips_upper(flips: NDArray[np.bool_], groups: NDArray[np.int64], independent: float) -> float:
+    """The rate plus 1.645 cluster-robust standard errors, and never below the exact bound."""
+    from compress.metrics.bootstrap import group_spread
+
+    _, spread = group_spread(flips.astype(np.float64), groups)
+    return min(1.0, max(independent, float(flips.mean()) + 1.6449 * spread))
+
+
+def _counts(labels: NDArray[np.int64], classes: int) -> list[int]:
     return [int(count) for count in np.bincount(labels, minlength=classes)]

@@ -1,0 +1,107 @@
+"""The parts of the test split on which student and teacher are set against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.errors import InputError
+from compress.metrics.scores import Answers, answers
+from compress.metrics.slices import Members, measured_slice, members_of
+from compress.recipe.nodes import Slices
+from compress.tasks.corrupt import corrupt, corruptions_of
+from compress.tasks.data import Samples, Task
+from compress.tasks.tokens import token_counts
+from compress.values import Slice
+
+Scores = Callable[[str, Samples], NDArray[np.float32]]  # of a subject on samples
+
+
+def slices_of(
+    task: Task, test: Samples, reference: Answers, candidate: Answers, *, node: Slices
+) -> tuple[Slice, ...]:
+    """By class, column, brightness, length and the reference's confidence, as far as the data has
+    them. InputError for a name in `by` that is none of these."""
+    numbers = {**_numbers(task, test), "confidence": reference.confidence}
+    known = ("class", *test.columns, *numbers)
+    for name in node.by or ():
+        if name not in known:
+            raise InputError(
+                f"the test split can't be sliced by {name!r}",
+                where="slices.by",
+                cure=f"here it can be by {', '.join(known)}",
+            )
+    members = members_of(
+        test.labels, task.classes, columns=test.columns, numbers=numbers, by=node.by
+    )
+    return tuple(
+        measured_slice(
+            one, reference.classes, candidate.classes, test.labels, test.ids, groups=test.groups
+        )
+        for one in members
+    )
+
+
+def corrupted_slices(
+    test: Samples, reference: str, candidate: str, *, node: Slices, seed: int, scores: Scores
+) -> tuple[Slice, ...]:
+    """Both models on corrupted test samples, at most node.samples of them, evenly spread.
+
+    InputError for a corruption that does not fit the data.
+    """
+    fitting = corruptions_of(test.inputs)
+    wanted = fitting if node.corruptions is None else node.corruptions
+    for kind in wanted:
+        if kind not in fitting:
+            raise InputError(
+                f"{kind} is no corruption of such inputs",
+                where="slices.corruptions",
+                cure=f"here {', '.join(fitting)} fit" if fitting else "write `corruptions: []`",
+            )
+    if not wanted:
+        return ()
+    count = min(node.samples, len(test))
+    rows = np.linspace(0, len(test) - 1, count).astype(np.int64)
+    plain = replace(
+        test,
+        ids=test.ids[rows],
+        inputs=test.inputs[rows],
+        labels=test.labels[rows],
+        columns={},
+        groups=None if test.groups is None else test.groups[rows],
+    )
+    found = []
+    for kind in wanted:
+        changed = replace(plain, inputs=corrupt(kind, plain.inputs, seed=seed))
+        before = answers(reference, scores(reference, changed), changed.labels)
+        after = answers(candidate, scores(candidate, changed), changed.labels)
+        everything = Members(kind="corruption", name=kind, rows=np.ones(count, dtype=np.bool_))
+        found.append(
+            measured_slice(
+                everything,
+                before.classes,
+                after.classes,
+                changed.labels,
+                changed.ids,
+                groups=changed.groups,
+            )
+        )
+    return tuple(found)
+
+
+def _numbers(task: Task, test: Samples) -> Mapping[str, NDArray[np.float64]]:
+    """What is known of any sample of its kind: brightness of images, length of texts."""
+    if task.padding is not None:
+        lengths = token_counts(test.inputs, padding=task.padding)
+        return {"length": lengths.astype(np.float64)}
+    if test.inputs.ndim == 4:
+        # Batch by batch: a memory-mapped split is never read whole.
+        means = [
+            task.prepare(test.inputs[at : at + 1024]).mean(axis=(1, 2, 3), dtype=np.float64)
+            for at in range(0, len(test), 1024)
+        ]
+        return {"brightness": np.concatenate(means)}
+    return {}

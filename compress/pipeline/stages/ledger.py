@@ -1,0 +1,137 @@
+"""Where accuracy went on the way from teacher to shipped file, on validation: never on test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from compress.pipeline.context import Context, versions_of
+from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
+from compress.pipeline.stages.predicting import predict
+from compress.pipeline.stages.quantizing import INT8_FILE, QUANTIZE, calibration_batches
+from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file
+from compress.pipeline.stages.training import TRAIN
+from compress.quantize.sensitivity import node_costs
+from compress.recipe.nodes import NoQuantize
+from compress.recipe.targets import target_digest
+from compress.store.keys import Json
+from compress.students.build import build_student
+from compress.tasks.batches import row_batches
+from compress.tasks.views import as_inputs
+from compress.values import LedgerStep, NodeCost
+from exporters.artifact import open_artifact
+from exporters.atomic import write_json
+from exporters.weights import load_into, load_weights
+
+LEDGER = "ledger"
+LEDGER_FILE = "ledger.json"
+WEIGHTS = "weights.safetensors"
+HELD_OUT = 256  # training samples, of those that calibrated nothing
+_BATCH = 250
+
+
+def ledger_stage(context: Context) -> Stage:
+    """Answers of each file on the way on the same validation samples, each against the one
+    before."""
+    recipe = context.recipe
+    stops = tuple(_stops(context))
+
+    def parts(inputs: Inputs) -> Mapping[str, Json]:
+        return {
+            "data": context.task.fingerprint,
+            "student": recipe.student.model_dump(mode="json"),
+            "code": target_digest(recipe.student.target, context.folder),
+            "quantize": recipe.quantize.model_dump(mode="json"),
+            "seed": recipe.seed,
+            "cpu_flags": context.machine.get("cpu_flags", ""),
+            "versions": versions_of("torch", "onnx", "onnxruntime"),
+        }
+
+    def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
+        validation = context.task.validation
+        steps: list[LedgerStep] = []
+        before: NDArray[np.bool_] | None = None
+        for stop, stage, name in stops:
+            path = inputs.path(stage, name)
+            if stage == TRAIN:
+                answered = _torch_answers(context, path)
+            else:
+                answered = predict(path, context.task, validation, threads=context.threads)
+            right = answered == validation.labels
+            steps.append(ledger_step(stop, right, before))
+            before = right
+        costs = _costs(context, inputs, on_event)
+        facts = {
+            "ledger": [asdict(step) for step in steps],
+            "node_costs": [asdict(cost) for cost in costs],
+        }
+        write_json(work / LEDGER_FILE, facts)
+        return StageResult(files={LEDGER_FILE: work / LEDGER_FILE})
+
+    needs = tuple(f"{stage}/{name}" for _, stage, name in stops)
+    return Stage(name=LEDGER, version=1, parts=parts, compute=compute, needs=needs)
+
+
+def ledger_step(
+    stop: str, right: NDArray[np.bool_], before: NDArray[np.bool_] | None
+) -> LedgerStep:
+    """One stop. right, before: (n,) which answers are right here, and at the stop before."""
+    flips = None if before is None else (before & ~right, right & ~before)
+    return LedgerStep(
+        stop=stop,
+        samples=len(right),
+        accuracy=float(np.count_nonzero(right) / len(right)),
+        lost=None if flips is None else int(np.count_nonzero(flips[0])),
+        gained=None if flips is None else int(np.count_nonzero(flips[1])),
+    )
+
+
+def _stops(context: Context) -> list[tuple[str, str, str]]:
+    """Name, stage and file of each."""
+    stops = []
+    if has_file(context):
+        stops.append(("teacher", TEACHER, TEACHER_FILE))
+    stops.append(("student, as trained", TRAIN, WEIGHTS))
+    stops.append(("student, exported", EXPORT, FLOAT_FILE))
+    if not isinstance(context.recipe.quantize, NoQuantize):
+        stops.append(("student, quantized", QUANTIZE, INT8_FILE))
+    return stops
+
+
+def _torch_answers(context: Context, weights: Path) -> NDArray[np.int64]:
+    """Classes that the torch student gives the validation samples."""
+    task, recipe = context.task, context.recipe
+    module = build_student(recipe.student, folder=context.folder, seed=recipe.seed)
+    load_into(module, load_weights(weights))
+    module.eval()
+    found = np.empty(len(task.validation), dtype=np.int64)
+    with torch.no_grad():
+        for rows in row_batches(task, task.validation, _BATCH):
+            answered = module(*as_inputs(task, task.validation.inputs[rows]))
+            found[rows] = answered.argmax(dim=1).numpy()
+    return found
+
+
+def _costs(context: Context, inputs: Inputs, on_event: OnEvent) -> tuple[NodeCost, ...]:
+    """Of the student's int8 file; nothing of texts, whose inputs no calibration of ranges takes."""
+    node = context.recipe.quantize
+    if isinstance(node, NoQuantize) or context.task.padding is not None:
+        return ()
+    last = node.samples + HELD_OUT
+    held_out = list(calibration_batches(context, last, skip=node.samples))
+    if not held_out:
+        return ()
+    return node_costs(
+        open_artifact(inputs.path(EXPORT, FLOAT_FILE)),
+        calibration=calibration_batches(context, node.samples),
+        held_out=np.concatenate(held_out),
+        cpu_flags=tuple(context.machine.get("cpu_flags", "").split()),
+        threads=context.threads,
+        on_event=on_event,
+    )
