@@ -46,7 +46,20 @@ def machine_fingerprint(root: Path = Path("/")) -> dict[str, str]:
         "cpu_flags": " ".join(flags),
         "allowed_cpus": str(allowed_cpus()),
         "architecture": platform.machine(),
+        **({"gpus": gpus} if (gpus := _gpus(root)) else {}),
     }
+
+
+def _gpus(root: Path) -> str:
+    """Models and driver, as the driver's own files have them: nothing is started for it."""
+    models = [
+        line.partition(":")[2].strip()
+        for path in sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))
+        for line in (_read(path) or "").splitlines()
+        if line.startswith("Model:")
+    ]
+    driver = (_read(root / "proc/driver/nvidia/version") or "").partition("\n")[0]
+    return "; ".join([*models, driver]) if models else ""
 
 
 def _processor(root: Path) -> tuple[str, tuple[str, ...]]:
@@ -89,6 +102,8 @@ def _versions() -> dict[str, str]:
     for name in names:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
+    if "onnxruntime-gpu" in found:  # that build installs the package `onnxruntime` too
+        found.setdefault("onnxruntime", found["onnxruntime-gpu"])
     return found
 
 

@@ -113,6 +113,8 @@ def _read(report: Report, metric: Metric, budget: Budget, subject: str) -> _Read
             return _counted(report, metric.name, subject)
         case "memory.peak_rss" | "memory.peak_rss_delta":
             return _memory(report, metric.name, budget, subject)
+        case "cpu_nodes":
+            return _cpu_nodes(report, budget, subject)
         case "cold_start.session" | "cold_start.first_call":
             return _cold_start(report, metric.name, subject)
         case "parity.max_abs_diff" | "parity.top1_agreement":
@@ -152,6 +154,18 @@ def _memory(report: Report, name: str, budget: Budget, subject: str) -> _Reading
         value, above = cell.memory.peak_delta_bytes, " above the runtime's own"
     how = f"VmHWM of a fresh process{above}, {setting_text(setting)}"
     return _Reading(value=value, how=how)
+
+
+def _cpu_nodes(report: Report, budget: Budget, subject: str) -> _Reading | Finding:
+    """Nodes that a GPU left to the CPU; those that TensorRT leaves to CUDA are none."""
+    setting = setting_of(budget)
+    cell = cell_of(report, subject, setting)
+    if cell is None or cell.fallback_nodes is None:
+        cure = "add it to `bench`; onnxruntime 1.24 or newer tells where nodes run"
+        return unmeasured(f"where nodes run on {setting_text(setting)} is not known", cure=cure)
+    fallen = [node for node in cell.fallback_nodes if node.endswith(" on CPUExecutionProvider")]
+    named = f": {', '.join(fallen[:4])}" if fallen else ""
+    return _Reading(value=len(fallen), how=f"nodes on the CPU, {setting_text(setting)}{named}")
 
 
 def _cold_start(report: Report, name: str, subject: str) -> _Reading | Finding:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from compress.recipe.nodes import Controls, LabelsLoss, NoQuantize, Recipe
 from compress.tasks.data import Task
+from exporters.builds import installed_builds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,4 +48,6 @@ def versions_of(*packages: str) -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "absent"
+    if found.get("onnxruntime") == "absent":  # the build for GPUs has the package's name alone
+        found |= installed_builds()
     return found

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.devices import check_device as check_bench_device
 from benchmarks.environment import machine_fingerprint
 from compress.distill.devices import check_device
-from compress.pipeline.assemble import assemble_report, facts_of
+from compress.pipeline.assemble import TOKENIZER_FILE, assemble_report, facts_of
 from compress.pipeline.context import Context
 from compress.pipeline.event_log import EventLog
 from compress.pipeline.graph import plan_stages, run_stages
@@ -96,7 +97,7 @@ def run(
         now = datetime.now(UTC).isoformat(timespec="seconds")
         report = assemble_report(loaded, context, finished, created_at=now)
         tell(Event("start", "report", "writing the report"))
-        files = {**_published(finished), **report_files(report), "events.jsonl": log.path}
+        files = {**_published(finished, context), **report_files(report), "events.jsonl": log.path}
         publish(files, folder, facts=facts_of(loaded, context, created_at=now))
         log.clear()
     return RunResult(report=report, folder=folder)
@@ -131,6 +132,8 @@ def prepare(
     """Load the data and look at the machine; before that, find what else the recipe names."""
     recipe = loaded.recipe
     check_device(recipe.distill.device)
+    for device in recipe.bench.devices:
+        check_bench_device(device, {"onnxruntime"})
     load_target(recipe.student.target, loaded.folder)
     if recipe.teacher is not None:
         check_named(recipe.teacher, folder=loaded.folder)
@@ -153,8 +156,11 @@ def prepare(
     )
 
 
-def _published(finished: dict[str, Finished]) -> dict[str, Path | bytes]:
+def _published(finished: dict[str, Finished], context: Context) -> dict[str, Path | bytes]:
+    tokenizer = context.task.tokenizer
+    text = {} if tokenizer is None else {TOKENIZER_FILE: tokenizer.encode()}
     return {
+        **text,
         "student.onnx": finished[SHIP].files["student.onnx"],
         "student.float32.onnx": finished[EXPORT].files[FLOAT_FILE],
         "student.safetensors": finished[TRAIN].files["weights.safetensors"],

@@ -115,6 +115,7 @@ _ROWS = (
     _row("macs", "lower", "count", baseline=_SMALLER),
     _row("memory.peak_rss", "lower", "size", teacher=_SMALLER, baseline=_SMALLER, cell=True),
     _row("memory.peak_rss_delta", "lower", "size", teacher=_SMALLER, baseline=_SMALLER, cell=True),
+    _row("cpu_nodes", "lower", "count", cell=True),
     _row("cold_start.session", "lower", "duration"),
     _row("cold_start.first_call", "lower", "duration"),
     _row("parity.max_abs_diff", "lower", "number"),

@@ -97,6 +97,16 @@ class Stored(Node):
     top_k: int | None = Field(default=None, ge=1)
 
 
+class Trackers(Node):
+    """Where the curves of a training go, besides its history; each needs its extra.
+
+    tensorboard: a folder beside the recipe; mlflow: a tracking address, or a folder.
+    """
+
+    tensorboard: str | None = None
+    mlflow: str | None = None
+
+
 class Distill(Node):
     """How the student is trained. views: stored augmented views of the teacher's outputs."""
 
@@ -106,14 +116,21 @@ class Distill(Node):
     learning_rate: float = Field(default=0.15, gt=0)
     weight_decay: float = Field(default=5e-4, ge=0)
     warmup: float = Field(default=0.2, gt=0, lt=1)  # part of all steps in which the rate rises
+    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
     average: float = Field(default=0.999, ge=0, lt=1)  # decay of the averaged weights; 0: none
     clip: float | None = Field(default=None, gt=0)
+    accumulate: int = Field(default=1, ge=1)  # parts that the batch of a step is computed in
+    patience: int | None = Field(default=None, ge=1)  # epochs to wait for a better one
+    mixup: float | None = Field(default=None, gt=0)  # alpha of its Beta distribution
+    teach_by: Literal["teacher", "average"] = "teacher"  # average: the student's averaged weights
+    device: Literal["cpu", "cuda"] = "cpu"
+    trackers: Trackers = Trackers()
     views: int = Field(default=4, ge=1)
     reuse_teacher_outputs: bool = True
     stored: Stored = Stored()
     processes: int = Field(default=1, ge=1)
     checkpoint_every: DurationText = "60s"  # time between checkpoints, with unit
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
 
 
 class Export(Node):
@@ -148,10 +165,11 @@ QuantizeNode = Annotated[NoQuantize | StaticQuantize, Field(discriminator="kind"
 class Bench(Node):
     """What is timed. epochs: fresh process pairs."""
 
-    devices: tuple[Literal["cpu"], ...] = ("cpu",)
+    devices: tuple[Literal["cpu", "cuda", "tensorrt"], ...] = ("cpu",)
     batch: tuple[Annotated[int, Field(ge=1)], ...] = (1, 32)
     threads: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
     epochs: int = Field(default=12, ge=3)
+    cpu_nodes: int = Field(default=0, ge=0)  # that may run on the CPU where a GPU is asked for
 
 
 class Budget(Node):
@@ -160,7 +178,7 @@ class Budget(Node):
     id: Identifier
     metric: Text
     vs: Literal["teacher", "baseline"] | None = None
-    on: Literal["cpu", "cuda"] = "cpu"
+    on: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     batch: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)
     level: Level = "error"

@@ -52,4 +52,15 @@ def test_this_machine_is_described() -> None:
     assert 1 <= found.allowed_cpus <= len(os.sched_getaffinity(0))
     assert "numpy" in found.versions
     assert "onnx" in found.versions
-    assert set(machine_fingerprint()) == {"cpu_model", "cpu_flags", "allowed_cpus", "architecture"}
+    expected = {"cpu_model", "cpu_flags", "allowed_cpus", "architecture"}
+    assert set(machine_fingerprint()) - {"gpus"} == expected
+
+
+def test_gpus_and_their_driver_are_part_of_what_a_speed_depends_on(tmp_path: Path) -> None:
+    files = {
+        "proc/driver/nvidia/gpus/0000:01:00.0/information": "Model: \t\t Some GPU\nIRQ: 1\n",
+        "proc/driver/nvidia/version": "NVRM version: 580.1\nGCC version: 12\n",
+    }
+    found = machine_fingerprint(machine(tmp_path, files))
+    assert found["gpus"] == "Some GPU; NVRM version: 580.1"
+    assert "gpus" not in machine_fingerprint(tmp_path / "none")

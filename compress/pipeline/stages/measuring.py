@@ -42,6 +42,7 @@ def measure_stage(context: Context) -> Stage:
                 batch=bench.batch,
                 threads=bench.threads,
                 epochs=bench.epochs,
+                cpu_nodes=bench.cpu_nodes,
             ),
             seed=context.recipe.seed,
             on_event=on_event,
