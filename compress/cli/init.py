@@ -1,7 +1,8 @@
-"""`distil init`: a starter recipe with a gate file, or the JSON Schemas of both."""
+"""`distil init`: a starter recipe with a gate file, a CI workflow, or the JSON Schemas."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,38 +18,62 @@ STARTER = {
     "distil.gate.yaml": "distil.gate.yaml",
     "model.py": "model.py.txt",
 }
+# Where each service looks for its file -> file beside this one.
+WORKFLOWS = {
+    "github": (".github/workflows/distil-gate.yml", "ci-github.yaml"),
+    "gitlab": (".gitlab/distil-gate.yml", "ci-gitlab.yaml"),
+}
 SCHEMAS = ("recipe.schema.json", "distil.gate.schema.json")
+
+
+class Service(StrEnum):
+    """What runs the gate on every change."""
+
+    github = "github"
+    gitlab = "gitlab"
+
 
 Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the files go.")]
 Schema = Annotated[
     bool, typer.Option("--schema", help="Write the JSON Schemas of recipe and gate file instead.")
 ]
+Ci = Annotated[
+    Service | None,
+    typer.Option("--ci", help="Write a CI workflow that runs the gate on every change instead."),
+]
 
 
 def init(
     folder: Folder = Path(),
+    ci: Ci = None,
     schema: Schema = False,
     json_file: JsonFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Write a starter recipe, or the JSON Schemas.
+    """Write a starter recipe, a CI workflow, or the JSON Schemas.
 
     A recipe, a model and a gate file to change; nothing is overwritten.
     """
     with Invocation("init", json_file=json_file, quiet=quiet, verbose=verbose, debug=debug) as call:
         from exporters.atomic import write_text
 
-        files = _schemas() if schema else _starter()
+        if ci is not None:
+            files = _workflow(ci.value, folder)
+        else:
+            files = _schemas() if schema else _starter()
         if not schema:  # a schema is ours, a recipe is the user's
             _refuse_existing([folder / name for name in files])
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             write_text(folder / name, text)
             call.say(printable(str(folder / name)))
         call.result = {"files": [folder / name for name in files]}
-        if not schema:
+        if ci is not None:
+            call.note("next: change the marked lines, and commit them with the model")
+        elif not schema:
             call.note("next: change the marked lines, then `distil run recipe.yaml`")
 
 
@@ -57,6 +82,18 @@ def _starter() -> dict[str, str]:
 
     source = files("compress.cli") / "starter"
     return {name: (source / kept).read_text("utf-8") for name, kept in STARTER.items()}
+
+
+def _workflow(service: str, folder: Path) -> dict[str, str]:
+    """The workflow, and a gate file on two commits where there is no gate file yet."""
+    from importlib.resources import files
+
+    source = files("compress.cli") / "starter"
+    name, kept = WORKFLOWS[service]
+    texts = {name: (source / kept).read_text("utf-8")}
+    if not (folder / "distil.gate.yaml").exists():
+        texts["distil.gate.yaml"] = (source / "ci.gate.yaml").read_text("utf-8")
+    return texts
 
 
 def _schemas() -> dict[str, str]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from compress.errors import InputError
 from compress.gate.baseline import BaselineState
@@ -18,15 +17,16 @@ from compress.gate.evidence import REPORT_NAME, Collected, empty_report
 from compress.gate.gate_file import LoadedGate
 from compress.gate.look import look_into
 from compress.gate.lookup import BASELINE, STUDENT, TEACHER, cell_of, setting_of
-from compress.pipeline.gate_answers import Answered, answered_by_file, answered_by_task
-from compress.pipeline.gate_timing import timed_by
 from compress.recipe.catalogue import METRICS
 from compress.recipe.nodes import Budget
 from compress.report.serialise import SAMPLES_PATTERN, encode_report
-from compress.tasks.data import Task
 from compress.values import Report, Verdict
 from exporters.atomic import atomic_path, write_text
 from exporters.events import Event
+
+if TYPE_CHECKING:  # a gate on bytes alone loads neither torch nor onnxruntime
+    from compress.pipeline.gate_answers import Answered
+    from compress.tasks.data import Task
 
 _ANSWERS = ("accuracy", "agreement", "negative_flip_rate")
 _FROM_FILE = ("file_bytes", "params", "macs")
@@ -97,6 +97,8 @@ def measure_gate(
         _keep_answers(gate, answered)
     clocked = [b for b in budgets if b.metric not in (*_ANSWERS, *_FROM_FILE)]
     if clocked:
+        from compress.pipeline.gate_timing import timed_by
+
         # All of them: numbers of one report come from one machine, and share one level.
         cells = [b for b in gate.budgets if b.level != "off" and b.metric not in _ANSWERS]
         cells = [b for b in cells if b.metric not in _FROM_FILE and not b.metric.startswith("par")]
@@ -165,6 +167,8 @@ def _answers(
     task: Task | None,
     on_event: OnEvent,
 ) -> Answered:
+    from compress.pipeline.gate_answers import answered_by_file, answered_by_task
+
     on_event(Event("start", "gate", "answers on the test samples"))
     feeds = gate.gate.feeds
     if task is not None:
@@ -199,6 +203,8 @@ def _folder(gate: LoadedGate) -> Path:
 
 def _keep_answers(gate: LoadedGate, answered: Answered) -> None:
     """For a baseline that is made of them, and for a second look."""
+    import numpy as np
+
     path = _folder(gate) / "predictions.npz"
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **answered.arrays)  # type: ignore[arg-type]
