@@ -12,6 +12,7 @@ from compress.distill.losses.embedding import embedding_cosine, embedding_mse
 from compress.distill.losses.hint import hint
 from compress.distill.losses.kd import kd
 from compress.distill.losses.labels import labels
+from compress.distill.losses.maps import pooled
 from compress.distill.losses.pkt import pkt
 from compress.distill.losses.relations import relations
 from compress.distill.losses.rkd import rkd
@@ -95,19 +96,10 @@ def _pairs(node: PktLoss | RkdLoss | EmbeddingLoss, step: Step) -> list[tuple[Te
     if not node.layers:
         return [(step.student, step.teacher)]
     pairs = [step.pair(node, pair) for pair in node.layers]
-    return [(_pooled(step, student), _pooled(step, teacher)) for student, teacher in pairs]
-
-
-def _pooled(step: Step, features: Tensor) -> Tensor:
-    if features.ndim == 4:
-        return features.mean(dim=(2, 3))
-    if features.ndim != 3:
-        return features
-    mask = _mask(step, features)
-    if mask is None:
-        return features.mean(dim=1)
-    kept = mask.bool().unsqueeze(-1)
-    return features.masked_fill(~kept, 0.0).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+    return [
+        (pooled(student, mask=_mask(step, student)), pooled(teacher, mask=_mask(step, teacher)))
+        for student, teacher in pairs
+    ]
 
 
 def _mask(step: Step, features: Tensor) -> Tensor | None:
