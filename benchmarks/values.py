@@ -166,6 +166,37 @@ class GpuLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPoint:
+    """One offered rate. Latency is from a request's arrival to its answer, its queue included.
+
+    unserved: not begun when the time was over; then p50 and p99 are lower bounds.
+    """
+
+    offered_per_s: float
+    achieved_per_s: float
+    unserved: int
+    p50_ms: float
+    p99_ms: float | None  # None below 662 requests
+    samples_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Latency of one file against the rate at which requests arrive at random.
+
+    capacity_per_s: requests per second of all sessions together when each is always busy.
+    """
+
+    environment: Environment
+    subject: str
+    setting: Setting
+    sessions: int
+    capacity_per_s: float
+    points: tuple[LoadPoint, ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """One interleaved run over all subjects. comparisons: each subject against the first."""
 

@@ -64,6 +64,7 @@ class Worker:
         self.calls: dict[int, Any] = {}
         self.device_calls: dict[int, Any] = {}
         self.runner: Any = None
+        self.beside: list[Any] = []  # further sessions of the same model
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request, one reply."""
@@ -78,6 +79,12 @@ class Worker:
                 return self.time(**request)
             case "time_device":
                 return self.time_device(**request)
+            case "sessions":
+                return self.sessions(**request)
+            case "saturate":
+                return self.saturate(**request)
+            case "serve":
+                return self.serve(**request)
             case "gpu":
                 return self.gpu()
             case "memory":
@@ -153,6 +160,39 @@ class Worker:
         found = self.device_calls[batch]
         samples = None if found is None else time_on_device(found, warmup=5, rounds=calls)
         return {"samples_ns": samples}
+
+    def sessions(self, count: int, opening: dict[str, Any]) -> dict[str, Any]:
+        """More runners like the one that is open, so that there are `count` of them."""
+        from benchmarks.runners.opening import open_runner
+        from benchmarks.serving import sharpen_timers
+
+        sharpen_timers()
+        source = {key: value for key, value in opening.items() if key not in ("op", "batch")}
+        runner = source.pop("runner")
+        self.beside = [open_runner(runner, **source) for _ in range(count - 1)]
+        return {"sessions": count}
+
+    def all_calls(self, batch: int) -> list[Any]:
+        """A call per session."""
+        feeds = self.feeds[batch]
+        return [self.call(batch), *(runner.prepare(feeds) for runner in self.beside)]
+
+    def saturate(self, batch: int, seconds: float) -> dict[str, Any]:
+        from benchmarks.serving import saturate
+
+        return {"per_s": saturate(self.all_calls(batch), seconds=seconds)}
+
+    def serve(self, batch: int, rate: float, count: int, seed: int, end_s: float) -> dict[str, Any]:
+        from benchmarks.serving import arrivals, serve
+
+        found = serve(
+            self.all_calls(batch), arrivals(rate, count, seed=seed), end_ns=int(end_s * 1e9)
+        )
+        return {
+            "latency_ns": found.latency_ns,
+            "unserved": found.unserved,
+            "seconds": found.seconds,
+        }
 
     def gpu(self) -> dict[str, Any]:
         """The device that CUDA calls the first here."""

@@ -192,6 +192,29 @@ def test_bench_draws_a_sweep_into_one_page(call, tmp_path: Path) -> None:
     assert call("bench", "a.onnx", "--plot", "no/where.html").code == 2
 
 
+def test_bench_under_load_gives_percentiles_by_offered_rate(call, tmp_path: Path) -> None:
+    save_mlp(tmp_path / "a.onnx")
+    options = ("--sessions", "2", "--seconds", "200ms", "--plot", "load.html", "--json", "out.json")
+    result = call("bench", "a.onnx", "--load", "400,2000", *options)
+    assert result.code == 0, result.err
+    rows = [line for line in result.out.splitlines() if line.count("/s") == 2]
+    assert len(rows) == 2
+    assert "2 sessions of 1 thread, batch 1, cpu" in result.out
+    points = kept(tmp_path / "out.json")["result"]["points"]
+    assert [point["offered_per_s"] for point in points] == [400, 2000]
+    assert all(len(point["samples_ns"]) == 662 for point in points)
+    assert "Latency against offered rate" in (tmp_path / "load.html").read_text()
+    for arguments, words in [
+        (("a.onnx", "a.onnx", "--load", "5"), ("one file",)),
+        (("a.onnx", "--load", "fast"), ("--load", "50,100")),
+        (("a.onnx", "--load", "5", "--batch", "1,2"), ("--batch",)),
+        (("a.onnx", "--load", "5", "--seconds", "3"), ("--seconds", "unit")),
+    ]:
+        refused = call("bench", *arguments)
+        assert refused.code == 2
+        assert_one_line_error(refused, *words)
+
+
 def test_bench_refuses_what_could_never_answer(call, tmp_path: Path) -> None:
     save_mlp(tmp_path / "a.onnx")
     save_mlp(tmp_path / "b.onnx", width=9)
