@@ -6,8 +6,9 @@ from compress.gate.baseline import BaselineState, StoredCell, differing, machine
 from compress.gate.exact_rules import judge_against, judge_exact
 from compress.gate.finding import Finding, no_baseline, unmeasured
 from compress.gate.latency_rules import judge_ratio
-from compress.gate.lookup import BASELINE, cell_of, pair_of, setting_of
+from compress.gate.lookup import BASELINE, TEACHER, cell_of, pair_of, setting_of
 from compress.gate.quality_rules import judge_drop, judge_rate
+from compress.gate.slice_rules import judge_slices
 from compress.gate.wording import setting_text
 from compress.recipe.catalogue import Limit, Metric
 from compress.recipe.nodes import Budget
@@ -30,10 +31,12 @@ def judge_baseline(
         return no_baseline("there is nothing to compare with", "write `baseline:` in the gate file")
     if state.problem:
         return no_baseline(state.problem, "`distil baseline update --reason ..`", state.missing)
+    if budget.per_slice is not None:
+        return _slices(report, state, budget, limit)
     if metric.timed:
         return _timed(report, state, budget, limit, tests)
     if metric.name in ("accuracy", "agreement", "negative_flip_rate"):
-        return _answers(report, state, metric, limit)
+        return _answers(report, state, metric, budget, limit)
     if metric.cell and cell_of(report, BASELINE, setting_of(budget)) is None:
         return _stored_memory(report, state, metric, budget, limit)
     found = judge_exact(report, metric, budget, limit)
@@ -67,10 +70,23 @@ def _timed(
     )
 
 
-def _answers(report: Report, state: BaselineState, metric: Metric, limit: Limit) -> Finding:
+def _slices(report: Report, state: BaselineState, budget: Budget, limit: Limit) -> Finding:
+    """Slices are held against the teacher; only where there is none, against the baseline."""
+    if pair_of(report, TEACHER) is not None:
+        cure = "write `vs: teacher`, or leave the teacher out of this gate file"
+        return unmeasured("slices were measured against the teacher", cure=cure)
+    if pair_of(report, BASELINE) is None:
+        return _or_measure(unmeasured("baseline and student were not compared on slices"), state)
+    return judge_slices(report, budget, limit)
+
+
+def _answers(
+    report: Report, state: BaselineState, metric: Metric, budget: Budget, limit: Limit
+) -> Finding:
     if pair_of(report, BASELINE) is not None:
         if limit.field == "max_drop":
-            return judge_drop(report, limit, reference=BASELINE)
+            point = budget.test == "point"
+            return judge_drop(report, limit, point=point, reference=BASELINE)
         return judge_rate(report, metric, limit, reference=BASELINE)
     stored = state.stored
     if (

@@ -188,7 +188,7 @@ def _misfit(budget: Budget, given: str) -> BudgetProblem | None:
     if "test" in written and given != "max_drop":
         what = f"is about `max_drop`, and {budget.id} limits {given}"
         return BudgetProblem(field="test", what=what, cure="remove it")
-    if budget.per_slice is not None and (budget.metric, budget.vs) != ("accuracy", "teacher"):
+    if budget.per_slice is not None and (budget.metric != "accuracy" or budget.vs is None):
         cure = "write `metric: accuracy`, `vs: teacher` and `max_drop`"
         return BudgetProblem(field="per_slice", what="needs a drop of accuracy", cure=cure)
     if budget.per_slice is not None and budget.test == "point":
