@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +27,18 @@ MaxSize = Annotated[
     typer.Option(
         "--max-size", metavar="SIZE", help="Then the longest unused, down to, e.g., 2GiB."
     ),
+]
+Recipe = Annotated[
+    Path | None,
+    typer.Argument(metavar="[RECIPE]", help="Also recompute rows of its stored teacher outputs."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="a.b=c", help="Override a key of the recipe; repeatable."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="A folder that holds the known data set already."),
 ]
 _LONG_UNITS_S = {"h": 3600.0, "d": 86400.0}
 
@@ -58,13 +71,19 @@ def list_(
 
 @app.command()
 def verify(
+    recipe: Recipe = None,
+    set_: Set = None,
+    data: Data = None,
     cache: CacheFolder = None,
     json_file: JsonFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Hash every stored file again and remove what is damaged; exit 1 where something was."""
+    """Hash every stored file again and remove what is damaged; exit 1 where something was.
+
+    With a recipe, its teacher is also asked again for 64 rows of each stored view of its outputs.
+    """
     with Invocation(
         "cache verify", json_file=json_file, quiet=quiet, verbose=verbose, debug=debug
     ) as call:
@@ -83,6 +102,29 @@ def verify(
             )
         )
         call.exit_code = 1 if found.removed else 0
+        if recipe is not None:
+            _recompute(call, recipe, tuple(set_ or ()), folder, data)
+
+
+def _recompute(
+    call: Invocation, recipe: Path, overrides: tuple[str, ...], folder: Path, data: Path | None
+) -> None:
+    from compress.recipe.load import load_recipe
+
+    loaded = load_recipe(recipe, overrides=overrides)  # before torch is imported
+    from compress.pipeline.recompute import recompute_outputs
+
+    found = recompute_outputs(loaded, cache=folder, data_folder=data, on_event=call.on_event)
+    call.finish_progress()
+    call.result = {**call.result, "recomputed": _fields(found)}
+    for line in found.removed:
+        call.say(printable(f"removed {line}"))
+    call.say(
+        f"teacher outputs: {found.rows} rows of each of {found.views} stored views were computed "
+        f"again, {len(found.removed)} views differ and are removed"
+    )
+    if found.removed:
+        call.exit_code = 1
 
 
 @app.command()

@@ -171,6 +171,19 @@ def _problem(path: Path, blobs: Blobs, good: set[str]) -> str | None:
     return None
 
 
+def remove_result(index: Index, entry: Entry) -> bool:
+    """Remove a stored result that only this process holds; whether it is gone.
+
+    Its files stay until `prune`, for other results may share them.
+    """
+    try:
+        with index.lease(entry.key, wait=False):
+            index.path(entry.stage, entry.key).unlink(missing_ok=True)
+            return True
+    except locks.Busy:
+        return False
+
+
 def _remove_entry(path: Path, index: Index) -> bool:
     """Remove an entry that no process computes or uses; whether it is gone."""
     key = path.stem

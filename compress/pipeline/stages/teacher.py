@@ -9,7 +9,7 @@ from pathlib import Path
 from compress.errors import ExportError, InputError
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
-from compress.recipe.nodes import OnnxTeacher, TeacherNode, TransformersTeacher
+from compress.recipe.nodes import OnnxTeacher, OutputsTeacher, TeacherNode, TransformersTeacher
 from compress.recipe.teaching import reads_stored
 from compress.store.keys import Json
 from compress.tasks.views import as_inputs
@@ -104,10 +104,13 @@ def _teacher(context: Context, node: TeacherNode) -> Stage:
         packages = ["torch", "onnx", "onnxscript", "onnxruntime"]
         if isinstance(node, TransformersTeacher):
             packages.append("transformers")
+        use: dict[str, Json] = {}
+        if isinstance(node, OutputsTeacher):  # what others give fits any loss and any view
+            use = {"loss": loss.model_dump(mode="json"), "mixup": alpha is not None}
         return {
             "teacher": teacher_digest(node, folder=context.folder),
             "data": context.task.fingerprint,
-            "use": {"loss": loss.model_dump(mode="json"), "mixup": alpha is not None},
+            "use": use,
             "export": context.recipe.export.model_dump(mode="json"),
             "versions": versions_of(*packages),
         }

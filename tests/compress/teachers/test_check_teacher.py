@@ -133,7 +133,7 @@ def test_inverted_inputs_are_found_out() -> None:
 
 
 def test_another_scaling_is_found_out() -> None:
-    with pytest.raises(InputError, match="with inputs in -1 .. 1 it is right far more often"):
+    with pytest.raises(InputError, match=r"with inputs in -1 .. 1 it is right far more often"):
         check_teacher(of(Centred()), toy_task())
 
 

@@ -1,0 +1,202 @@
+"""Teacher outputs through the pipeline's store: paid for once, found again after damage."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compress.cli.main import run_command
+from compress.errors import InputError
+from compress.pipeline.graph import run_stages
+from compress.pipeline.run import prepare
+from compress.pipeline.stage import Finished
+from compress.pipeline.stages.teacher import OUTPUTS_FILE, teacher_stages
+from compress.recipe.load import load_recipe
+from compress.store.index import Entry
+from compress.store.store import open_store
+
+TEACHERS = Path(__file__).parents[1] / "teachers"
+sys.path.insert(0, str(TEACHERS))
+import toy  # noqa: E402
+
+PROJECT = """
+from pathlib import Path
+import numpy as np
+import toy
+from torch import nn
+from compress.tasks import ArrayData
+
+CALLS = Path(__file__).with_name("calls")
+
+def data():
+    return ArrayData(train=toy.images(300, 1), validation=toy.images(60, 2),
+                     test=toy.images(60, 3), classes=toy.CLASSES)
+
+def teacher(images):
+    with CALLS.open("a") as stream:
+        stream.write("x")
+    return (images.reshape(len(images), -1) @ toy.weights().T).astype(np.float32)
+
+def small():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+
+def smaller():
+    return nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+"""
+RECIPE = """
+schema: 1
+name: toy
+task: {kind: python, target: "project.py:data", augment: {crop: 1}}
+teacher: {kind: python, target: "project.py:teacher"}
+student: {kind: python, target: "project.py:small"}
+distill: {loss: {kind: kd}, epochs: 2, batch: 32, views: 2}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    shutil.copy(TEACHERS / "toy.py", folder)
+    # Two users' modules with one content are one; each test has its own, with its own count.
+    (folder / "project.py").write_text(f"# {tmp_path}\n{PROJECT}")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    return folder
+
+
+def calls(project: Path) -> int:
+    path = project / "calls"
+    return path.stat().st_size if path.exists() else 0
+
+
+def teach(project: Path, *overrides: str) -> dict[str, Finished]:
+    loaded = load_recipe(project / "recipe.yaml", overrides=overrides)
+    cache = project.parent / "cache"
+    with open_store(cache) as store:
+        context = prepare(loaded, cache=cache)
+        return run_stages(teacher_stages(context), store=store, on_event=lambda event: None)
+
+
+def test_the_second_student_of_a_study_pays_nothing_for_its_teacher(project: Path) -> None:
+    first = teach(project)
+    assert calls(project) > 0
+    (project / "calls").unlink()
+    second = teach(
+        project,
+        "student.target=project.py:smaller",
+        "distill.loss={kind: kd, temperature: 2}",
+        "distill.epochs=7",
+        "distill.learning_rate=0.01",
+    )
+    assert calls(project) == 0
+    views = [name for name in second if name.startswith("teacher-outputs")]
+    assert views == ["teacher-outputs-0", "teacher-outputs-1"]
+    assert all(second[name].record.hit for name in views)
+    assert [second[name].entry.key for name in views] == [first[name].entry.key for name in views]
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["task.augment={crop: 2}", "seed=1", "distill.mixup=0.3", "distill.stored={dtype: float16}"],
+)
+def test_another_view_is_another_entry(project: Path, override: str) -> None:
+    first = teach(project)
+    second = teach(project, override)
+    assert not second["teacher-outputs-0"].record.hit
+    assert first["teacher-outputs-0"].entry.key != second["teacher-outputs-0"].entry.key
+
+
+@pytest.mark.parametrize("damage", ["truncated", "bit-flipped", "foreign"])
+def test_a_damaged_entry_is_found_and_computed_again(project: Path, damage: str) -> None:
+    first = teach(project)
+    view, other = first["teacher-outputs-0"], first["teacher-outputs-1"]
+    path = view.files[OUTPUTS_FILE]
+    good = path.read_bytes()
+    path.chmod(0o644)
+    if damage == "truncated":
+        path.write_bytes(good[:-5])
+    elif damage == "bit-flipped":
+        path.write_bytes(good[:-5] + bytes([good[-5] ^ 1]) + good[-4:])
+    else:
+        index = project.parent / "cache" / "index"
+        shutil.copyfile(
+            index / "teacher-outputs-1" / f"{other.entry.key}.json",
+            index / "teacher-outputs-0" / f"{view.entry.key}.json",
+        )
+    (project / "calls").unlink()
+    again = teach(project)
+    assert not again["teacher-outputs-0"].record.hit
+    assert again["teacher-outputs-1"].record.hit
+    assert calls(project) == 2  # 300 samples, 250 at a time: one view, and no check of the teacher
+    assert again["teacher-outputs-0"].files[OUTPUTS_FILE].read_bytes() == good
+
+
+def replace_outputs(project: Path, finished: Finished) -> None:
+    """Outputs of another teacher under this one's key, whole by every hash."""
+    with open_store(project.parent / "cache") as store:
+        data = bytearray(finished.files[OUTPUTS_FILE].read_bytes())
+        values = np.frombuffer(data, dtype="<f4", offset=len(data) - 300 * 3 * 4)
+        values *= 1.1
+        digest = store.blobs.put_bytes(bytes(data))
+        old = finished.entry
+        store.index.put(
+            Entry(
+                key=old.key,
+                stage=old.stage,
+                parts=old.parts,
+                files={OUTPUTS_FILE: digest},
+                created_at=old.created_at,
+                seconds=old.seconds,
+            )
+        )
+
+
+def test_cache_verify_computes_64_rows_again(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def verify() -> tuple[int, str]:
+        cache = str(project.parent / "cache")
+        code = run_command(["cache", "verify", str(project / "recipe.yaml"), "--cache", cache])
+        return code, " ".join(capsys.readouterr().out.split())
+
+    first = teach(project)
+    code, said = verify()
+    assert code == 0
+    assert "64 rows of each of 2 stored views were computed again, 0 views differ" in said
+    replace_outputs(project, first["teacher-outputs-1"])
+    assert teach(project)["teacher-outputs-1"].record.hit  # the hashes are good
+    code, said = verify()
+    assert code == 1
+    assert "teacher-outputs-1: 6" in said
+    assert "rows are not what the teacher answers" in said
+    again = teach(project)
+    assert again["teacher-outputs-0"].record.hit
+    assert not again["teacher-outputs-1"].record.hit
+
+
+def test_a_black_box_has_no_file_and_no_budget_against_it(project: Path) -> None:
+    assert sorted(teach(project)["teacher"].files) == ["facts.json"]
+    budget = "budgets=[{id: speed, metric: latency.p50, vs: teacher, min_speedup: 2x}]"
+    with pytest.raises(InputError, match="has no model file to measure"):
+        teach(project, budget, "bench.epochs=16")
+
+
+def test_a_file_of_another_framework_becomes_one_that_takes_the_tasks_images(
+    project: Path,
+) -> None:
+    import onnxruntime
+
+    shutil.copy(TEACHERS / "made" / "sklearn_mlp.onnx", project / "t.onnx")
+    made = teach(project, "teacher={kind: onnx, path: t.onnx, outputs: probabilities}")
+    session = onnxruntime.InferenceSession(made["teacher"].files["teacher.onnx"])
+    (given,), (answer,) = session.get_inputs(), session.get_outputs()
+    assert given.shape == ["batch", 1, 8, 8]
+    assert (given.name, given.type, answer.name) == ("images", "tensor(float)", "logits")
+    images, labels = toy.images(60, 3)
+    scores = session.run(None, {"images": (images / 255.0).astype(np.float32)})[0]
+    assert (scores.argmax(axis=1) == labels).mean() > 0.9
+    np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1.0, atol=1e-5)
