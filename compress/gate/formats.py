@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Literal, assert_never
 
@@ -87,9 +87,11 @@ def as_json(result: GateResult) -> str:
 def junit(result: GateResult) -> str:
     """One suite; violated is a failure, unmeasured an error, inconclusive and waived skipped.
 
-    A violated budget of level `warn` is skipped too: it fails nothing.
+    A violated budget of level `warn` is skipped too: it fails nothing. Each slice of a budget per
+    slice is a case of its own.
     """
-    kinds = [_junit_kind(verdict) for verdict in result.verdicts]
+    cases = [case for verdict in result.verdicts for case in (verdict, *_slices(verdict))]
+    kinds = [_junit_kind(verdict) for verdict in cases]
     name = xml(f"distil.gate.{result.name}")
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -98,7 +100,7 @@ def junit(result: GateResult) -> str:
         f'  <testsuite name="{name}" tests="{len(kinds)}" failures="{kinds.count("failure")}"'
         f' errors="{kinds.count("error")}" skipped="{kinds.count("skipped")}">',
     ]
-    for verdict, kind in zip(result.verdicts, kinds, strict=True):
+    for verdict, kind in zip(cases, kinds, strict=True):
         lines.append(f'    <testcase name="{xml(verdict.budget)}" classname="{name}">')
         values = {
             "metric": verdict.metric,
@@ -121,6 +123,25 @@ def junit(result: GateResult) -> str:
         lines.append("    </testcase>")
     lines += ["  </testsuite>", "</testsuites>"]
     return "\n".join(lines) + "\n"
+
+
+def _slices(verdict: Verdict) -> list[Verdict]:
+    """The slices of a budget as if each had its own; a warning fails nothing."""
+    return [
+        replace(
+            verdict,
+            budget=f"{verdict.budget}[{part.name}]",
+            status=verdict.status
+            if verdict.status == "waived" and part.status == "violated"
+            else part.status,
+            observed=part.observed,
+            margin="",
+            reason=part.reason,
+            level="warn" if part.warning else verdict.level,
+            parts=(),
+        )
+        for part in verdict.parts
+    ]
 
 
 def _junit_kind(verdict: Verdict) -> Literal["failure", "error", "skipped"] | None:

@@ -28,6 +28,17 @@ from compress.report.figures import (
 from compress.report.highlights import Highlight, highlights
 from compress.report.outcome import Outcome, outcome
 from compress.report.plain_text import typeset, visible
+from compress.report.scenarios import (
+    AddedRow,
+    LedgerRow,
+    MetricRow,
+    SliceRow,
+    added_rows,
+    ledger_rows,
+    metric_rows,
+    slice_rows,
+    slices_sentence,
+)
 from compress.report.subjects import STUDENT, SubjectTable, pair_of, subject_table
 from compress.values import ClassChange, PairedQuality, Report
 
@@ -51,6 +62,12 @@ class Run:
     pair: PairedQuality | None
     training: tuple[Figure, ...]
     sizes: Figure | None
+    slices: tuple[SliceRow, ...]
+    slices_sentence: str
+    slices_cut: int
+    metrics: tuple[MetricRow, ...]
+    ledger: tuple[LedgerRow, ...]
+    added: tuple[AddedRow, ...]
     seconds: float
     slowest_seconds: float
 
@@ -106,6 +123,7 @@ def _run(report: Report, key: str) -> Run:
     report = map_strings(report, visible)
     pair = pair_of(report, STUDENT)
     drawn = class_figure(report, key=key)
+    slices = slice_rows(report)
     classes = worst_first(pair.classes) if pair else ()
     return Run(
         key=key,
@@ -121,6 +139,12 @@ def _run(report: Report, key: str) -> Run:
         pair=pair,
         training=training_figures(report, key=key),
         sizes=size_figure(report, key=key),
+        slices=slices[:_TABLE_ROWS],
+        slices_sentence=slices_sentence(report, slices),
+        slices_cut=max(0, len(slices) - _TABLE_ROWS),
+        metrics=metric_rows(report),
+        ledger=ledger_rows(report),
+        added=added_rows(report),
         seconds=sum(s.seconds for s in report.stages),
         slowest_seconds=max((s.seconds for s in report.stages), default=0.0),
     )

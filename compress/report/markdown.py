@@ -10,6 +10,13 @@ from compress.report.charts.classes import change_of, worst_first
 from compress.report.evidence import evidence_words
 from compress.report.outcome import outcome
 from compress.report.plain_text import one_line
+from compress.report.scenarios import (
+    added_rows,
+    ledger_rows,
+    metric_rows,
+    slice_rows,
+    slices_sentence,
+)
 from compress.report.subjects import STUDENT, Entry, pair_of, subject_table
 from compress.values import Report
 
@@ -24,6 +31,9 @@ def render_markdown(report: Report) -> str:
         _budgets(report),
         _subjects(report),
         _classes(report),
+        _slices(report),
+        _metrics(report),
+        _ledger(report),
         _decisions(report),
         _notes(report),
         _provenance(report),
@@ -112,6 +122,57 @@ def _classes(report: Report) -> str:
         + _table(head, rows, align="lrrrrr")
         + (f"\n\n{more} more classes are in report.json." if more else "")
     )
+
+
+def _slices(report: Report) -> str:
+    rows = slice_rows(report)
+    if not rows:
+        return ""
+    shown = [
+        [
+            escape(row.name),
+            q.count(row.samples),
+            q.percent(row.reference_accuracy, 1),
+            q.percent(row.candidate_accuracy, 1),
+            q.points(row.change, 1),
+            f"**{row.words}**" if row.status == "violated" else row.words,
+        ]
+        for row in rows[:_CLASSES]
+    ]
+    more = len(rows) - len(shown)
+    return (
+        "## Slices, worst first\n\n"
+        + f"{slices_sentence(report, rows)}\n\n"
+        + _table(
+            ("Slice", "Samples", "Teacher", "Student", "Change", "Verdict"), shown, align="lrrrrl"
+        )
+        + (f"\n\n{more} more slices are in report.json." if more > 0 else "")
+    )
+
+
+def _metrics(report: Report) -> str:
+    rows = [[m.label, m.reference, m.candidate, m.change, m.interval] for m in metric_rows(report)]
+    head = ("Metric", "Teacher", "Student", "Change", "At worst and best (95 %)")
+    return "## Other metrics\n\n" + _table(head, rows, align="lrrrr") if rows else ""
+
+
+def _ledger(report: Report) -> str:
+    rows = [[escape(r.stop), r.accuracy, r.change, r.flips] for r in ledger_rows(report)]
+    if not rows:
+        return ""
+    head = ("On validation", "Accuracy", "Change", "Answers")
+    parts = ["## Where accuracy went", _table(head, rows, align="lrrl")]
+    added = [[escape(r.step), r.change, r.interval, r.flips] for r in added_rows(report)]
+    if added:
+        names = ("What it added on test", "Accuracy", "One-sided 95 % bounds", "Answers")
+        parts.append(_table(names, added, align="lrrl"))
+    costly = report.node_costs[:3]
+    if costly:
+        told = ", ".join(
+            f"{escape(c.operator)} `{_code(c.node)}` {c.loss:.2g} nats" for c in costly
+        )
+        parts.append(f"Most costly in int8, each alone: {told}.")
+    return "\n\n".join(parts)
 
 
 def _decisions(report: Report) -> str:

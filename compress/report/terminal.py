@@ -8,8 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from compress.report import quantities as q
 from compress.report.outcome import outcome
 from compress.report.plain_text import one_line
+from compress.report.scenarios import added_rows, slice_rows, slices_sentence
 from compress.report.subjects import STUDENT, TEACHER, Row, SubjectTable, subject_table
 from compress.values import Report, Status
 
@@ -43,7 +45,14 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     for note in report.notes:
         if not any(reason and reason in note for reason in said):
             yield _item("note", note)
-    if report.decisions or report.notes:
+    rows = slice_rows(report)
+    worse = [f"{row.name} {q.points(row.change, 1)}" for row in rows if row.status == "violated"]
+    if worse:
+        more = f" and {len(worse) - 3} more" if len(worse) > 3 else ""
+        yield _item("slices", f"{slices_sentence(report, rows)} {', '.join(worse[:3])}{more}")
+    for row in added_rows(report):
+        yield _item(row.step, f"{row.change} of test accuracy ({row.interval})")
+    if report.decisions or report.notes or worse or report.added:
         yield Text()
     found = outcome(report.verdicts)
     yield Text(found.sentence, style=_STYLES[found.status])
