@@ -1,22 +1,31 @@
-"""The optimiser: SGD with Nesterov momentum, weight decay for matrices and kernels alone."""
+"""The optimiser: SGD with Nesterov momentum or AdamW, weight decay for matrices and kernels."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import torch
 from torch import nn
 
 MOMENTUM = 0.9
+OptimizerName = Literal["sgd", "adamw"]
 
 
 def make_optimizer(
-    model: nn.Module, *, learning_rate: float, weight_decay: float
+    model: nn.Module, *, learning_rate: float, weight_decay: float, name: OptimizerName = "sgd"
 ) -> torch.optim.Optimizer:
-    """Over all parameters of `model`, adapters included where it holds some."""
-    return torch.optim.SGD(
-        _decay_groups(model, weight_decay), lr=learning_rate, momentum=MOMENTUM, nesterov=True
-    )
+    """Over all parameters of `model`, adapters included where it holds some.
+
+    AdamW (Loshchilov and Hutter, 2019) is what transformers are trained with.
+    """
+    groups = _decay_groups(model, weight_decay)
+    match name:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=learning_rate, momentum=MOMENTUM, nesterov=True)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=learning_rate)
+        case _:
+            assert_never(name)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

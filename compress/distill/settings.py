@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import nn
 
+from compress.distill.optimizer import OptimizerName
 from compress.recipe.nodes import Distill
 from compress.recipe.units import parse_duration
 from compress.values import Epoch
@@ -33,6 +34,7 @@ class Settings:
     seed: int
     checkpoint_every_s: float
     schedule: ScheduleName = "one-cycle"
+    optimizer: OptimizerName = "sgd"
     accumulate: int = 1
     patience: int | None = None
     teach_by_average: bool = False
@@ -59,6 +61,7 @@ def settings_of(node: Distill, *, seed: int) -> Settings:
         seed=seed,
         checkpoint_every_s=parse_duration(node.checkpoint_every),
         schedule=node.schedule,
+        optimizer=node.optimizer,
         accumulate=node.accumulate,
         patience=node.patience,
         teach_by_average=node.teach_by == "average",

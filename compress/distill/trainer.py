@@ -100,6 +100,7 @@ class _Loop:
             self.learner,
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
+            name=settings.optimizer,
         )
         prepared, optimizer = accelerator.prepare(self.learner, self.plain_optimizer)
         self.update = Update(

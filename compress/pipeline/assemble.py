@@ -17,6 +17,7 @@ from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
 from compress.pipeline.stages.judging import JUDGE, QUALITY_FILE
 from compress.pipeline.stages.ledger import LEDGER, LEDGER_FILE
 from compress.pipeline.stages.measuring import MEASURE, MEASURED_FILE
+from compress.pipeline.stages.method import METHOD
 from compress.pipeline.stages.quantizing import CHOOSE, FACTS, INT8_FILE, QUANTIZE
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE
 from compress.pipeline.stages.training import PRECISION, TRAIN, TRAIN_ON_LABELS
@@ -40,6 +41,7 @@ from compress.values import (
 )
 
 T = TypeVar("T")
+TOKENIZER_FILE = "tokenizer.json"
 VERSIONS = ("distil", "torch", "onnx", "onnxruntime", "onnxscript", "accelerate", "numpy")
 
 
@@ -101,6 +103,8 @@ def facts_of(loaded: LoadedRecipe, context: Context, *, created_at: str) -> Fact
             shape=tuple(task.train.inputs.shape[1:]),
             scale=task.scale,
             resize="bilinear" if recipe.task.kind == "image-folder" else None,
+            tokenizer=None if task.tokenizer is None else TOKENIZER_FILE,
+            padding=task.padding,
         ),
         machine=dict(context.machine),
     )
@@ -121,7 +125,7 @@ def _history(done: Finished | None) -> History | None:
 def _decisions(finished: Mapping[str, Finished]) -> tuple[Decision, ...]:
     return tuple(
         read_decision(finished[stage].files[DECISION_FILE])
-        for stage in (PRECISION, CHOOSE)
+        for stage in (METHOD, PRECISION, CHOOSE)
         if stage in finished
     )
 

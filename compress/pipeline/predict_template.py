@@ -1,9 +1,12 @@
-"""Uses the student in this folder, with onnxruntime and numpy alone (Pillow for image files).
+"""Uses the student in this folder, with onnxruntime and numpy alone (Pillow for image files,
+tokenizers for texts).
 
     python predict.py picture.png samples.npy ... [--json]
+    python predict.py texts.txt ... [--json]     # a text per line
 
     from predict import predict
     predict(images)   # [("Sneaker", 0.98), ...]
+    predict(["a small dog", "to run fast"])
 
 Samples hold raw values as in the data set (0 to 255 for 8-bit images); what the network was trained
 to see is made of them here, as manifest.json says.
@@ -35,14 +38,17 @@ class Refused(Exception):
     """One line: what can't be used and why."""
 
 
-def predict(images: ArrayLike | Sequence[ArrayLike]) -> list[tuple[str, float]]:
+def predict(images: ArrayLike | Sequence[ArrayLike] | Sequence[str]) -> list[tuple[str, float]]:
     """The class and its probability in [0, 1], for each sample.
 
     images: one sample or a batch: (n, channels, height, width), (n, height, width),
-    (n, height, width, channels), or what else manifest.json gives as the shape of a sample.
+    (n, height, width, channels), or what else manifest.json gives as the shape of a sample; for a
+    student of texts, a list of texts.
     """
     manifest, session = _student()
     classes, made = manifest["classes"], manifest["preprocessing"]
+    if made.get("tokenizer"):
+        return _predict_texts([images] if isinstance(images, str) else list(images))  # type: ignore[arg-type]
     samples = _as_batch(np.asarray(images), tuple(made["shape"]))
     found: list[tuple[str, float]] = []
     for start in range(0, len(samples), BATCH):
@@ -52,6 +58,51 @@ def predict(images: ArrayLike | Sequence[ArrayLike]) -> list[tuple[str, float]]:
             best = int(row.argmax())
             found.append((classes[best], float(row[best])))
     return found
+
+
+def _predict_texts(texts: list[str]) -> list[tuple[str, float]]:
+    """As predict; a batch is padded to its longest text."""
+    if not all(isinstance(text, str) for text in texts):
+        raise Refused("this student takes texts")
+    manifest, session = _student()
+    tokenizer = _tokenizer()
+    found: list[tuple[str, float]] = []
+    for start in range(0, len(texts), BATCH):
+        rows = [encoded.ids for encoded in tokenizer.encode_batch(texts[start : start + BATCH])]
+        ids = np.full((len(rows), max(1, *map(len, rows))), _padding(), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for index, row in enumerate(rows):
+            ids[index, : len(row)] = row
+            mask[index, : max(1, len(row))] = 1
+        logits = session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        for scores in _softmax(np.asarray(logits, dtype=np.float64)):
+            best = int(scores.argmax())
+            found.append((manifest["classes"][best], float(scores[best])))
+    return found
+
+
+@cache
+def _tokenizer() -> Any:
+    """The tokenizer that manifest.json names; it cuts long texts, and pads nothing."""
+    manifest, _ = _student()
+    name = manifest["preprocessing"]["tokenizer"]
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise Refused("texts need tokenizers (pip install tokenizers)") from error
+    try:
+        data = (FOLDER / name).read_bytes()
+    except OSError as error:
+        raise Refused(f"{FOLDER / name}: can't be read: {error}") from error
+    if hashlib.sha256(data).hexdigest() != manifest["files"][name]["sha256"]:
+        raise Refused(
+            f"{FOLDER / name}: not the file that manifest.json lists; run `distil verify`"
+        )
+    return Tokenizer.from_buffer(data)
+
+
+def _padding() -> int:
+    return int(_student()[0]["preprocessing"]["padding"])
 
 
 @cache
@@ -150,16 +201,27 @@ def _read_image(path: Path) -> NDArray[Any]:
     return np.asarray(image)
 
 
+def _read_texts(path: Path) -> list[str]:
+    """A text per line; empty lines are left out."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path}: can't be read: {error}") from error
+    return [line for line in lines if line.strip()]
+
+
 def _rows(paths: Sequence[str]) -> Iterator[dict[str, Any]]:
+    text = bool(_student()[0]["preprocessing"].get("tokenizer"))
     for path in paths:
-        for index, (name, probability) in enumerate(predict(_read(Path(path)))):
+        samples: Any = _read_texts(Path(path)) if text else _read(Path(path))
+        for index, (name, probability) in enumerate(predict(samples)):
             yield {"file": path, "index": index, "class": name, "probability": probability}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0, or 2 with one line on stderr."""
     parser = argparse.ArgumentParser(description="Say what the samples are.")
-    parser.add_argument("files", nargs="+", help="images, .npy or .npz")
+    parser.add_argument("files", nargs="+", help="images, .npy, .npz, or .txt with a text per line")
     parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
     options = parser.parse_args(arguments)
     try:

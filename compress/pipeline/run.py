@@ -16,6 +16,7 @@ from compress.pipeline.assemble import TOKENIZER_FILE, assemble_report, facts_of
 from compress.pipeline.context import Context
 from compress.pipeline.event_log import EventLog
 from compress.pipeline.graph import plan_stages, run_stages
+from compress.pipeline.method import hold_race, race_stages, with_method
 from compress.pipeline.publish import predict_source, publish
 from compress.pipeline.run_lock import run_folder
 from compress.pipeline.stage import Finished, Planned, Stage
@@ -92,8 +93,18 @@ def run(
                 log(event)
             on_event(event)
 
-        context = prepare(loaded, cache=store.root, data_folder=data_folder, on_event=tell)
-        finished = run_stages(stages_of(context), store=store, fresh=fresh, on_event=tell)
+        try:
+            context = prepare(loaded, cache=store.root, data_folder=data_folder, on_event=tell)
+        except BaseException:
+            log.forget()
+            raise
+        raced = hold_race(context, store=store, fresh=fresh, on_event=tell)
+        if raced:
+            context = with_method(context, raced)
+        finished = {
+            **raced,
+            **run_stages(stages_of(context), store=store, fresh=fresh, on_event=tell),
+        }
         now = datetime.now(UTC).isoformat(timespec="seconds")
         report = assemble_report(loaded, context, finished, created_at=now)
         tell(Event("start", "report", "writing the report"))
@@ -119,7 +130,13 @@ def plan(
     )
     with open_store(cache) as store:
         context = prepare(loaded, cache=store.root, data_folder=data_folder, on_event=on_event)
-        return plan_stages(stages_of(context), store=store)
+        raced = plan_stages(race_stages(context, store=store), store=store)
+        if raced and not raced[-1].hit:  # what comes then depends on what it will choose
+            return raced
+        if raced:
+            done = hold_race(context, store=store, fresh=False, on_event=on_event)
+            context = with_method(context, done)
+        return (*raced, *plan_stages(stages_of(context), store=store))
 
 
 def prepare(

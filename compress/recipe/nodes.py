@@ -113,7 +113,8 @@ class Distill(Node):
     loss: LossNode
     epochs: int = Field(default=12, ge=1)
     batch: int = Field(default=128, ge=2)
-    learning_rate: float = Field(default=0.15, gt=0)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = Field(default=0.15, gt=0)  # of adamw 1e-5 to 1e-3
     weight_decay: float = Field(default=5e-4, ge=0)
     warmup: float = Field(default=0.2, gt=0, lt=1)  # part of all steps in which the rate rises
     schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
@@ -169,6 +170,7 @@ class Bench(Node):
     batch: tuple[Annotated[int, Field(ge=1)], ...] = (1, 32)
     threads: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
     epochs: int = Field(default=12, ge=3)
+    tokens: int | None = Field(default=None, ge=1)  # of every text: it is cut or padded
     cpu_nodes: int = Field(default=0, ge=0)  # that may run on the CPU where a GPU is asked for
 
 

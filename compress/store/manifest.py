@@ -37,13 +37,16 @@ class Preprocessing:
     """How a sample becomes the network's input: raw values, as the given type, times scale.
 
     shape: one sample's, without the batch axis; (channels, height, width) for images. resize: the
-    Pillow filter for images of another size, or None where those are refused.
+    Pillow filter for images of another size, or None where those are refused. tokenizer: of text,
+    the file in the run folder that makes input_ids; then shape and scale say nothing.
     """
 
     input_name: str
     shape: tuple[int, ...]
     scale: float
     resize: str | None = None
+    tokenizer: str | None = None
+    padding: int | None = None  # the id that fills rows of tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

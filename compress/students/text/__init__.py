@@ -1,0 +1,1 @@
+"""Networks for texts: encoders that inherit layers, pruned vocabularies, static embeddings."""

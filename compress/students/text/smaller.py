@@ -1,0 +1,68 @@
+"""Smaller encoders that inherit the weights of a larger one: fewer layers, fewer tokens."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from compress.errors import InputError
+from compress.students.text.encoder import Encoder
+
+
+def kept_layers(total: int, keep: int) -> tuple[int, ...]:
+    """`keep` of 0..total-1, evenly spaced, with the last; the first too where two or more are kept.
+
+    6 -> 3 gives (0, 2, 5), 6 -> 2 gives (0, 5). ValueError unless 1 <= keep <= total.
+    """
+    if not 1 <= keep <= total:
+        raise ValueError(f"{keep} of {total} layers can't be kept")
+    if keep == 1:
+        return (total - 1,)
+    return tuple(index * (total - 1) // (keep - 1) for index in range(keep))
+
+
+def truncated(encoder: Encoder, *, layers: int) -> Encoder:
+    """A copy with evenly spaced layers of it. encoder is left as it was."""
+    total = len(encoder.layers)
+    if not 1 <= layers <= total:
+        raise InputError(f"has {total} layers, {layers} can't be kept", where="student.layers")
+    made = Encoder(replace(encoder.config, layers=layers))
+    made.embeddings.load_state_dict(encoder.embeddings.state_dict())
+    for target, source in zip(made.layers, kept_layers(total, layers), strict=True):
+        target.load_state_dict(encoder.layers[source].state_dict())
+    return made.train(encoder.training)
+
+
+class PrunedEmbedding(nn.Module):
+    """An embedding of some tokens: ids are those of the whole vocabulary, the rest share a row."""
+
+    def __init__(self, embedding: nn.Embedding, kept: Sequence[int], *, unknown: int) -> None:
+        super().__init__()
+        ids = sorted({*kept, unknown})
+        rows = torch.full((embedding.num_embeddings,), ids.index(unknown), dtype=torch.int32)
+        rows[torch.tensor(ids)] = torch.arange(len(ids), dtype=torch.int32)
+        self.rows: Tensor
+        self.register_buffer("rows", rows)
+        self.table = nn.Embedding(len(ids), embedding.embedding_dim)
+        with torch.no_grad():
+            self.table.weight.copy_(embedding.weight[torch.tensor(ids)])
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        found: Tensor = self.table(self.rows[input_ids])
+        return found
+
+
+def with_vocabulary(encoder: Encoder, kept: Sequence[int], *, unknown: int) -> Encoder:
+    """A copy that knows the kept tokens and takes every other for `unknown`; ids stay as they were.
+
+    On texts of kept tokens alone its answers are the encoder's.
+    """
+    made = copy.deepcopy(encoder)
+    embedding = made.embeddings.word_embeddings
+    assert isinstance(embedding, nn.Embedding)
+    made.embeddings.word_embeddings = PrunedEmbedding(embedding, kept, unknown=unknown)
+    return made

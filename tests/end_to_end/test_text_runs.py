@@ -1,0 +1,79 @@
+"""A whole run on texts: table and tokenizer in, a folder that answers raw texts out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from compress.pipeline.run import RunResult, plan, run
+from compress.pipeline.verify import verify_run
+from compress.recipe.targets import load_target
+
+SAYINGS = Path(__file__).parents[1] / "projects" / "sayings"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("sayings") / "project"
+    shutil.copytree(SAYINGS, made, ignore=shutil.ignore_patterns("__pycache__"))
+    load_target("project.py:write_data", made)(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def finished(folder: Path) -> RunResult:
+    return run(folder / "recipe.yaml", out=folder.parent / "out", cache=folder.parent / "cache")
+
+
+def test_a_small_transformer_learns_topics_from_stored_outputs(finished: RunResult) -> None:
+    by_name = {quality.subject: quality for quality in finished.report.qualities}
+    assert by_name["teacher"].accuracy > 0.95
+    assert by_name["student"].accuracy > 0.85
+    assert [verdict.status for verdict in finished.report.verdicts] == ["pass"]
+    assert finished.report.export is not None
+    assert finished.report.export.parity.passed
+    assert verify_run(finished.folder) == ()
+
+
+def test_the_file_takes_any_batch_and_length_and_padding_changes_nothing(
+    finished: RunResult,
+) -> None:
+    session = onnxruntime.InferenceSession(finished.folder / "student.onnx")
+    assert [entry.name for entry in session.get_inputs()] == ["input_ids", "attention_mask"]
+    ids = np.random.default_rng(0).integers(2, 40, (3, 9))
+    ones = np.ones_like(ids)
+    short = session.run(None, {"input_ids": ids, "attention_mask": ones})[0]
+    padded = session.run(
+        None,
+        {
+            "input_ids": np.pad(ids, ((0, 0), (0, 11))),
+            "attention_mask": np.pad(ones, ((0, 0), (0, 11))),
+        },
+    )[0]
+    np.testing.assert_allclose(short, padded, atol=1e-5)
+    one = session.run(None, {"input_ids": ids[:1, :2], "attention_mask": ones[:1, :2]})[0]
+    assert one.shape == (1, 3)
+
+
+def test_predict_py_answers_raw_texts_as_the_run_judged_them(finished: RunResult) -> None:
+    texts = finished.folder / "texts.txt"
+    texts.write_text("the small Dog with a horse\n\nwander and drift\nbread with very old cheese\n")
+    command = [sys.executable, "-I", str(finished.folder / "predict.py"), str(texts), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = json.loads(done.stdout)
+    assert [row["class"] for row in rows] == ["animal", "motion", "food"]
+    assert all(0.34 < row["probability"] <= 1.0 for row in rows)
+    manifest = json.loads((finished.folder / "manifest.json").read_text())
+    assert manifest["preprocessing"]["tokenizer"] == "tokenizer.json"
+
+
+def test_a_second_run_computes_nothing(folder: Path, finished: RunResult) -> None:
+    planned = plan(folder / "recipe.yaml", cache=folder.parent / "cache")
+    assert [entry.stage for entry in planned if not entry.hit] == []
