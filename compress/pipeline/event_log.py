@@ -31,6 +31,7 @@ class EventLog:
             self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666
         )
         self._end_last_line()
+        self._began = os.fstat(self._descriptor).st_size
 
     def __call__(self, event: Event) -> None:
         """Append one event, with the time in UTC. Numbers that JSON has not become text."""
@@ -54,6 +55,13 @@ class EventLog:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def forget(self) -> None:
+        """Drop what this run has written: it was refused before anything started."""
+        os.ftruncate(self._descriptor, self._began)
+        self.close()
+        if self._began == 0:
+            self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of the file; it stays."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from compress.pipeline.publish import finish_publication
@@ -20,10 +20,14 @@ PROBE_NAME = ".distil.writable"
 def run_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Make the folder, see that it can be written, and hold it for the length of the block.
 
-    A publication that a kill cut short is completed, temporaries of dead processes are removed.
-    Raises InputError (exit 2): not a folder, not writable, or in use, naming the process.
+    A publication that a kill cut short is completed, temporaries of dead processes are removed. A
+    block that fails before it has written anything leaves nothing: no lock file and no folder that
+    was not there. Raises InputError (exit 2): not a folder, not writable, or in use, naming the
+    process.
     """
     path = Path(folder)
+    absent = [place for place in (path, *path.parents) if not os.path.exists(place)]
+    locked_before = os.path.exists(path / LOCK_NAME)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError as exc:
@@ -38,7 +42,20 @@ def run_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     with _held(path):
         remove_stale_temporaries(path)
         finish_publication(path)
-        yield path
+        try:
+            yield path
+        except BaseException:
+            if not locked_before and not _work_left(path):
+                (path / LOCK_NAME).unlink(missing_ok=True)  # while it is held: nobody else has it
+                with suppress(OSError):
+                    for place in absent:
+                        place.rmdir()
+            raise
+
+
+def _work_left(path: Path) -> bool:
+    """Whether the folder holds what a next run goes on from: its log, which is hidden."""
+    return any(item.name != LOCK_NAME for item in path.glob(".distil.*"))
 
 
 @contextmanager

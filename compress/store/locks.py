@@ -13,7 +13,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from exporters.atomic import write_json
 from exporters.errors import DistilError
 
 OnWait = Callable[[str], None]
@@ -40,19 +39,18 @@ def exclusive(path: Path, *, wait: bool = True, on_wait: OnWait | None = None) -
             on_wait(f"waiting for {holder(path)}")
         lock.acquire()
     try:
-        with suppress(DistilError):  # the note is for people; the lock works without it
-            write_json(_note(path), {"pid": os.getpid(), "host": socket.gethostname(), **_now()})
+        note = {"pid": os.getpid(), "host": socket.gethostname(), **_now()}
+        _write(path, json.dumps(note))
         yield
     finally:
-        with suppress(OSError):
-            _note(path).unlink()
+        _write(path, "")
         lock.release()
 
 
 def holder(path: Path) -> str:
     """'process 4711 on build-3 since 2026-11-24T10:00:00+00:00', as far as it is known."""
     try:
-        note = json.loads(_note(path).read_text("utf-8"))
+        note = json.loads(path.read_text("utf-8"))
         return f"process {int(note['pid'])} on {note['host']} since {note['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
@@ -99,8 +97,17 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
 
-def _note(path: Path) -> Path:
-    return path.with_name(path.name + ".holder")
+def _write(path: Path, note: str) -> None:
+    """Who holds it stands in the lock file itself: a process that dies leaves no other file.
+
+    It is for people and read only while the lock is held; the lock works without it.
+    """
+    with (
+        suppress(OSError),
+        path.open("r+", encoding="utf-8") as file,
+    ):  # removed meanwhile: stays so
+        file.truncate()
+        file.write(note)
 
 
 def _now() -> dict[str, str]:

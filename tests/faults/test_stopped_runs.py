@@ -85,6 +85,7 @@ def test_stops_of_every_kind_cost_nothing_but_time(
     ended = run.wait()
     assert ended.code == 130
     assert len(ended.err) <= 1, ended.err
+    assert list(project.out.glob(".*.holder")) == []
     project.assert_untouched()
     job.wait(PATIENCE_S)
 

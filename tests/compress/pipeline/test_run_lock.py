@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from compress.pipeline.run_lock import run_folder
+from compress.pipeline.event_log import LIVE_NAME, EventLog
+from compress.pipeline.run_lock import LOCK_NAME, run_folder
 from exporters.errors import InputError
+from exporters.events import Event
 
 
 def test_the_folder_is_made_with_its_parents_and_free_again_afterwards(tmp_path: Path) -> None:
@@ -77,3 +79,44 @@ def test_an_error_in_the_block_is_passed_on_and_the_folder_is_free(tmp_path: Pat
         raise ZeroDivisionError
     with run_folder(tmp_path):
         pass
+
+
+def test_a_refused_run_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "fashion"
+    with pytest.raises(InputError, match="refused"), run_folder(folder):
+        raise InputError("refused")
+    assert list(tmp_path.iterdir()) == []
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("kept")
+    with pytest.raises(InputError, match="refused"), run_folder(mine):
+        raise InputError("refused")
+    assert [item.name for item in mine.iterdir()] == ["notes.txt"]
+
+
+def test_a_run_that_stopped_on_its_way_keeps_its_log_and_its_lock(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+
+    def stop() -> None:
+        with run_folder(folder):
+            (folder / LIVE_NAME).write_text("{}\n")
+            raise InputError("later")
+
+    with pytest.raises(InputError, match="later"):
+        stop()
+    assert sorted(item.name for item in folder.iterdir()) == [LIVE_NAME, LOCK_NAME]
+
+
+def test_a_log_that_is_forgotten_keeps_what_an_earlier_run_wrote(tmp_path: Path) -> None:
+    with EventLog(tmp_path) as log:
+        log(Event("start", "train", "one"))
+    earlier = log.path.read_bytes()
+    with EventLog(tmp_path) as log:
+        log(Event("start", "data", "two"))
+        log.forget()
+    assert log.path.read_bytes() == earlier
+    log.path.unlink()
+    with EventLog(tmp_path) as log:
+        log(Event("start", "data", "three"))
+        log.forget()
+    assert list(tmp_path.iterdir()) == []
