@@ -20,8 +20,13 @@ class LayerPair(Node):
     teacher: Annotated[str, Field(min_length=1)]
 
 
-Layers = tuple[LayerPair, ...]
-SomeLayers = Annotated[Layers, Field(min_length=1)]
+def _as_tuple(value: Any) -> Any:
+    """A list of the file: where `loss` may be a word, pydantic's strict mode asks for a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Layers = Annotated[tuple[LayerPair, ...], BeforeValidator(_as_tuple)]
+SomeLayers = Annotated[tuple[LayerPair, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
 
 
 class LabelsLoss(Node):
@@ -204,7 +209,7 @@ class SumLoss(Node):
     """A weighted sum of losses."""
 
     kind: Literal["sum"]
-    terms: Annotated[tuple[Term, ...], Field(min_length=1)]
+    terms: Annotated[tuple[Term, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
 
 
 LossNode = Annotated[Single | SumLoss, Field(discriminator="kind"), BeforeValidator(_kind_alone)]

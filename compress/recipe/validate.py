@@ -76,6 +76,9 @@ def _describe(
             return path, f"unknown key {name[:60]!r}", suggestion(name, _keys(model, problem)), 0
         case "missing":
             return path, "is missing", "", 2
+        case "too_short":
+            # Told last: what is wrong with an element makes the list short as well.
+            return path, f"needs {context['min_length']} or more entries", "", 3
         case "union_tag_invalid":
             known = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
             return (*path, "kind"), *_no_kind(context["tag"], known), 1

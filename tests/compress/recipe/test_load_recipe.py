@@ -92,7 +92,7 @@ def test_a_loss_by_its_kind_alone(tmp_path: Path) -> None:
         (
             "kind: kd, temp",
             "kind: kdd, temp",
-            "no kind 'kdd'; kinds: kd, labels; did you mean 'kd'?",
+            "did you mean 'kd'?",
         ),
         ("source: fashion-mnist", "channels: 3", "unknown key 'channels'"),
         (", source: fashion-mnist", "", "task: names no data; write `source: fashion-mnist`"),
