@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from pathlib import Path
 
@@ -11,17 +10,14 @@ import pytest
 from compress.store.locks import Busy, exclusive
 
 
-def _hold_and_vanish(path: Path) -> None:
-    with exclusive(path):
-        os._exit(130)  # as a second Ctrl-C does
-
-
-def test_a_holder_that_vanishes_leaves_the_lock_file_alone(tmp_path: Path) -> None:
+def test_a_holder_that_vanishes_leaves_the_lock_file_alone(tmp_path: Path, children) -> None:
     path = tmp_path / "some.lock"
-    child = multiprocessing.get_context("fork").Process(target=_hold_and_vanish, args=(path,))
-    child.start()
-    child.join()
-    assert child.exitcode == 130
+
+    def hold_and_vanish() -> None:
+        with exclusive(path):
+            os._exit(130)  # as a second Ctrl-C does
+
+    children.wait(children.start(hold_and_vanish))
     assert [item.name for item in tmp_path.iterdir()] == ["some.lock"]
     with exclusive(path, wait=False):
         said = f"in use by process {os.getpid()} on "
