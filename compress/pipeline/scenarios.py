@@ -20,13 +20,12 @@ from compress.values import Slice
 Scores = Callable[[str, Samples], NDArray[np.float32]]  # of a subject on samples
 
 
-def slices_of(
-    task: Task, test: Samples, reference: Answers, candidate: Answers, *, node: Slices
-) -> tuple[Slice, ...]:
-    """By class, column, brightness, length and the reference's confidence, as far as the data has
-    them. InputError for a name in `by` that is none of these."""
-    numbers = {**_numbers(task, test), "confidence": reference.confidence}
-    known = ("class", *test.columns, *numbers)
+def check_slices(task: Task, node: Slices) -> None:
+    """InputError for a slice or a corruption that the data does not have; reads no test sample."""
+    numbers = ("length",) if task.padding is not None else ()
+    if task.padding is None and task.train.inputs.ndim == 4:
+        numbers = ("brightness",)
+    known = ("class", *task.columns, *numbers, "confidence")
     for name in node.by or ():
         if name not in known:
             raise InputError(
@@ -34,6 +33,22 @@ def slices_of(
                 where="slices.by",
                 cure=f"here it can be by {', '.join(known)}",
             )
+    fitting = corruptions_of(task.train.inputs)
+    for kind in node.corruptions or ():
+        if kind not in fitting:
+            raise InputError(
+                f"{kind} is no corruption of such inputs",
+                where="slices.corruptions",
+                cure=f"here {', '.join(fitting)} fit" if fitting else "write `corruptions: []`",
+            )
+
+
+def slices_of(
+    task: Task, test: Samples, reference: Answers, candidate: Answers, *, node: Slices
+) -> tuple[Slice, ...]:
+    """By class, column, brightness, length and the reference's confidence, as far as the data has
+    them and `by` wants them."""
+    numbers = {**_numbers(task, test), "confidence": reference.confidence}
     members = members_of(
         test.labels, task.classes, columns=test.columns, numbers=numbers, by=node.by
     )
@@ -48,19 +63,8 @@ def slices_of(
 def corrupted_slices(
     test: Samples, reference: str, candidate: str, *, node: Slices, seed: int, scores: Scores
 ) -> tuple[Slice, ...]:
-    """Both models on corrupted test samples, at most node.samples of them, evenly spread.
-
-    InputError for a corruption that does not fit the data.
-    """
-    fitting = corruptions_of(test.inputs)
-    wanted = fitting if node.corruptions is None else node.corruptions
-    for kind in wanted:
-        if kind not in fitting:
-            raise InputError(
-                f"{kind} is no corruption of such inputs",
-                where="slices.corruptions",
-                cure=f"here {', '.join(fitting)} fit" if fitting else "write `corruptions: []`",
-            )
+    """Both models on corrupted test samples, at most node.samples of them, evenly spread."""
+    wanted = corruptions_of(test.inputs) if node.corruptions is None else node.corruptions
     if not wanted:
         return ()
     count = min(node.samples, len(test))

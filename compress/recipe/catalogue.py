@@ -96,10 +96,6 @@ _DROP = ("max_drop",)
 _FASTER = ("min_speedup", *_SMALLER)
 _ROWS = (
     _row("accuracy", "higher", "percent", teacher=_DROP, baseline=_DROP),
-    _row("macro_f1", "higher", "percent", teacher=_DROP),
-    _row("worst_class_accuracy", "higher", "percent", teacher=_DROP),
-    _row("nll", "lower", "number", teacher=_SMALLER),
-    _row("brier", "lower", "number", teacher=_SMALLER),
     _row("latency.p50", "lower", "duration", teacher=_FASTER, baseline=_FASTER, cell=True),
     _row("latency.p95", "lower", "duration", cell=True),
     _row(
@@ -122,6 +118,10 @@ _ROWS = (
     _row("parity.top1_agreement", "higher", "percent"),
     _row("agreement", "higher", "percent", teacher=("min",), baseline=("min",)),
     _row("negative_flip_rate", "lower", "percent", teacher=("max",), baseline=("max",)),
+    _row("macro_f1", "higher", "percent", teacher=_DROP),
+    _row("worst_class_accuracy", "higher", "percent", teacher=_DROP),
+    _row("nll", "lower", "number", teacher=_SMALLER),
+    _row("brier", "lower", "number", teacher=_SMALLER),
 )
 METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _ROWS})
 

@@ -106,6 +106,7 @@ def assemble(
         train=in_train,
         validation=in_validation,
         test=CountedTest(in_test, on_event=on_event),
+        columns=tuple(in_test.columns),
         notes=parts.notes + absence_notes(splits, parts.classes) + copy_notes(splits, parts.where),
     )
 

@@ -16,7 +16,7 @@ from compress.metrics.paired import pair
 from compress.metrics.scores import Answers, answers
 from compress.metrics.totals import NAMES
 from compress.pipeline.context import Context, versions_of
-from compress.pipeline.scenarios import corrupted_slices, slices_of
+from compress.pipeline.scenarios import check_slices, corrupted_slices, slices_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
 from compress.pipeline.stages.predicting import scores
@@ -40,6 +40,8 @@ def judge_stage(context: Context) -> Stage:
 
     int8 answers differ between CPUs, so the CPU's flags are in the key.
     """
+    if context.recipe.slices != "none":
+        check_slices(context.task, context.recipe.slices)
     quantized = not isinstance(context.recipe.quantize, NoQuantize)
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:
