@@ -9,14 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from compress.distill.api import distill
     from compress.gate.judge import judge
     from compress.pipeline.run import run
 
-__all__ = ["judge", "run"]
+__all__ = ["distill", "judge", "run"]
 
 _HOMES = {"judge": "compress.gate.judge", "run": "compress.pipeline.run"}
 
 
+# `distill` is not among them: the import system finds the package, which can be called.
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:

@@ -1,0 +1,149 @@
+"""Distillation of modules in memory, in the calling process: for notebooks and training scripts."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from torch import nn
+
+from compress.distill.devices import make_accelerator
+from compress.distill.feed import TrainingFeed
+from compress.distill.objective import build_objective
+from compress.distill.settings import settings_of
+from compress.distill.teaching import OnlineTeacher
+from compress.distill.trainer import train
+from compress.errors import InputError
+from compress.recipe.loss_needs import needs_teacher, taps_of
+from compress.recipe.nodes import Augment, Distill
+from compress.tasks.assemble import Parts, assemble
+from compress.tasks.augment import Augmentation
+from compress.tasks.data import ArrayData, Task
+from compress.values import Epoch
+from exporters.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """module: the trained copy, in eval mode on the CPU; epochs: its record."""
+
+    module: nn.Module
+    epochs: tuple[Epoch, ...]
+    resumed_from_steps: tuple[int, ...]
+
+
+def distill(
+    teacher: nn.Module | None,
+    student: nn.Module,
+    *,
+    data: ArrayData | Task,
+    loss: Any = "kd",
+    settings: Mapping[str, Any] | None = None,
+    augment: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    checkpoints: str | Path | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Trained:
+    """Train a copy of `student` on `data`, taught by `teacher`; both arguments stay as they are.
+
+    student: gives (batch, classes) logits. teacher: a module that answers in the loop, in eval mode
+    and without gradients; None for `loss="labels"`, or where settings say `teach_by: average`.
+    loss, settings, augment: as under `distill.loss`, `distill` and `task.augment` of a recipe, a
+    kind alone or a mapping: `loss={"kind": "kd", "temperature": 2}`, `settings={"epochs": 4}`.
+    data: arrays per split, or a task. seed: of batch order, views and adapters. checkpoints: a
+    folder; the same call goes on from the newest one there, to the bits of an unbroken training.
+
+    Raises InputError for settings that don't fit, TrainingDiverged on a loss that is not finite.
+    """
+    node = _node(loss, settings or {})
+    _check(node, teacher)
+    task = data if isinstance(data, Task) else _task(data, augment or {}, seed)
+    folder = None if checkpoints is None else Path(checkpoints)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    precision = "float32" if node.precision == "auto" else node.precision
+    accelerator = make_accelerator(node.device, precision=precision)
+    taps = taps_of(node.loss)
+    online = None
+    if teacher is not None and node.teach_by == "teacher" and needs_teacher(node.loss):
+        network = copy.deepcopy(teacher).eval().requires_grad_(requires_grad=False)
+        online = OnlineTeacher(network=network.to(accelerator.device), taps=taps)
+    outcome = train(
+        copy.deepcopy(student).train(),
+        feed=TrainingFeed(
+            task=task,
+            batch=min(node.batch, len(task.train)),
+            seed=seed,
+            process=accelerator.process_index,
+            processes=accelerator.num_processes,
+            mixup=node.mixup,
+        ),
+        objective=build_objective(node.loss, soft_labels=node.mixup is not None),
+        settings=settings_of(node, seed=seed),
+        accelerator=accelerator,
+        teacher=online,
+        taps=taps,
+        checkpoints=folder,
+        on_event=on_event,
+    )
+    return Trained(
+        module=outcome.module.cpu(),
+        epochs=outcome.epochs,
+        resumed_from_steps=outcome.resumed_from_steps,
+    )
+
+
+def _node(loss: Any, settings: Mapping[str, Any]) -> Distill:
+    unused = settings.keys() & {"loss", "processes", "views", "reuse_teacher_outputs", "trackers"}
+    if unused:
+        raise InputError(
+            f"settings hold {', '.join(sorted(unused))}, which have no meaning in memory",
+            where="distill(settings=...)",
+            cure="remove them; the loss has an argument of its own",
+        )
+    try:
+        return Distill.model_validate({"loss": loss, **settings})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{place}: {first['msg']}", where="distill(...)") from error
+
+
+def _check(node: Distill, teacher: nn.Module | None) -> None:
+    if node.teach_by == "average":
+        if node.average == 0:
+            raise InputError(
+                "the averaged weights can't teach: there are none",
+                where="distill(settings=...)",
+                cure="set average above 0",
+            )
+    elif teacher is None and needs_teacher(node.loss):
+        raise InputError(
+            f"loss {node.loss.kind} needs a teacher",
+            where="distill(teacher=None)",
+            cure='give one, or use loss="labels"',
+        )
+
+
+def _task(data: ArrayData, augment: Mapping[str, Any], seed: int) -> Task:
+    try:
+        wanted = Augment.model_validate(dict(augment))
+    except ValidationError as error:
+        raise InputError(str(error.errors()[0]["msg"]), where="distill(augment=...)") from error
+    parts = Parts(
+        name="arrays",
+        where="distill(data=...)",
+        train=data.train,
+        test=data.test,
+        validation=data.validation,
+        classes=data.classes,
+        scale=data.scale,
+    )
+    augmentation = Augmentation(
+        pad_pixels=wanted.crop, flip=wanted.flip, erase_probability=wanted.erase
+    )
+    return assemble(parts, augmentation=augmentation, seed=seed)
