@@ -139,7 +139,8 @@ def _inputs(
 ) -> Inputs:
     feeds = gate.gate.feeds
     if task is not None:
-        return task.prepare(task.validation.inputs[:SAMPLES])
+        named = task.collate(task.validation.inputs[:SAMPLES])
+        return named if len(named) > 1 else next(iter(named.values()))
     if feeds is not None and feeds.inputs is not None:
         return _read(gate.folder / feeds.inputs)
     shapes = [] if feeds is None else [f"{name}={dims}" for name, dims in feeds.shapes.items()]

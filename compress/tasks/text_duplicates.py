@@ -77,7 +77,7 @@ def _neighbours(band: NDArray[np.uint64]) -> Iterable[tuple[int, int]]:
 
 def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
     shared = len(one & other)
-    return shared >= LIKENESS * (len(one) + len(other) - shared)
+    return shared > 0 and shared >= LIKENESS * (len(one) + len(other) - shared)
 
 
 def _contents(texts: Sequence[str], forest: _Forest) -> NDArray[np.uint64]:

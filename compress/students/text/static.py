@@ -13,7 +13,7 @@ class StaticEncoder(nn.Module):
 
     def __init__(self, vectors: Tensor) -> None:
         super().__init__()
-        self.table = nn.Embedding(*vectors.shape, _weight=vectors.clone())
+        self.table = nn.Embedding(vectors.shape[0], vectors.shape[1], _weight=vectors.clone())
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         found: Tensor = self.table(input_ids)

@@ -1,0 +1,174 @@
+"""Tables of texts: three formats, one task; splits that keep near-duplicates together; WordNet."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow import parquet
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from compress.errors import InputError
+from compress.recipe.nodes import TextTask
+from compress.tasks import Task, build_task
+from compress.tasks.text_duplicates import text_groups
+from compress.tasks.wordnet import definitions, load_wordnet
+
+WORDS = [f"w{index}" for index in range(60)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    vocabulary = {word: index for index, word in enumerate(["[PAD]", "[UNK]", *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    random = np.random.default_rng(0)
+    rows = [
+        {
+            "text": " ".join(random.choice(WORDS, int(random.integers(2, 12)))),
+            "label": ["no", "yes"][index % 2],
+            "by": f"author {index // 4}",
+        }
+        for index in range(400)
+    ]
+    rows[7]["text"] = 'quoted "w1", w2\nover two lines w3'
+    with (tmp_path / "t.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, ["text", "label", "by"])
+        writer.writeheader()
+        writer.writerows(rows)
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "t.parquet")
+    return tmp_path
+
+
+def task_in(folder: Path, *, seed: int = 0, **fields: object) -> Task:
+    node = TextTask.model_validate(
+        {"kind": "text-table", "data": "t.csv", "tokenizer": "tokenizer.json", **fields}
+    )
+    return build_task(node, folder=folder, seed=seed, cache=folder / "cache")
+
+
+def test_csv_jsonl_and_parquet_of_the_same_rows_are_the_same_task(folder: Path) -> None:
+    tasks = [task_in(folder, data=f"t.{kind}") for kind in ("csv", "jsonl", "parquet")]
+    assert len({task.fingerprint for task in tasks}) == 1
+    task = tasks[0]
+    assert task.classes == ("no", "yes")
+    assert task.padding == 0
+    assert task.train.inputs.dtype == np.uint16
+    ids = [set(samples.ids.tolist()) for samples in (task.train, task.validation, task.test())]
+    assert set.union(*ids) == set(range(400))
+    assert sum(map(len, ids)) == 400
+    assert 36 <= len(ids[1]) <= 40
+    assert 40 <= len(ids[2]) <= 44
+    assert task_in(folder, seed=1).fingerprint != task.fingerprint
+    assert task_in(folder, tokens=4).fingerprint != task.fingerprint
+
+
+def test_rows_of_a_group_stay_on_one_side(folder: Path) -> None:
+    task = task_in(folder, group="by")
+    sides = [set((s.ids // 4).tolist()) for s in (task.train, task.validation, task.test())]
+    assert not sides[0] & sides[1]
+    assert not sides[0] & sides[2]
+    assert not sides[1] & sides[2]
+
+
+def test_long_texts_are_cut_and_the_shipped_tokenizer_cuts_alike(folder: Path) -> None:
+    task = task_in(folder, tokens=5)
+    assert task.train.inputs.shape[1] == 5
+    assert task.tokenizer is not None
+    shipped = Tokenizer.from_str(task.tokenizer)
+    assert shipped.encode(" ".join(WORDS)).ids == [2, 3, 4, 5, 6]
+    assert [len(e.ids) for e in shipped.encode_batch(["w0", "w0 w1"])] == [1, 2]
+
+
+def test_near_duplicates_share_a_group_and_others_do_not() -> None:
+    texts = [
+        "a small dog that barks at night near the old house",
+        "A small dog, that barks at night near the old house!",
+        "a small dog that barks at night near the old barn house",
+        "a small cat that sleeps by day",
+        "",
+        "?",
+    ]
+    groups = text_groups(texts)
+    assert groups[0] == groups[1] == groups[2]
+    assert len(set(groups[[0, 3, 4, 5]].tolist())) == 4
+    assert text_groups(texts[::-1])[::-1].tolist() == groups.tolist()
+    joined = text_groups(texts, groups=["x", "y", "z", "x", "u", "v"])
+    assert joined[0] == joined[3]
+
+
+def test_near_duplicates_of_a_large_table_are_found_as_by_comparing_all() -> None:
+    random = np.random.default_rng(1)
+    base = [[*random.choice(WORDS, 12, replace=False)] for _ in range(120)]
+    changed = [[*words[:-1], "other"] for words in base]
+    groups = text_groups([" ".join(words) for words in base + changed])
+    same = groups[:120] == groups[120:]
+    assert same.mean() > 0.98
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"text": "body"}, "there is no column 'body'"),
+        ({"data": "absent.csv"}, "there is no file"),
+        ({"data": "tokenizer.json"}, "unknown ending '.json'"),
+        ({"tokenizer": "t.csv"}, "is no tokenizer.json"),
+        ({"tokenizer": "no_such_package:x.json"}, "no_such_package is not installed"),
+        ({"classes": ("no", "maybe")}, "the label 'yes' is none of 2 classes"),
+        ({"test": 400}, "can't be held out of 400"),
+        ({"test": 5, "test_data": "t.csv"}, "a file of its own is named"),
+    ],
+)
+def test_what_can_not_be_read_is_refused_in_one_line(
+    folder: Path, fields: dict[str, object], what: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        task_in(folder, **fields)
+    assert what in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("text,label\na,b,c\n", "1 more values than the header"),
+        ("text,label\n", "holds no rows"),
+        ("text,label\nabc,\n", "'label' is empty"),
+        ('text,label\n"abc,x\n', "is no CSV"),
+    ],
+)
+def test_a_broken_csv_is_refused(folder: Path, text: str, what: str) -> None:
+    (folder / "broken.csv").write_text(text)
+    with pytest.raises(InputError, match=what):
+        task_in(folder, data="broken.csv")
+
+
+WORDNET = (
+    b"  1 This software and database is being provided to you  \n"
+    b'00001740 03 n 01 entity 0 003 ~ 00001930 n 0000 | that which is perceived; "an example"  \n'
+    b"00002325 29 v 01 respire 1 005 $ 00001740 v 0000 01 + 02 00 | undergo it; quickly  \n"
+)
+
+
+def test_definitions_of_wordnet_lose_their_examples_and_keep_their_file() -> None:
+    assert definitions(WORDNET) == [
+        ("that which is perceived", "noun.Tops"),
+        ("undergo it; quickly", "verb.body"),
+    ]
+
+
+def test_wordnet_of_other_bytes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data.noun").write_bytes(WORDNET)
+    contents = {"data.noun": hashlib.sha256(WORDNET).hexdigest()}
+    table = load_wordnet(folder=tmp_path, cache=tmp_path, contents=contents)
+    assert table.labels == ("noun.Tops", "verb.body")
+    (tmp_path / "data.noun").write_bytes(WORDNET + b" ")
+    with pytest.raises(InputError, match="is not the file of WordNet"):
+        load_wordnet(folder=tmp_path, cache=tmp_path, contents=contents)
