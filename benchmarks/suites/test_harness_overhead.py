@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -38,6 +39,18 @@ def identity(tmp_path: Path) -> Path:
 def test_time_of_a_thousand_empty_calls(benchmark: BenchmarkFixture) -> None:
     samples = benchmark(lambda: time_calls(_nothing, warmup=0, rounds=CALLS))
     assert len(samples) == CALLS
+
+
+@pytest.mark.benchmark(disable_gc=True)
+def test_what_the_harness_adds_to_a_timed_call(
+    benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sample of a call that does nothing: reading the clock, and calling a function."""
+    added_ns = benchmark(lambda: median(time_calls(_nothing, warmup=0, rounds=CALLS)))
+    benchmark.extra_info["added_ns"] = added_ns
+    with capsys.disabled():
+        print(f"\nthe harness adds {added_ns:.0f} ns to a timed call", end=" ")
+    assert added_ns < 1000
 
 
 def test_one_call_of_a_model_that_does_nothing(benchmark: BenchmarkFixture, identity: Path) -> None:

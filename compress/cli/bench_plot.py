@@ -69,6 +69,7 @@ def _by_batch(measured: Measured, what: str) -> str:
         words=q.milliseconds if what == "latency" else q.per_second,
         width=_WIDTH,
         key=what,
+        at_values=True,
     )
 
 
@@ -95,6 +96,7 @@ def _by_threads(measured: Measured) -> str:
         words=q.per_second,
         width=_WIDTH,
         key="threads",
+        at_values=True,
     )
 
 

@@ -88,6 +88,21 @@ def test_a_real_worker_killed_between_requests_is_noticed() -> None:
             worker.ask("memory")
 
 
+def test_the_parent_sleeps_while_its_child_is_timed(
+    make_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    """In CPU seconds, which a busy machine does not change."""
+    np.save(tmp_path / "x.npy", np.ones((1, 4), np.float32))
+    with WorkerProcess(source=Path("m.onnx")) as worker:
+        worker.ask("load", feeds={"1": {"h0": str(tmp_path / "x.npy")}})
+        worker.ask("open", path=str(make_model("sleep")), threads=1, device="cpu", batch=1)
+        before = time.process_time()
+        samples = worker.ask("warm_up", batch=1, rule={"min_ns": 600_000_000, "max_ns": 10**9})
+        spent_s = time.process_time() - before
+    assert sum(samples["samples_ns"]) > 300_000_000
+    assert spent_s < 0.15  # the reply's JSON; a parent that polls would have used 0.6
+
+
 def test_closing_leaves_no_process_and_no_descriptor() -> None:
     before = len(os.listdir("/proc/self/fd"))
     with WorkerProcess(source=Path("net.onnx")) as worker:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compress.report.charts.axis import Scale, bottom_axis, left_axis, padded, plain
-from compress.report.charts.svg import label, picture, series_class, tag, text_width
+from compress.report.charts.svg import label, line, picture, series_class, tag, text_width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +27,12 @@ def sweep(
     words: Callable[[float], str],
     width: float,
     key: str,
+    at_values: bool = False,
 ) -> str:
     """Dots joined by lines; an axis that spans a factor of five or more is logarithmic.
 
     across: the quantity of the bottom axis with its unit; words writes a value of the other.
+    at_values: the bottom axis names the values that were tried, as for batch sizes.
     """
     xs = [x for one in lines for x, _ in one.points]
     ys = [y for one in lines for _, y in one.points]
@@ -43,7 +45,9 @@ def sweep(
     vertical = _scale(min(ys), max(ys), start=bottom, end=top)
     body = [
         left_axis(vertical, left=left, right=horizontal.end + 4, words=words),
-        bottom_axis(horizontal, top=top, bottom=bottom, words=plain, unit=across, at_most=8),
+        _tried(horizontal, sorted(set(xs)), top=top, bottom=bottom, unit=across)
+        if at_values
+        else bottom_axis(horizontal, top=top, bottom=bottom, words=plain, unit=across, at_most=8),
     ]
     taken: list[float] = []
     for one in lines:
@@ -69,6 +73,19 @@ def sweep(
             for one in lines
         ),
     )
+
+
+def _tried(scale: Scale, values: list[float], *, top: float, bottom: float, unit: str) -> str:
+    """A line per value; a label only where the one before leaves it room."""
+    parts, free = [], scale.start - 20
+    for value in values:
+        x, words = scale(value), plain(value)
+        parts.append(line(x, top, x, bottom, kind="grid"))
+        if x - text_width(words) / 2 > free:
+            parts.append(label(x, bottom + 16, words, anchor="middle", kind="muted"))
+            free = x + text_width(words) / 2 + 4
+    parts.append(label(scale.end, bottom + 32, unit, anchor="end", kind="muted"))
+    return "".join(parts)
 
 
 def _scale(low: float, high: float, *, start: float, end: float) -> Scale:
