@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from compress.errors import InputError
 from compress.recipe.nodes import (
     OnnxTeacher,
     OutputsTeacher,
@@ -241,3 +242,11 @@ def test_outputs_of_the_whole_split_are_those_of_its_batches(made: Made) -> None
     assert whole.dtype == np.float32
     assert whole.shape == (60, 3)
     assert np.isfinite(whole).all()
+
+
+def test_a_student_that_is_not_the_one_the_run_wrote_is_no_teacher(tmp_path: Path) -> None:
+    node = _run(tmp_path)
+    path = tmp_path / "run" / "student.onnx"
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(InputError, match=r"student\.onnx is not the file that the run wrote"):
+        check_named(node, folder=tmp_path)
