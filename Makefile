@@ -9,7 +9,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: gpu-env gpu-check help setup demo test test-long bench rates lint types format clean
+.PHONY: gpu-env gpu-check help setup demo test test-long bench rates wild lint types format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,6 +33,9 @@ bench: setup ## time the tool itself; compared with the run before on this machi
 
 rates: setup ## how often a verdict on speed is wrong: 2 h of an idle machine; resumes
 	@$(BIN)/python -m benchmarks.evidence
+
+wild: setup ## the gate on a git history of 40 commits: about 40 min of an idle machine; resumes
+	@$(BIN)/python tools/gate_in_the_wild.py
 
 gpu-env: ## make .venv-gpu: CUDA builds of torch and onnxruntime, from a lock of their own
 	@$(PYTHON) tools/setup_gpu_env.py
