@@ -9,6 +9,7 @@ import pytest
 
 from compress.errors import InputError
 from compress.gate.explain import explain
+from compress.gate.failed import FAILED
 from compress.gate.formats import FORMATS, MARKDOWN_BYTES, render
 from compress.gate.result import GateResult
 from compress.values import Status, Verdict
@@ -133,3 +134,21 @@ def test_explain_says_where_the_limit_stands() -> None:
     assert "limit   <= 0.35x  (distil.gate.yaml:7)" in text
     with pytest.raises(InputError, match="did you mean 'size'"):
         explain(result(verdict()), "siez")
+
+
+@pytest.mark.parametrize("name", sorted(FAILED))
+def test_a_gate_that_could_not_be_judged_says_so_in_every_format(name: str) -> None:
+    text = FAILED[name](HOSTILE, HOSTILE, 2)
+    text.encode("utf-8", errors="strict" if name != "json" else "backslashreplace")
+    assert "\x1b" not in text
+    assert "\r" not in text
+    assert not [line for line in text.splitlines()[1:] if line.startswith("::error::")]
+    if name == "json":
+        assert json.loads(text)["exit_code"] == 2
+        assert json.loads(text)["verdicts"] == []
+    if name == "junit":
+        assert ElementTree.fromstring(text).get("errors") == "1"
+    if name == "markdown":
+        assert text.startswith("<!-- distil-gate:")
+        assert "<img" not in text
+        assert "@me" not in text
