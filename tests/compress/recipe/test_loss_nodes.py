@@ -105,3 +105,9 @@ def test_labels_need_none(tmp_path: Path, loss: str) -> None:
 def test_the_schema_names_every_kind() -> None:
     mapping = recipe_schema()["$defs"]["Distill"]["properties"]["loss"]["discriminator"]["mapping"]
     assert {*KINDS.split(", "), "sum"} <= set(mapping)
+
+
+def test_the_page_on_losses_has_a_row_for_every_kind() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "distillation.md").read_text(encoding="utf-8")
+    rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [*KINDS.split(", "), "sum"]
