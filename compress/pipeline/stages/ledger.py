@@ -18,7 +18,7 @@ from compress.pipeline.stages.quantizing import INT8_FILE, QUANTIZE, calibration
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file
 from compress.pipeline.stages.training import TRAIN
 from compress.quantize.sensitivity import node_costs
-from compress.recipe.nodes import NoQuantize
+from compress.recipe.nodes import NoQuantize, StaticQuantize
 from compress.recipe.targets import target_digest
 from compress.store.keys import Json
 from compress.students.build import build_student
@@ -121,7 +121,7 @@ def _torch_answers(context: Context, weights: Path) -> NDArray[np.int64]:
 def _costs(context: Context, inputs: Inputs, on_event: OnEvent) -> tuple[NodeCost, ...]:
     """Of the student's int8 file; nothing of texts, whose inputs no calibration of ranges takes."""
     node = context.recipe.quantize
-    if isinstance(node, NoQuantize) or context.task.padding is not None:
+    if not isinstance(node, StaticQuantize) or context.task.padding is not None:
         return ()
     last = node.samples + HELD_OUT
     held_out = list(calibration_batches(context, last, skip=node.samples))
