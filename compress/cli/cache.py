@@ -10,7 +10,7 @@ import typer
 
 from compress.cli.cache_folder import cache_folder
 from compress.cli.invocation import Invocation
-from compress.cli.options import CacheFolder, Debug, JsonFile, Quiet, Verbose
+from compress.cli.options import CacheFolder, Data, Debug, JsonFile, Quiet, Set, Verbose
 from compress.cli.streams import printable
 
 if TYPE_CHECKING:
@@ -31,14 +31,6 @@ MaxSize = Annotated[
 Recipe = Annotated[
     Path | None,
     typer.Argument(metavar="[RECIPE]", help="Also recompute rows of its stored teacher outputs."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="a.b=c", help="Override a key of the recipe; repeatable."),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="DIR", help="A folder that holds the known data set already."),
 ]
 _LONG_UNITS_S = {"h": 3600.0, "d": 86400.0}
 

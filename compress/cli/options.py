@@ -24,3 +24,11 @@ CacheFolder = Annotated[
         help="Where results are stored; default $DISTIL_CACHE, else the user's cache folder.",
     ),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="a.b=c", help="Override a key of the recipe; repeatable."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="A folder that holds the known data set already."),
+]

@@ -9,7 +9,7 @@ import typer
 
 from compress.cli.cache_folder import cache_folder
 from compress.cli.invocation import Invocation
-from compress.cli.options import CacheFolder, Debug, JsonFile, Quiet, Verbose
+from compress.cli.options import CacheFolder, Data, Debug, JsonFile, Quiet, Set, Verbose
 from compress.cli.streams import printable
 
 if TYPE_CHECKING:
@@ -20,14 +20,6 @@ Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="recipe.yaml or r
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="DIR", help="The run folder; default runs/NAME."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="a.b=c", help="Override a key of the recipe; repeatable."),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="DIR", help="A folder that holds the known data set already."),
 ]
 Plan = Annotated[
     bool, typer.Option("--plan", help="Say what would run and why each stage is a hit or a miss.")
