@@ -1,4 +1,4 @@
-"""Curves to TensorBoard or MLflow, each an extra: what the history holds, while it is made."""
+"""Curves to TensorBoard, an extra: what the history holds, while it is made."""
 
 from __future__ import annotations
 
@@ -25,10 +25,6 @@ def tracking(node: Trackers, *, folder: Path, run: str) -> Iterator[Callable[[Ev
     closers: list[Callable[[], object]] = []
     if node.tensorboard is not None:
         write, close = _tensorboard(folder / node.tensorboard / run)
-        writers.append(write)
-        closers.append(close)
-    if node.mlflow is not None:
-        write, close = _mlflow(node.mlflow, folder, run)
         writers.append(write)
         closers.append(close)
 
@@ -60,22 +56,6 @@ def _tensorboard(folder: Path) -> tuple[Write, Callable[[], object]]:
     # torch ships no types for it.
     writer: Any = SummaryWriter(str(folder))
     return writer.add_scalar, writer.close
-
-
-def _mlflow(address: str, folder: Path, run: str) -> tuple[Write, Callable[[], object]]:
-    try:
-        from mlflow.tracking import MlflowClient
-    except ImportError as error:
-        raise _absent("mlflow") from error
-    client = MlflowClient(tracking_uri=address if "://" in address else str(folder / address))
-    experiment = client.get_experiment_by_name("distil")
-    number = client.create_experiment("distil") if experiment is None else experiment.experiment_id
-    run_id = client.create_run(number, run_name=run).info.run_id
-
-    def write(name: str, value: float, step: int) -> None:
-        client.log_metric(run_id, name, value, step=step)
-
-    return write, lambda: client.set_terminated(run_id)
 
 
 def _absent(name: str) -> InputError:

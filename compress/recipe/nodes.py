@@ -98,13 +98,10 @@ class Stored(Node):
 
 
 class Trackers(Node):
-    """Where the curves of a training go, besides its history; each needs its extra.
-
-    tensorboard: a folder beside the recipe; mlflow: a tracking address, or a folder.
-    """
+    """Where the curves of a training go, besides its history. tensorboard: a folder beside the
+    recipe; needs the extra of that name."""
 
     tensorboard: str | None = None
-    mlflow: str | None = None
 
 
 class Distill(Node):
