@@ -6,6 +6,7 @@ from torch import Tensor
 
 from compress.distill.losses.dist import dist
 from compress.distill.losses.dkd import dkd
+from compress.distill.losses.focal import focal
 from compress.distill.losses.hard import hard
 from compress.distill.losses.kd import kd
 from compress.distill.losses.labels import NO_LABEL, labels, sigmoid_labels
@@ -18,6 +19,7 @@ from compress.distill.step import Step
 from compress.recipe.loss_nodes import (
     DistLoss,
     DkdLoss,
+    FocalLoss,
     HardLoss,
     KdLoss,
     LabelsLoss,
@@ -51,6 +53,18 @@ def hard_term(node: HardLoss, step: Step) -> Tensor:
 
 def regression_term(node: RegressionLoss, step: Step) -> Tensor:
     apart = regression(step.student, step.teacher, form=node.form, delta=node.delta)
+    return _with_labels(node.weight * apart, node.label_weight, step)
+
+
+def focal_term(node: FocalLoss, step: Step) -> Tensor:
+    apart = focal(
+        step.student,
+        step.teacher,
+        step.target,
+        temperature=node.temperature,
+        base=node.base,
+        right=node.right,
+    )
     return _with_labels(node.weight * apart, node.label_weight, step)
 
 

@@ -19,6 +19,7 @@ from compress.distill.feature_terms import (
 from compress.distill.logit_terms import (
     dist_term,
     dkd_term,
+    focal_term,
     hard_term,
     kd_term,
     labels_term,
@@ -37,6 +38,7 @@ from compress.recipe.loss_nodes import (
     DistLoss,
     DkdLoss,
     EmbeddingLoss,
+    FocalLoss,
     HardLoss,
     HintLoss,
     KdLoss,
@@ -130,6 +132,8 @@ def _term(node: LossNode) -> TermOf:
             return partial(dist_term, node)
         case NkdLoss():
             return partial(nkd_term, node)
+        case FocalLoss():
+            return partial(focal_term, node)
         case HintLoss():
             return partial(hint_term, node)
         case AttentionLoss():

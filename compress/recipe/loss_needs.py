@@ -10,6 +10,7 @@ from compress.recipe.loss_nodes import (
     DistilbertLoss,
     DkdLoss,
     EmbeddingLoss,
+    FocalLoss,
     HintLoss,
     LabelsLoss,
     LayerPair,
@@ -53,7 +54,7 @@ def needs_scores(node: LossNode) -> bool:
 def needs_class_index(node: LossNode) -> str | None:
     """The kind of a term that needs one class per sample, so no mixup; None where none does."""
     for term in terms_of(node):
-        if isinstance(term, DkdLoss | NkdLoss):
+        if isinstance(term, DkdLoss | NkdLoss | FocalLoss):
             return term.kind
     return None
 

@@ -108,6 +108,18 @@ class NkdLoss(Node):
     label_weight: Weight = 1.0
 
 
+class FocalLoss(Node):
+    """KD that weighs (base + right) where the teacher is right and base elsewhere: against answers
+    that the teacher had and the student loses."""
+
+    kind: Literal["focal"]
+    temperature: Temperature = 4.0
+    base: Weight = 1.0
+    right: Weight = 5.0
+    weight: Weight = 0.9
+    label_weight: Weight = 0.1
+
+
 class HintLoss(Node):
     """Squared distance of features, through an adapter where widths differ."""
 
@@ -187,6 +199,7 @@ Single = (
     | DkdLoss
     | DistLoss
     | NkdLoss
+    | FocalLoss
     | HintLoss
     | AttentionLoss
     | PktLoss
