@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.devices import check_device
 from benchmarks.epochs import run_epoch
 from benchmarks.feeds import Inputs
-from benchmarks.pace import QUICK, STANDARD, Pace
+from benchmarks.pace import QUICK, STANDARD, Pace, even_calls
 from benchmarks.probe import probe
 from benchmarks.question import Question
 from benchmarks.quiet import exclusive_timing
@@ -75,7 +75,8 @@ def compare(
     with staged(artifacts, inputs=inputs, batches=[batch]) as subjects, exclusive_timing(waiting):
         begun = time.monotonic()
         rng = random.Random(seed)
-        calls = {(i, batch): probe(s, setting, pace=pace)[1] for i, s in enumerate(subjects)}
+        probed = {(i, batch): probe(s, setting, pace=pace)[1] for i, s in enumerate(subjects)}
+        calls = even_calls(probed)
         # One epoch always: a limit that is over before it would leave nothing to report.
         while not ratios or (len(ratios) < most_epochs and time.monotonic() - begun < limit_s):
             epoch = run_epoch(

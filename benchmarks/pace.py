@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.timing import WarmUp
@@ -37,3 +38,22 @@ def rounds_for(pace: Pace, *, calls: int, epochs: int) -> int:
         if rounds * calls * epochs >= ENOUGH_FOR_P95:
             return rounds
     return pace.rounds
+
+
+def even_calls(calls: Mapping[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+    """(subject, batch) -> calls per block, the same for models of about the first one's speed.
+
+    On a busy machine a long block is preempted more often than a short one, so that a twin whose
+    probe was unlucky would be called slower. Only where models differ by more than three times do
+    their blocks differ: equal lengths keep a slow one from taking most of the time.
+    """
+    even = dict(calls)
+    for batch in {batch for _, batch in calls}:
+        first = calls[0, batch]
+        near = [
+            key
+            for key, count in calls.items()
+            if key[1] == batch and count <= 3 * first and first <= 3 * count
+        ]
+        even |= dict.fromkeys(near, max(calls[key] for key in near))
+    return even

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.epochs import Epoch, run_epoch
 from benchmarks.gpu import GpuWatch
-from benchmarks.pace import Pace, rounds_for
+from benchmarks.pace import Pace, even_calls, rounds_for
 from benchmarks.probe import find_gpu, probe
 from benchmarks.settings import BenchSettings
 from benchmarks.staging import Subject
@@ -101,6 +101,7 @@ def _run(
             memory[index, batch], calls[index, batch] = probe(
                 subject, setting, pace=pace, cpu_nodes=settings.cpu_nodes, gpu=gpu
             )
+    calls = even_calls(calls)
     rounds = {
         batch: rounds_for(
             pace,
