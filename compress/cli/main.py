@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from compress.cli import (
+    advise,
     amend,
     baseline,
     bench,
@@ -35,6 +36,7 @@ _VERBS = (
     ("convert", convert.convert),
     ("export", export.export),
     ("inspect", inspect.inspect),
+    ("advise", advise.advise),
     ("report", report.report),
     ("verify", verify.verify),
     ("init", init.init),

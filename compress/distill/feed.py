@@ -56,7 +56,8 @@ def view_of_epoch(epoch: int, views: int | None) -> int:
 class TrainingFeed:
     """The batches of one process. Every process sees its own part of each global batch.
 
-    mixup: alpha of its Beta distribution; None mixes nothing.
+    mixup: alpha of its Beta distribution; None mixes nothing. order_seed: of the order alone, so that
+    runs from several seeds share stored outputs; default `seed`.
     """
 
     task: Task
@@ -66,6 +67,7 @@ class TrainingFeed:
     process: int = 0
     processes: int = 1
     mixup: float | None = None
+    order_seed: int | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -74,7 +76,8 @@ class TrainingFeed:
 
     def batches(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
         train = self.task.train
-        order = epoch_rows(self.task, self.batch, seed=self.seed, epoch=epoch)
+        order_seed = self.seed if self.order_seed is None else self.order_seed
+        order = epoch_rows(self.task, self.batch, seed=order_seed, epoch=epoch)
         views = len(self.teacher_outputs) if self.teacher_outputs else None
         view = view_of_epoch(epoch, views)
         for step in range(first_step, self.steps_per_epoch):

@@ -73,8 +73,9 @@ def run_job(spec: JobSpec) -> None:
     workdir = Path(spec.workdir)
     torch.set_num_threads(spec.threads)
     torch.set_flush_denormal(True)
-    torch.manual_seed(spec.seed)
     node = Distill.model_validate(spec.distill)
+    start = spec.seed if node.seed is None else node.seed
+    torch.manual_seed(start)
     task_node: Any = TypeAdapter(TaskNode).validate_python(spec.task)
     folder = Path(spec.folder)
     task = build_task(
@@ -84,7 +85,7 @@ def run_job(spec: JobSpec) -> None:
         cache=Path(spec.cache),
         data_folder=Path(spec.data_folder) if spec.data_folder else None,
     )
-    model = build_student(PythonStudent.model_validate(spec.student), folder=folder, seed=spec.seed)
+    model = build_student(PythonStudent.model_validate(spec.student), folder=folder, seed=start)
     outputs = [
         open_outputs(Path(path), samples=len(task.train), classes=len(task.classes))
         for path in spec.teacher_outputs
@@ -94,6 +95,7 @@ def run_job(spec: JobSpec) -> None:
         task=task,
         batch=min(node.batch, len(task.train)),
         seed=spec.seed,
+        order_seed=start,
         teacher_outputs=outputs or None,
         process=accelerator.process_index,
         processes=accelerator.num_processes,
@@ -121,7 +123,7 @@ def run_job(spec: JobSpec) -> None:
             model,
             feed=feed,
             objective=objective,
-            settings=settings_of(node, seed=spec.seed),
+            settings=settings_of(node, seed=start),
             accelerator=accelerator,
             teacher=teacher,
             taps=taps,

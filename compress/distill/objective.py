@@ -34,6 +34,7 @@ from compress.recipe.loss_needs import needs_class_index
 from compress.recipe.loss_needs import needs_teacher as needs_teacher
 from compress.recipe.loss_nodes import (
     AttentionLoss,
+    AutoLoss,
     DistilbertLoss,
     DistLoss,
     DkdLoss,
@@ -150,6 +151,12 @@ def _term(node: LossNode) -> TermOf:
             return partial(distilbert_term, node)
         case SumLoss():
             return _sum(node)
+        case AutoLoss():
+            raise InputError(
+                "`auto` stands for a race that `distil run` and `distil advise` hold",
+                where="distill.loss",
+                cure="name a loss, such as kd",
+            )
         case _:
             assert_never(node)
 

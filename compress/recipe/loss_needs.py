@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from compress.recipe.loss_nodes import (
     AttentionLoss,
+    AutoLoss,
     DistilbertLoss,
     DkdLoss,
     EmbeddingLoss,
@@ -36,6 +37,8 @@ class Tap:
 
 def terms_of(node: LossNode) -> tuple[Single, ...]:
     """The single losses of a loss."""
+    if isinstance(node, AutoLoss):
+        return ()  # the race replaces it
     if isinstance(node, SumLoss):
         return tuple(term.loss for term in node.terms)
     return (node,)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from compress.recipe.node import Node
+from compress.recipe.units import DurationText
 
 Weight = Annotated[float, Field(ge=0)]
 Temperature = Annotated[float, Field(gt=0)]
@@ -225,4 +226,13 @@ class SumLoss(Node):
     terms: Annotated[tuple[Term, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
 
 
-LossNode = Annotated[Single | SumLoss, Field(discriminator="kind"), BeforeValidator(_kind_alone)]
+class AutoLoss(Node):
+    """A race of methods on short pilots within `budget`; `distil advise` shows its table."""
+
+    kind: Literal["auto"]
+    budget: DurationText = "20min"
+
+
+LossNode = Annotated[
+    Single | SumLoss | AutoLoss, Field(discriminator="kind"), BeforeValidator(_kind_alone)
+]

@@ -123,6 +123,7 @@ class Distill(Node):
     teach_by: Literal["teacher", "average"] = "teacher"  # average: the student's averaged weights
     device: Literal["cpu", "cuda"] = "cpu"
     trackers: Trackers = Trackers()
+    seed: int | None = Field(default=None, ge=0)  # of start and order; default the recipe's
     views: int = Field(default=4, ge=1)
     reuse_teacher_outputs: bool = True
     stored: Stored = Stored()

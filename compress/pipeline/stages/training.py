@@ -40,18 +40,19 @@ CONTROL_SMOOTHING = 0.1
 def training_stages(context: Context) -> tuple[Stage, ...]:
     """The decision about precision, the training, and the control where it is wanted."""
     stages = [
-        _precision(context),
-        _train(context, TRAIN, context.recipe.distill, view_names(context)),
+        precision_stage(context),
+        train_stage(context, TRAIN, context.recipe.distill, view_names(context)),
     ]
     if context.controls.labels_only:
         loss = LabelsLoss(kind="labels", smoothing=CONTROL_SMOOTHING)
         changes = {"loss": loss, "teach_by": "teacher"}
         node = context.recipe.distill.model_copy(update=changes)
-        stages.append(_train(context, TRAIN_ON_LABELS, node, ()))
+        stages.append(train_stage(context, TRAIN_ON_LABELS, node, ()))
     return tuple(stages)
 
 
-def _precision(context: Context) -> Stage:
+def precision_stage(context: Context) -> Stage:
+    """The trial that decides in which precision the student is trained."""
     node = context.recipe.distill
     pinned = context.recipe.decisions.get("precision")
     if pinned is None and node.precision != "auto":
@@ -61,7 +62,7 @@ def _precision(context: Context) -> Stage:
         if pinned is not None:
             return {"pinned": pinned}
         return {
-            **_what_is_trained(context),
+            **what_is_trained(context),
             "batch": node.batch,
             "device": node.device,
             "threads": context.threads,
@@ -85,7 +86,8 @@ def _precision(context: Context) -> Stage:
     return Stage(name=PRECISION, version=2, parts=parts, compute=compute)
 
 
-def _train(context: Context, name: str, node: Distill, views: tuple[str, ...]) -> Stage:
+def train_stage(context: Context, name: str, node: Distill, views: tuple[str, ...]) -> Stage:
+    """A training under a name of its own. views: the stages whose teacher outputs it reads."""
     teacher = context.recipe.teacher if asks_online(node) else None
     # The file that is measured teaches where it can: it is the faster one on a CPU.
     from_file = (
@@ -103,7 +105,7 @@ def _train(context: Context, name: str, node: Distill, views: tuple[str, ...]) -
         known = {} if teacher is None else _teaches(context, teacher)
         return {
             **known,
-            **_what_is_trained(context),
+            **what_is_trained(context),
             "distill": settings,
             "versions": versions_of("torch", "accelerate"),
         }
@@ -145,7 +147,8 @@ def training_spec(context: Context, *, work: Path, precision: str) -> JobSpec:
     )
 
 
-def _what_is_trained(context: Context) -> dict[str, Json]:
+def what_is_trained(context: Context) -> dict[str, Json]:
+    """The parts of a key that every training has."""
     recipe = context.recipe
     return {
         "student": recipe.student.model_dump(mode="json"),

@@ -1,0 +1,59 @@
+"""The race that fits a time."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compress.search.pilots import Costs, plan_pilots, smallest_budget
+
+ARMS = ("kd", "kd, standardized", "dkd", "dist")
+COSTS = Costs(pilot_s=2.0, epoch_s=10.0, view_s=30.0)
+
+
+def test_five_seeds_of_all_arms_where_there_is_time() -> None:
+    plan = plan_pilots(ARMS, controls=2, costs=COSTS, budget_s=1830, epochs=12, views=4)
+    assert plan is not None
+    assert (plan.arms, plan.seeds, plan.rungs) == (ARMS, 5, (2, 4))
+    # 6 arms and controls of 2 epochs, then 4 of 4, five seeds each; three more views
+    assert plan.seconds == 5 * (6 * 22 + 4 * 42) + 3 * 30
+
+
+def test_less_time_means_fewer_seeds_then_shorter_rounds_then_fewer_arms() -> None:
+    def shape(budget_s: float) -> tuple[int, int, tuple[int, ...]] | None:
+        plan = plan_pilots(ARMS, controls=2, costs=COSTS, budget_s=budget_s, epochs=12, views=4)
+        return None if plan is None else (len(plan.arms), plan.seeds, plan.rungs)
+
+    assert shape(1100) == (4, 3, (2, 4))
+    assert shape(900) == (4, 5, (1, 2))
+    assert shape(600) == (4, 3, (1, 2))
+    assert shape(480) == (3, 3, (1, 2))
+    assert shape(300) is None
+
+
+def test_rounds_never_outlast_the_full_training() -> None:
+    plan = plan_pilots(ARMS, controls=2, costs=COSTS, budget_s=1e6, epochs=5, views=4)
+    assert plan is not None
+    assert plan.rungs[-1] == 5
+    single = plan_pilots(ARMS, controls=2, costs=COSTS, budget_s=1e6, epochs=1, views=1)
+    assert single is not None
+    assert single.rungs == (1,)
+
+
+@given(
+    budget=st.floats(1, 1e5),
+    epoch=st.floats(0.1, 100),
+    view=st.floats(0, 100),
+    epochs=st.integers(1, 50),
+    arms=st.integers(1, 9),
+)
+def test_a_plan_stays_within_its_budget(
+    budget: float, epoch: float, view: float, epochs: int, arms: int
+) -> None:
+    costs = Costs(pilot_s=1.0, epoch_s=epoch, view_s=view)
+    names = [f"arm{n}" for n in range(arms)]
+    plan = plan_pilots(names, controls=2, costs=costs, budget_s=budget, epochs=epochs, views=3)
+    smallest = smallest_budget(names, controls=2, costs=costs, epochs=epochs, views=3)
+    assert (plan is None) == (smallest > budget)
+    if plan is not None:
+        assert plan.seconds <= budget

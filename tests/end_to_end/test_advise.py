@@ -1,0 +1,59 @@
+"""`distil advise` and `loss: auto`: a race of real pilots, its answer used by the run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compress.cli.main import run_command
+from compress.errors import InputError
+from compress.pipeline.method import advise_recipe
+from compress.pipeline.run import plan, run
+from compress.recipe.load import load_recipe
+
+SHORT = ("distill.epochs=1", "distill.views=1")
+
+
+def test_a_budget_that_no_race_fits_names_the_smallest_that_does(
+    shapes: Path, tmp_path: Path
+) -> None:
+    loaded = load_recipe(shapes / "recipe.yaml", overrides=SHORT)
+    with pytest.raises(InputError, match=r"no race fits in 1s") as refused:
+        advise_recipe(loaded, cache=tmp_path, budget="1s")
+    assert "min or more" in str(refused.value.cure)
+
+
+def test_without_a_teacher_there_is_nothing_to_advise(shapes: Path, tmp_path: Path) -> None:
+    assert run_command(["advise", str(shapes / "teacher.yaml"), "--cache", str(tmp_path)]) == 2
+
+
+@pytest.mark.slow
+def test_the_race_recommends_and_the_run_goes_on_with_it(
+    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache, recipe = tmp_path / "cache", shapes / "recipe.yaml"
+    kept = tmp_path / "advice.json"
+    command = ["advise", str(recipe), "--budget", "3min", "--cache", str(cache), "-q"]
+    command += [part for change in SHORT for part in ("--set", change)]
+    assert run_command([*command, "--json", str(kept)]) == 0
+    said = capsys.readouterr().out
+    found = json.loads(kept.read_text())["result"]
+    rows = {row["arm"]: row for row in found["advice"]["rows"]}
+    assert {"labels", "label smoothing", "kd"} <= set(rows)
+    assert {len(row["scores"]) for row in rows.values()} == {found["plan"]["seeds"]}
+    assert found["plan"]["seeds"] >= 3
+    assert found["advice"]["chosen"] in rows
+    assert f"Recommended: {found['advice']['chosen']}" in said
+    best_control = max(rows[name]["mean"] for name in ("labels", "label smoothing"))
+    for row in rows.values():
+        if not row["control"]:
+            assert row["difference"] == pytest.approx(row["mean"] - best_control)
+
+    auto = (*SHORT, "distill.loss={kind: auto, budget: 3min}")
+    steps = plan(recipe, cache=cache, overrides=auto)
+    assert [step.hit for step in steps if step.stage == "method"] == [True]
+    result = run(recipe, out=tmp_path / "run", cache=cache, overrides=auto)
+    method = next(one for one in result.report.decisions if one.question == "method")
+    assert method.chosen == found["advice"]["chosen"]
