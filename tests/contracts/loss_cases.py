@@ -13,6 +13,7 @@ from compress.distill.losses.attention import attention
 from compress.distill.losses.dist import dist
 from compress.distill.losses.dkd import dkd
 from compress.distill.losses.embedding import embedding_cosine, embedding_mse
+from compress.distill.losses.focal import focal
 from compress.distill.losses.hard import hard
 from compress.distill.losses.hint import hint
 from compress.distill.losses.kd import kd
@@ -75,6 +76,7 @@ CASES: dict[str, Case] = {
     "dkd standardised": Case(loss=_standardized_dkd),
     "dist": Case(loss=_without_target(dist), alone=False),
     "nkd": Case(loss=nkd, zero=False),
+    "focal": Case(loss=focal),
     "hard": Case(loss=_without_target(hard), zero=False),
     "labels": Case(loss=lambda student, teacher, target: labels(student, target), zero=False),
     "labels sigmoid": Case(

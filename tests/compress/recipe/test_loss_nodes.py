@@ -21,7 +21,7 @@ distill:
   loss: LOSS
 """
 KINDS = (
-    "labels, kd, hard, regression, dkd, dist, nkd, hint, attention, pkt, rkd, embedding, "
+    "labels, kd, hard, regression, dkd, dist, nkd, focal, hint, attention, pkt, rkd, embedding, "
     "relations, distilbert"
 )
 
