@@ -13,6 +13,7 @@ from torch import Tensor
 
 from compress.tasks.batches import epoch_rows
 from compress.tasks.data import Task
+from compress.tasks.labelled import labelled_rows
 from compress.tasks.mixup import mixed_labels, mixed_view
 from compress.tasks.tokens import TOKEN_INPUTS
 from compress.tasks.views import Inputs, view_inputs
@@ -57,7 +58,8 @@ class TrainingFeed:
     """The batches of one process. Every process sees its own part of each global batch.
 
     mixup: alpha of its Beta distribution; None mixes nothing. order_seed: of the order alone, so that
-    runs from several seeds share stored outputs; default `seed`.
+    runs from several seeds share stored outputs; default `seed`. labelled_only: samples without a
+    label are left out.
     """
 
     task: Task
@@ -68,6 +70,7 @@ class TrainingFeed:
     processes: int = 1
     mixup: float | None = None
     order_seed: int | None = None
+    labelled_only: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -77,7 +80,9 @@ class TrainingFeed:
     def batches(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
         train = self.task.train
         order_seed = self.seed if self.order_seed is None else self.order_seed
-        order = epoch_rows(self.task, self.batch, seed=order_seed, epoch=epoch)
+        order = epoch_rows(
+            self.task, self.batch, seed=order_seed, epoch=epoch, labelled_only=self.labelled_only
+        )
         views = len(self.teacher_outputs) if self.teacher_outputs else None
         view = view_of_epoch(epoch, views)
         for step in range(first_step, self.steps_per_epoch):
@@ -105,9 +110,9 @@ class TrainingFeed:
     def statistics_batches(self) -> Iterator[Inputs]:
         """Augmented training inputs for BatchNorm, the same at every call."""
         train = self.task.train
+        used = labelled_rows(train) if self.labelled_only else np.arange(len(train))
         for index in range(STATISTICS_BATCHES):
-            rows = np.arange(index * STATISTICS_BATCH, (index + 1) * STATISTICS_BATCH)
-            rows = rows[rows < len(train)]
+            rows = used[index * STATISTICS_BATCH : (index + 1) * STATISTICS_BATCH]
             if len(rows) < 2:
                 return
             yield view_inputs(self.task, train, rows, seed=self.seed, view=STATISTICS_VIEW)

@@ -31,7 +31,7 @@ from compress.distill.teaching import OnlineTeacher, online
 from compress.distill.trackers import tracking
 from compress.distill.trainer import train
 from compress.errors import DistilError, Interrupted
-from compress.recipe.loss_needs import Tap, taps_of
+from compress.recipe.loss_needs import Tap, needs_teacher, taps_of
 from compress.recipe.nodes import Distill, PythonStudent, TaskNode, TeacherNode
 from compress.recipe.targets import failed_line
 from compress.students.build import build_student
@@ -100,6 +100,7 @@ def run_job(spec: JobSpec) -> None:
         process=accelerator.process_index,
         processes=accelerator.num_processes,
         mixup=node.mixup,
+        labelled_only=not needs_teacher(node.loss),
     )
     objective = build_objective(node.loss, soft_labels=node.mixup is not None)
     if spec.mode == "precision":

@@ -44,6 +44,7 @@ class ImageTask(Node):
     """Fields that every image task has. Validation samples are taken from the training split."""
 
     validation: int = Field(default=5000, ge=1)
+    labelled: int | None = Field(default=None, ge=1)  # training labels that are known; default all
     augment: Augment = Augment()
 
 
@@ -75,6 +76,7 @@ class PythonTask(Node):
     kind: Literal["python"]
     target: str
     validation: int = Field(default=0, ge=0)  # 0: the function gives one, or 10 % of train
+    labelled: int | None = Field(default=None, ge=1)
     augment: Augment = Augment()
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from compress.tasks.counter import uniform
 from compress.tasks.data import Samples, Task
+from compress.tasks.labelled import labelled_rows
 from compress.tasks.tokens import token_counts
 
 ORDER_VIEW = 10**6  # views from here on number the epochs' orders, never samples
@@ -31,13 +32,20 @@ def epoch_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.argsort(keys, kind="stable")
 
 
-def epoch_rows(task: Task, size: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
+def epoch_rows(
+    task: Task, size: int, *, seed: int, epoch: int, labelled_only: bool = False
+) -> NDArray[np.int64]:
     """The training rows of an epoch, to be cut into batches of `size`.
 
     Of text, rows are shuffled, sorted by length within pools of 50 batches, and whole batches
-    shuffled again: a batch pads little, and holds other samples in each epoch.
+    shuffled again: a batch pads little, and holds other samples in each epoch. labelled_only: as
+    many rows, of samples with a label alone, each as often as any other or once more.
     """
     order = epoch_order(len(task.train), seed=seed, epoch=epoch)
+    rows = labelled_rows(task.train) if labelled_only else None
+    if rows is not None and len(rows) < len(order):
+        # The order of all samples, read modulo their number, is an order of the labelled ones.
+        order = rows[order % len(rows)]
     if task.padding is None:
         return order
     counts = token_counts(task.train.inputs, padding=task.padding)

@@ -18,6 +18,7 @@ from compress.tasks.assemble import OnEvent, Parts, assemble
 from compress.tasks.augment import Augmentation
 from compress.tasks.data import Task
 from compress.tasks.images import image_folder
+from compress.tasks.labelled import hide_labels
 from compress.tasks.python import python_task
 from compress.tasks.text_task import text_task
 
@@ -58,7 +59,8 @@ def build_task(
             parts = python_task(node, folder=folder)
         case _:
             assert_never(node)
-    return assemble(parts, augmentation=_augmentation(node.augment), seed=seed, on_event=on_event)
+    task = assemble(parts, augmentation=_augmentation(node.augment), seed=seed, on_event=on_event)
+    return task if node.labelled is None else hide_labels(task, node.labelled, seed=seed)
 
 
 def _augmentation(node: Augment) -> Augmentation:

@@ -186,4 +186,4 @@ def _flips_upper(flips: NDArray[np.bool_], groups: NDArray[np.int64], independen
 
 
 def _counts(labels: NDArray[np.int64], classes: int) -> list[int]:
-    return [int(count) for count in np.bincount(labels, minlength=classes)]
+    return [int(count) for count in np.bincount(labels[labels >= 0], minlength=classes)]
