@@ -11,15 +11,6 @@ SMALL = 16_384  # bytes: holds a spec and events, but no checkpoint
 MIDDLING = 131_072  # bytes: every file but the raw samples of the report
 
 
-def test_a_loss_that_is_no_number_exports_nothing(good: Good, server: Server) -> None:
-    before = good.digests()
-    ended = server.run(
-        *good.arguments("--set", "student.target=project.py:exploding"), cwd=good.cwd
-    )
-    ended.assert_error(4, "distill: loss is nan at step 3 of 96", "distill.learning_rate")
-    assert good.digests() == before
-
-
 def test_a_checkpoint_that_does_not_fit_is_told_and_the_rerun_succeeds(
     good: Good, server: Server
 ) -> None:
