@@ -57,8 +57,8 @@ def view_of_epoch(epoch: int, views: int | None) -> int:
 class TrainingFeed:
     """The batches of one process. Every process sees its own part of each global batch.
 
-    mixup: alpha of its Beta distribution; None mixes nothing. order_seed: of the order alone, so that
-    runs from several seeds share stored outputs; default `seed`. labelled_only: samples without a
+    mixup: alpha of its Beta distribution; None mixes nothing. order_seed: of the order alone, so
+    that runs from several seeds share stored outputs; default `seed`. labelled_only: samples without a
     label are left out.
     """
 

@@ -93,7 +93,7 @@ class PythonStudent(Node):
 
 
 class Stored(Node):
-    """How teacher outputs are stored. top_k: logits kept; default all to 1,000 classes, then 100."""
+    """How teacher outputs are stored. top_k: logits kept; all to 1,000 classes, else 100."""
 
     dtype: Literal["float32", "float16"] = "float32"
     top_k: int | None = Field(default=None, ge=1)

@@ -123,7 +123,11 @@ def test_a_loss_by_its_kind_alone(tmp_path: Path) -> None:
             "{kind: auto}\ncontrols: {labels_onl: true}",
             "did you mean 'labels_only'",
         ),
-        ("{kind: auto}", "{kind: auto}\ncontrols: some", "controls: 'some' is not one of all, none"),
+        (
+            "{kind: auto}",
+            "{kind: auto}\ncontrols: some",
+            "controls: 'some' is not one of all, none",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_with_its_place(
