@@ -58,8 +58,8 @@ class TrainingFeed:
     """The batches of one process. Every process sees its own part of each global batch.
 
     mixup: alpha of its Beta distribution; None mixes nothing. order_seed: of the order alone, so
-    that runs from several seeds share stored outputs; default `seed`. labelled_only: samples without a
-    label are left out.
+    that runs from several seeds share stored outputs; default `seed`. labelled_only: samples
+    without a label are left out.
     """
 
     task: Task
