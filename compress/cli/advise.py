@@ -41,7 +41,7 @@ def advise(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Race distillation methods on short pilots and recommend one, or none.
+    """Race methods on short pilots; recommend one, or none.
 
     Every method trains the recipe's student from the same seeds; two controls learn without the
     teacher. Validation data alone decides.

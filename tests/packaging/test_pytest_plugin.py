@@ -61,11 +61,12 @@ def repository(tmp_path: Path) -> Path:
 
 def _pytest(folder: Path, limit: str) -> subprocess.CompletedProcess[str]:
     (folder / "distil.gate.yaml").write_text(GATE % limit)
-    # As the entry point loads it; `python -m pytest` would put the folder itself first.
+    # Loaded by name, whether the package is installed here or not; `python -m pytest` would put the
+    # folder itself first.
     start = (
         f"import sys; sys.path[:0] = [{str(folder)!r}]; sys.path.append({str(ROOT)!r}); "
-        "import pytest; code = pytest.main(['-q', '-p', 'distil_pytest', '-p', 'no:cacheprovider', "
-        "'-p', 'no:randomly', 'test_budgets.py']); "
+        "import pytest; code = pytest.main(['-q', '-p', 'no:distil', '-p', 'distil_pytest', "
+        "'-p', 'no:cacheprovider', '-p', 'no:randomly', 'test_budgets.py']); "
         "print('torch' in sys.modules, 'compress' in sys.modules); sys.exit(code)"
     )
     return subprocess.run(

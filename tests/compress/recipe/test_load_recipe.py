@@ -86,7 +86,11 @@ def test_a_loss_by_its_kind_alone(tmp_path: Path) -> None:
         ("epochs: 12", "learning_rate: .inf", "should be a valid number, and is '.inf'"),
         ("epochs: 12", "learning_rate: 1e999", "should be a finite number"),
         ("epochs: 12", "checkpoint_every: 60", "60 has no unit (us, ms, s, min); write 60s"),
-        ("image-arrays", "text-table", "no kind 'text-table'; kinds: image-arrays, image-folder, "),
+        (
+            "image-arrays",
+            "audio-folder",
+            "no kind 'audio-folder'; kinds: image-arrays, image-folder",
+        ),
         ("kind: image-arrays, ", "", ":3:1: task: needs a `kind`; kinds: image-arrays"),
         ("kind: python", "kind: auto", "student.kind: no kind 'auto'; kinds: python"),
         (

@@ -11,7 +11,10 @@ from compress.recipe.schema import recipe_schema
 def test_schemas_are_json_and_name_what_files_name() -> None:
     recipe, gate = recipe_schema(), gate_schema()
     assert json.loads(json.dumps(recipe))["properties"]["schema"]["const"] == 1
-    assert set(gate["properties"]) == {"schema", "from", "budgets", "waivers"}
+    assert set(gate["properties"]) == {
+        *("schema", "from", "budgets", "waivers"),
+        *("candidate", "teacher", "baseline", "feeds", "max_age"),
+    }
     assert recipe["additionalProperties"] is False
     assert "task" in recipe["required"]
     assert "$schema" in gate
