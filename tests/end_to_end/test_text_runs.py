@@ -62,8 +62,10 @@ def test_the_file_takes_any_batch_and_length_and_padding_changes_nothing(
     assert one.shape == (1, 3)
 
 
-def test_predict_py_answers_raw_texts_as_the_run_judged_them(finished: RunResult) -> None:
-    texts = finished.folder / "texts.txt"
+def test_predict_py_answers_raw_texts_as_the_run_judged_them(
+    finished: RunResult, tmp_path: Path
+) -> None:
+    texts = tmp_path / "texts.txt"
     texts.write_text("the small Dog with a horse\n\nwander and drift\nbread with very old cheese\n")
     command = [sys.executable, "-I", str(finished.folder / "predict.py"), str(texts), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

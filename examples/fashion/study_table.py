@@ -1,0 +1,122 @@
+"""The table of study.py: means over seeds, paired intervals, McNemar's counts on test."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.pipeline.run import prepare
+from compress.recipe.load import load_recipe
+from compress.search.advice import paired_interval
+
+HERE = Path(__file__).resolve().parent
+CONTROLS = ("labels", "label smoothing")
+Answers = NDArray[np.uint8]
+
+
+def table(done: Sequence[Mapping[str, Any]], *, planned: int) -> str:
+    """Markdown: a table per regime, and what was found. Reads the test labels once, at the end."""
+    lines = [f"{len(done)} of {planned} units.", ""]
+    regimes = dict.fromkeys(unit["regime"] for unit in done)
+    labels = _test_labels() if any(unit["kind"] == "arms" for unit in done) else None
+    for regime in regimes:
+        arms = [unit for unit in done if unit["regime"] == regime and unit["kind"] == "arms"]
+        lines += [f"## {regime}", ""]
+        if not arms or labels is None:
+            lines += ["No seed is complete.", ""]
+            continue
+        lines += [*_regime(arms, labels), ""]
+        for kind in ("hint", "funmatch at 4x"):
+            extra = [u for u in done if u["regime"] == regime and u["kind"] == kind]
+            lines += _extra(kind, extra)
+    return "\n".join(lines)
+
+
+def _regime(units: Sequence[Mapping[str, Any]], labels: NDArray[np.int64]) -> list[str]:
+    validation = _scores(units)
+    names = list(validation)
+    control = max(CONTROLS, key=lambda name: float(np.mean(validation[name])))
+    lines = [
+        f"{len(units)} paired seeds; differences are to the best control, {control}. Intervals are",
+        "Student's t over seeds, 95 %, widened by Bonferroni over the methods.",
+        "",
+        "| arm | validation | difference | 95 % interval |",
+        "| --- | --: | --: | --: |",
+    ]
+    methods = [name for name in names if name not in CONTROLS]
+    for name in names:
+        mean = f"{100 * np.mean(validation[name]):.2f} %"
+        if name in CONTROLS:
+            lines.append(f"| {name} (control) | {mean} | | |")
+            continue
+        apart = [a - b for a, b in zip(validation[name], validation[control], strict=True)]
+        lines.append(
+            f"| {name} | {mean} | {_pp(float(np.mean(apart)))} | {_shown(apart, methods)} |"
+        )
+    chosen = max(methods, key=lambda name: float(np.mean(validation[name])))
+    return [*lines, "", *_on_test(units, chosen, control, labels)]
+
+
+def _on_test(
+    units: Sequence[Mapping[str, Any]], chosen: str, control: str, labels: NDArray[np.int64]
+) -> list[str]:
+    """The method that validation chose, on test: paired by seed, and McNemar's counts."""
+    apart, lost, gained = [], 0, 0
+    for unit in units:
+        right, before = (_answers(unit, name) == labels for name in (chosen, control))
+        apart.append(float(right.mean() - before.mean()))
+        lost += int((before & ~right).sum())
+        gained += int((~before & right).sum())
+    found = f"{_pp(float(np.mean(apart)))}, 95 % interval {_shown(apart, ['one'])}"
+    return [
+        f"Chosen on validation: **{chosen}**. On test, against {control}: {found}; "
+        f"over all seeds {gained} answers gained, {lost} lost."
+    ]
+
+
+def _extra(kind: str, units: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not units:
+        return []
+    scores = _scores(units)
+    shown = [f"{name} {100 * np.mean(values):.2f} %" for name, values in scores.items()]
+    line = f"{kind}, {len(units)} seeds, validation: {', '.join(shown)}"
+    if len(scores) == 2 and len(units) > 1:
+        first, second = scores.values()
+        apart = [b - a for a, b in zip(first, second, strict=True)]
+        line += f"; difference {_pp(float(np.mean(apart)))}, 95 % interval {_shown(apart, ['one'])}"
+    return [line + ".", ""]
+
+
+def _scores(units: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for unit in sorted(units, key=lambda one: one["seed"]):
+        for arm in unit["arms"]:
+            found.setdefault(arm["name"], []).append(arm["validation_accuracy"])
+    return found
+
+
+def _answers(unit: Mapping[str, Any], name: str) -> Answers:
+    text = next(arm["test_answers"] for arm in unit["arms"] if arm["name"] == name)
+    return np.frombuffer(base64.b85decode(text), dtype=np.uint8)
+
+
+def _test_labels() -> NDArray[np.int64]:
+    loaded = load_recipe(HERE / "recipe.yaml")
+    task = prepare(loaded, cache=HERE.parents[1] / ".distil").task
+    return task.test().labels
+
+
+def _shown(apart: Sequence[float], methods: Sequence[str]) -> str:
+    if len(apart) < 2:
+        return "one seed"
+    low, high = paired_interval(apart, comparisons=len(methods))
+    return f"{_pp(low)} to {_pp(high)}"
+
+
+def _pp(value: float) -> str:
+    return f"{100 * value:+.2f} pp"
