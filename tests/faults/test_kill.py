@@ -7,29 +7,24 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
+from fault_commands import Server, Started
 
+from compress.pipeline.stages.teacher import OUTPUTS_FILE
 from compress.store.store import open_store
 
-ROOT = Path(__file__).parents[2]
 SEED = 20_260
 
 
-def command(recipe: Path, *, out: Path, cache: Path, overrides: tuple[str, ...] = ()) -> list[str]:
+def arguments(
+    recipe: Path, *, out: Path, cache: Path, overrides: tuple[str, ...] = ()
+) -> list[str | Path]:
     sets = [part for override in overrides for part in ("--set", override)]
-    return [
-        *(sys.executable, "-P", "-m", "compress", "run", str(recipe), "--out", str(out)),
-        *("--cache", str(cache), "--debug", *sets),
-    ]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return ["run", recipe, "--out", out, "--cache", cache, "--debug", *sets]
 
 
 def digests(out: Path, cache: Path) -> dict[str, str]:
@@ -41,76 +36,70 @@ def digests(out: Path, cache: Path) -> dict[str, str]:
     with open_store(cache) as store:
         for entry in store.index.entries():
             if entry.stage.startswith("teacher-outputs"):
-                found[entry.stage] = entry.files["outputs.npy"]
+                found[entry.stage] = entry.files[OUTPUTS_FILE]
     return found
 
 
-def finish(recipe: Path, *, out: Path, cache: Path, overrides: tuple[str, ...] = ()) -> str:
-    done = subprocess.run(
-        command(recipe, out=out, cache=cache, overrides=overrides),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode in (0, 1, 3), done.stderr
-    return done.stdout + done.stderr
+def finish(
+    server: Server, recipe: Path, *, out: Path, cache: Path, overrides: tuple[str, ...] = ()
+) -> None:
+    command = arguments(recipe, out=out, cache=cache, overrides=overrides)
+    ended = server.run(*command, cwd=recipe.parent)
+    assert ended.code in (0, 1, 3), ended.err
 
 
-def kill_after(seconds: float, recipe: Path, *, out: Path, cache: Path) -> bool:
+def is_over(run: Started) -> bool:
+    return psutil.Process(run.pid).status() == psutil.STATUS_ZOMBIE
+
+
+def kill_after(seconds: float, server: Server, recipe: Path, *, out: Path, cache: Path) -> bool:
     """Whether the run was still at work when SIGKILL came."""
-    child = subprocess.Popen(
-        command(recipe, out=out, cache=cache),
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        child.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        return True
-    return False
+    run = server.start(*arguments(recipe, out=out, cache=cache), cwd=recipe.parent)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not is_over(run):
+        time.sleep(0.01)
+    killed = not is_over(run)
+    if killed:
+        os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    return killed
 
 
 @pytest.mark.serial
-def test_five_kills_at_random_moments_change_no_byte(shapes: Path, tmp_path: Path) -> None:
+def test_five_kills_at_random_moments_change_no_byte(
+    shapes: Path, server: Server, tmp_path: Path
+) -> None:
     recipe = shapes / "recipe.yaml"
     started = time.monotonic()
-    finish(recipe, out=tmp_path / "whole", cache=tmp_path / "whole-cache")
+    finish(server, recipe, out=tmp_path / "whole", cache=tmp_path / "whole-cache")
     length = time.monotonic() - started
     chance = random.Random(SEED)
     out, cache = tmp_path / "killed", tmp_path / "killed-cache"
     kills = sum(
-        kill_after(chance.uniform(0.15, 0.7) * length, recipe, out=out, cache=cache)
+        kill_after(chance.uniform(0.1, 0.6) * length, server, recipe, out=out, cache=cache)
         for _ in range(5)
     )
     assert kills >= 2, "the run ended before it could be killed twice"
-    finish(recipe, out=out, cache=cache)
+    finish(server, recipe, out=out, cache=cache)
     assert digests(out, cache) == digests(tmp_path / "whole", tmp_path / "whole-cache")
 
 
 @pytest.mark.serial
-def test_a_timed_decision_is_replayed_after_a_kill(shapes: Path, tmp_path: Path) -> None:
+def test_a_timed_decision_is_replayed_after_a_kill(
+    shapes: Path, server: Server, tmp_path: Path
+) -> None:
     recipe = shapes / "recipe.yaml"
     free = ("decisions={}",)
     out, cache = tmp_path / "out", tmp_path / "cache"
-    child = subprocess.Popen(
-        command(recipe, out=out, cache=cache, overrides=free),
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    run = server.start(*arguments(recipe, out=out, cache=cache, overrides=free), cwd=recipe.parent)
     deadline = time.monotonic() + 120
     while not (found := _decisions(cache)) and time.monotonic() < deadline:
-        assert child.poll() is None, "the run ended before its first decision was seen"
+        assert not is_over(run), "the run ended before its first decision was seen"
         time.sleep(0.05)
-    child.kill()
-    child.wait()
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
     assert set(found) >= {"precision"}
-    finish(recipe, out=out, cache=cache, overrides=free)
+    finish(server, recipe, out=out, cache=cache, overrides=free)
     after = _decisions(cache)
     assert after["precision"] == found["precision"]
     stages = json.loads((out / "report.json").read_text())["stages"]
