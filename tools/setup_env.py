@@ -37,6 +37,8 @@ NETWORK_SIGNS = (
     "ProxyError",
     "Read timed out",
 )
+# What it holds where an index lacks a build: the second with other builds of that version.
+ABSENT_SIGNS = ("No matching distribution", "ResolutionImpossible")
 Stamp = dict[str, str]
 
 
@@ -130,7 +132,7 @@ def install_torch(pip: list[str], *, log: Path) -> None:
     status, first = run_logged([*pip, "--retries", "2", torch], log=log)
     if status == 0:
         return
-    absent = "No matching distribution" in first or any(sign in first for sign in NETWORK_SIGNS)
+    absent = any(sign in first for sign in (*ABSENT_SIGNS, *NETWORK_SIGNS))
     if not absent:
         raise explain(first, log=log, doing=f"installing {torch}")
     limit = ["--timeout", str(CONNECTION_LIMIT_S), "--retries", "0"]

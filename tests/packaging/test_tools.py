@@ -38,6 +38,8 @@ class Pip:
 
 
 NO_MATCH = (1, "ERROR: No matching distribution found for torch==2.13.0+cpu")
+# What pip 23 says of an index that has other builds of that version alone.
+NO_BUILD = (1, "ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/")
 NO_NETWORK = (1, "Retrying after NewConnectionError('Temporary failure in name resolution')")
 
 
@@ -55,7 +57,7 @@ def test_torch_comes_from_the_configured_index_first(monkeypatch: pytest.MonkeyP
     assert not any("index" in part for part in pip.commands[0])
 
 
-@pytest.mark.parametrize("first", [NO_MATCH, NO_NETWORK])
+@pytest.mark.parametrize("first", [NO_MATCH, NO_BUILD, NO_NETWORK])
 def test_torch_comes_from_the_index_of_pytorch_where_the_first_has_none(
     monkeypatch: pytest.MonkeyPatch, first: tuple[int, str]
 ) -> None:
