@@ -21,8 +21,9 @@ def judge_slices(report: Report, budget: Budget, limit: Limit) -> Finding:
     """Accuracy of each slice against the teacher: H0, its drop is at most the limit.
 
     Violated where Holm's p (or Benjamini-Hochberg's, if the budget says so) proves one worse; a
-    slice found at a false discovery rate of 10 % alone is a warning; one too small to prove
-    anything is named, and inconclusive. Where none can be tested, so is the budget.
+    slice found at a false discovery rate of 10 % alone is a warning; one past the limit without
+    proof, and one too small to prove anything, is inconclusive. Where none can be tested, so is
+    the budget.
     """
     chosen = [s for s in report.slices if budget.per_slice in ("all", s.kind)]
     if not chosen:
@@ -33,12 +34,13 @@ def judge_slices(report: Report, budget: Budget, limit: Limit) -> Finding:
     violated = [part for part in parts if part.status == "violated" and not part.warning]
     warned = [part for part in parts if part.status == "violated" and part.warning]
     small = [part for part in parts if part.status == "inconclusive"]
+    untested = all(test.p is None for test in tests)
     worst = next((test for test in tests if test.p is not None), tests[0])
     observed = f"{_short(worst.slice)}: {_change(worst.slice)} ({_p(worst, holm=holm)})"
     room = signed(points(limit.value + _difference(worst.slice)))
     reason = _reason(len(parts), violated, warned, small, holm=holm)
     status: Literal["pass", "violated", "inconclusive"]
-    status = "violated" if violated else "inconclusive" if len(small) == len(parts) else "pass"
+    status = "violated" if violated else "inconclusive" if untested else "pass"
     return Finding(status=status, observed=observed, margin=room, reason=reason, parts=parts)
 
 
@@ -68,11 +70,15 @@ def slice_part(test: SliceTest, margin: float, *, holm: bool = True) -> Part:
             reason=f"too few samples: {enough}; {counts}",
         )
     blocks = test.worse if holm else test.suspect
+    status: Literal["pass", "violated", "inconclusive"] = "violated"
+    if not (blocks or test.suspect):  # a drop past the limit that proves nothing is no pass either
+        status = "inconclusive" if -_difference(one) > margin else "pass"
+    short = "too few samples to prove it: " if status == "inconclusive" else ""
     return Part(
         name=slice_name(one),
-        status="violated" if blocks or test.suspect else "pass",
+        status=status,
         observed=_change(one),
-        reason=f"{_p(test, holm=holm)} that it loses more than {points(margin)}; {counts}",
+        reason=f"{short}{_p(test, holm=holm)} that it loses more than {points(margin)}; {counts}",
         warning=not blocks and test.suspect,
     )
 

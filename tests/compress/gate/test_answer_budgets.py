@@ -66,6 +66,17 @@ def test_what_only_the_false_discovery_rate_finds_is_a_warning() -> None:
     assert "Benjamini-Hochberg q" in strict.observed
 
 
+def test_a_slice_past_the_limit_without_proof_is_not_called_a_pass() -> None:
+    found = _per_slice(_sliced(_slice("en", 2000, 20), _slice("de", 1000, 32)))
+    assert found.status == "pass"  # nothing is proven worse
+    assert [(part.name, part.status) for part in found.parts] == [
+        ("lang de", "inconclusive"),
+        ("lang en", "pass"),
+    ]
+    assert found.parts[0].reason.startswith("too few samples to prove it: Holm p ")
+    assert "1 inconclusive (too few samples): lang de" in found.reason
+
+
 def test_slices_that_are_all_too_small_or_absent_are_never_a_pass() -> None:
     assert _per_slice(_sliced(_slice("is", 3, 0))).status == "inconclusive"
     absent = _per_slice(_sliced(_slice("Shirt", 500, 3, kind="class")))
