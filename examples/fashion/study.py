@@ -82,7 +82,7 @@ HINT = {
             {
                 "loss": {
                     "kind": "hint",
-                    "layers": [{"student": "stages.1", "teacher": "stages.3"}],
+                    "layers": [{"student": "stages.1", "teacher": "stages.5"}],
                     "weight": 1.0,
                 }
             },
