@@ -62,6 +62,12 @@ GROUPS = (
 LONG = (SET_UP, Group("long", (pytest("tests", "--timeout=3600", marks="slow"),)))
 
 
+def environment() -> dict[str, str]:
+    """Ours, with bytecode kept: the tests start many children, and without it each of them compiles
+    what it imports again (0.85 s instead of 0.39 s for the gate alone)."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def run_group(group: Group) -> bool:
     """Whether every command of the group ended with 0. Output goes straight to the terminal."""
     print(f"== {group.name}", flush=True)
@@ -70,7 +76,7 @@ def run_group(group: Group) -> bool:
             os.path.relpath(part, ROOT) if part.startswith(str(ROOT)) else part for part in command
         ]
         print(f"-- {' '.join(shown)}", flush=True)
-        status = subprocess.run(command, cwd=ROOT, check=False).returncode
+        status = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
         if status != 0:
             print(f"-- failed with exit status {status}", flush=True)
             return False
