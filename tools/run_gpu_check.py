@@ -131,6 +131,8 @@ def run_tests(python: str, files: list[Path]) -> str:
             "-q",
             "-m",
             "gpu",
+            "-p",
+            "no:randomly",  # the first reason that is told is the same each time
             "-W",
             "default",
             f"--junitxml={junit}",
