@@ -32,7 +32,7 @@ from compress.distill.trackers import tracking
 from compress.distill.trainer import train
 from compress.errors import DistilError, Interrupted
 from compress.recipe.loss_needs import Tap, needs_teacher, taps_of
-from compress.recipe.nodes import Distill, PythonStudent, TaskNode, TeacherNode
+from compress.recipe.nodes import Distill, StudentNode, TaskNode, TeacherNode
 from compress.recipe.targets import failed_line
 from compress.students.build import build_student
 from compress.students.counts import count_macs, count_parameters
@@ -85,7 +85,8 @@ def run_job(spec: JobSpec) -> None:
         cache=Path(spec.cache),
         data_folder=Path(spec.data_folder) if spec.data_folder else None,
     )
-    model = build_student(PythonStudent.model_validate(spec.student), folder=folder, seed=start)
+    student: Any = TypeAdapter(StudentNode).validate_python(spec.student)
+    model = build_student(student, folder=folder, seed=start, task=task)
     outputs = [
         open_outputs(Path(path), samples=len(task.train), classes=len(task.classes))
         for path in spec.teacher_outputs

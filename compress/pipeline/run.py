@@ -30,6 +30,7 @@ from compress.pipeline.stages.student import student_stage
 from compress.pipeline.stages.teacher import teacher_stages
 from compress.pipeline.stages.training import TRAIN, training_stages
 from compress.recipe.load import LoadedRecipe, load_recipe
+from compress.recipe.nodes import PythonStudent
 from compress.recipe.targets import load_target
 from compress.report.write import report_files
 from compress.store.store import open_store
@@ -151,7 +152,8 @@ def prepare(
     check_device(recipe.distill.device)
     for device in recipe.bench.devices:
         check_bench_device(device, {"onnxruntime"})
-    load_target(recipe.student.target, loaded.folder)
+    if isinstance(recipe.student, PythonStudent):
+        load_target(recipe.student.target, loaded.folder)
     if recipe.teacher is not None:
         check_named(recipe.teacher, folder=loaded.folder)
     task = build_task(

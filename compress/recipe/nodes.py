@@ -10,6 +10,9 @@ from compress.recipe.loss_nodes import KdLoss as KdLoss
 from compress.recipe.loss_nodes import LabelsLoss as LabelsLoss
 from compress.recipe.loss_nodes import LossNode as LossNode
 from compress.recipe.node import Node as Node
+from compress.recipe.student_nodes import FactoryStudent as FactoryStudent
+from compress.recipe.student_nodes import PythonStudent as PythonStudent
+from compress.recipe.student_nodes import StudentNode as StudentNode
 from compress.recipe.teacher_nodes import OnnxTeacher as OnnxTeacher
 from compress.recipe.teacher_nodes import OutputsTeacher as OutputsTeacher
 from compress.recipe.teacher_nodes import PythonTeacher as PythonTeacher
@@ -83,13 +86,6 @@ class PythonTask(Node):
 TaskNode = Annotated[
     ImageArraysTask | ImageFolderTask | TextTask | PythonTask, Field(discriminator="kind")
 ]
-
-
-class PythonStudent(Node):
-    """A factory that returns an untrained torch module."""
-
-    kind: Literal["python"]
-    target: str
 
 
 class Stored(Node):
@@ -231,7 +227,7 @@ class Recipe(Node):
     seed: int = Field(default=0, ge=0)
     task: TaskNode
     teacher: TeacherNode | None = None
-    student: PythonStudent
+    student: StudentNode
     distill: Distill
     export: Export = Export()
     quantize: QuantizeNode = NoQuantize(kind="none")

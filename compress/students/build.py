@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
+from typing import assert_never
 
 import torch
 from torch import nn
 
 from compress.errors import InputError
-from compress.recipe.nodes import PythonStudent
-from compress.recipe.targets import load_target
+from compress.recipe.student_nodes import FactoryStudent, PythonStudent, StudentNode
+from compress.recipe.targets import load_target, target_digest
+from compress.students.factories import make as factories
+from compress.tasks.data import Task
 
 
-def build_student(node: PythonStudent, *, folder: Path, seed: int) -> nn.Module:
+def build_student(
+    node: StudentNode, *, folder: Path, seed: int, task: Task | None = None
+) -> nn.Module:
     """The module with its initial weights, which depend on `seed` alone.
 
-    Raises InputError when the target is missing or gives something else than a module.
+    task: what a network of a family is made for; a user's own needs none. Raises InputError when
+    the target is missing or gives something else than a module, and where a family does not fit.
     """
-    factory = load_target(node.target, folder)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = factory()
+        match node:
+            case PythonStudent():
+                return _own(node, folder, seed)
+            case FactoryStudent():
+                if task is None:
+                    raise ValueError("a network of a family is made for a task")
+                torch.manual_seed(seed)
+                return factories.make(node, task)
+            case _ as never:
+                assert_never(never)
+
+
+def student_code(node: StudentNode, *, folder: Path) -> str:
+    """SHA-256 of the code that makes it, for stage keys."""
+    match node:
+        case PythonStudent():
+            return target_digest(node.target, folder)
+        case FactoryStudent():
+            return sha256(f"families {factories.VERSION}".encode()).hexdigest()
+        case _ as never:
+            assert_never(never)
+
+
+def _own(node: PythonStudent, folder: Path, seed: int) -> nn.Module:
+    factory = load_target(node.target, folder)
+    torch.manual_seed(seed)
+    module = factory()
     if not isinstance(module, nn.Module):
         raise InputError(
             f"`{node.target}` returned {type(module).__name__}, not a torch.nn.Module",

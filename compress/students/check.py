@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from compress.errors import InputError
-from compress.recipe.nodes import PythonStudent
+from compress.recipe.nodes import StudentNode
 from compress.recipe.targets import failed_line
 from compress.students.build import build_student
 from compress.tasks.data import Task
@@ -17,7 +17,7 @@ from compress.tasks.views import Inputs, as_inputs
 
 
 def checked_student(
-    node: PythonStudent, task: Task, *, folder: Path, seed: int
+    node: StudentNode, task: Task, *, folder: Path, seed: int
 ) -> tuple[nn.Module, Inputs]:
     """The untrained student in eval mode, and two samples of the task that it has answered.
 
@@ -25,11 +25,13 @@ def checked_student(
     (batch, classes) logits, in evaluation or, as networks with side outputs do, in training mode.
     """
     samples = as_inputs(task, task.train.inputs[:2])
-    used = build_student(node, folder=folder, seed=seed)  # training mode changes its statistics
+    used = build_student(
+        node, folder=folder, seed=seed, task=task
+    )  # training mode changes its statistics
     for mode in ("evaluation", "training"):
         used.train(mode == "training")
         _check_answer(_answer(used, samples, task, folder), len(samples[0]), task, mode)
-    return build_student(node, folder=folder, seed=seed).eval(), samples
+    return build_student(node, folder=folder, seed=seed, task=task).eval(), samples
 
 
 def _answer(module: nn.Module, samples: Inputs, task: Task, folder: Path) -> Any:  # Any: checked

@@ -77,3 +77,13 @@ def _padding(library: Any, where: str) -> int:
             return int(found)
     cure = f"add padding to it, or a token {_PADS[0]}"
     raise InputError("names no token to pad with", where=where, cure=cure)
+
+
+def sizes_of(text: str) -> tuple[int, int]:
+    """(the highest id plus 1, tokens of a text at most) of the JSON that a Tokenizer holds."""
+    import tokenizers
+
+    library = tokenizers.Tokenizer.from_str(text)
+    return max(library.get_vocab(with_added_tokens=True).values()) + 1, int(
+        library.truncation["max_length"]
+    )

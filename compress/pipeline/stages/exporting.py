@@ -14,9 +14,8 @@ from compress.errors import ExportError
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.training import TRAIN, TRAIN_ON_LABELS
-from compress.recipe.targets import target_digest
 from compress.store.keys import Json
-from compress.students.build import build_student
+from compress.students.build import build_student, student_code
 from compress.tasks.views import as_inputs
 from exporters.atomic import write_json
 from exporters.export import export
@@ -43,7 +42,7 @@ def _export(context: Context, name: str, trained: str) -> Stage:
     def parts(inputs: Inputs) -> Mapping[str, Json]:
         return {
             "student": recipe.student.model_dump(mode="json"),
-            "code": target_digest(recipe.student.target, context.folder),
+            "code": student_code(recipe.student, folder=context.folder),
             "data": context.task.fingerprint,
             "export": settings.model_dump(mode="json"),
             "versions": versions_of("torch", "onnx", "onnxscript", "onnxruntime"),
@@ -51,7 +50,9 @@ def _export(context: Context, name: str, trained: str) -> Stage:
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
         task = context.task
-        module = build_student(recipe.student, folder=context.folder, seed=recipe.seed)
+        module = build_student(
+            recipe.student, folder=context.folder, seed=recipe.seed, task=context.task
+        )
         load_into(module, load_weights(inputs.path(trained, "weights.safetensors")))
         module.eval()
         samples = task.validation.inputs[: settings.samples]

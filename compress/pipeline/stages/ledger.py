@@ -19,9 +19,8 @@ from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file
 from compress.pipeline.stages.training import TRAIN
 from compress.quantize.sensitivity import node_costs
 from compress.recipe.nodes import NoQuantize, StaticQuantize
-from compress.recipe.targets import target_digest
 from compress.store.keys import Json
-from compress.students.build import build_student
+from compress.students.build import build_student, student_code
 from compress.tasks.batches import row_batches
 from compress.tasks.views import as_inputs
 from compress.values import LedgerStep, NodeCost
@@ -46,7 +45,7 @@ def ledger_stage(context: Context) -> Stage:
         return {
             "data": context.task.fingerprint,
             "student": recipe.student.model_dump(mode="json"),
-            "code": target_digest(recipe.student.target, context.folder),
+            "code": student_code(recipe.student, folder=context.folder),
             "quantize": recipe.quantize.model_dump(mode="json"),
             "seed": recipe.seed,
             "cpu_flags": context.machine.get("cpu_flags", ""),
@@ -107,7 +106,9 @@ def _stops(context: Context) -> list[tuple[str, str, str]]:
 def _torch_answers(context: Context, weights: Path) -> NDArray[np.int64]:
     """Classes that the torch student gives the validation samples."""
     task, recipe = context.task, context.recipe
-    module = build_student(recipe.student, folder=context.folder, seed=recipe.seed)
+    module = build_student(
+        recipe.student, folder=context.folder, seed=recipe.seed, task=context.task
+    )
     load_into(module, load_weights(weights))
     module.eval()
     found = np.empty(len(task.validation), dtype=np.int64)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
-from compress.recipe.targets import target_digest
 from compress.store.keys import Json
+from compress.students.build import student_code
 from compress.students.check import checked_student
 from compress.students.counts import count_macs, count_parameters
 from exporters.atomic import write_json
@@ -25,7 +25,7 @@ def student_stage(context: Context) -> Stage:
     def parts(inputs: Inputs) -> Mapping[str, Json]:
         return {
             "student": recipe.student.model_dump(mode="json"),
-            "code": target_digest(recipe.student.target, context.folder),
+            "code": student_code(recipe.student, folder=context.folder),
             "data": context.task.fingerprint,
             "opset": recipe.export.opset,
             "versions": versions_of("torch", "onnx", "onnxscript"),

@@ -25,9 +25,9 @@ from compress.pipeline.stages.teacher import (
 )
 from compress.recipe.loss_needs import taps_of
 from compress.recipe.nodes import Distill, LabelsLoss, TeacherNode
-from compress.recipe.targets import target_digest
 from compress.recipe.teaching import asks_online
 from compress.store.keys import Json
+from compress.students.build import student_code
 from compress.teachers.build import teacher_digest
 from compress.values import Decision
 
@@ -152,7 +152,7 @@ def what_is_trained(context: Context) -> dict[str, Json]:
     recipe = context.recipe
     return {
         "student": recipe.student.model_dump(mode="json"),
-        "code": target_digest(recipe.student.target, context.folder),
+        "code": student_code(recipe.student, folder=context.folder),
         "data": context.task.fingerprint,
         "task": recipe.task.model_dump(mode="json"),
         "seed": recipe.seed,
