@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchmarks.values import Measured
+from benchmarks.values import Measured, Setting
 from compress.answers import (
     Added,
     ClassChange,
@@ -22,6 +22,7 @@ from exporters.values import Parity
 __all__ = [
     "REPORT_VERSION",
     "Added",
+    "BudgetLine",
     "ClassChange",
     "Decision",
     "Epoch",
@@ -115,6 +116,16 @@ class Verdict:
     on_inconclusive: Literal["fail", "warn"] = "fail"
     missing: Literal["measurement", "baseline"] | None = None
     parts: tuple[Part, ...] = ()  # the slices that a budget per slice names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetLine:
+    """A budget as a line in a picture. value: seconds, a fraction or bytes, by its metric."""
+
+    budget: str
+    metric: str  # latency.p50, accuracy, file_bytes
+    value: float
+    setting: Setting | None  # of latency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +224,7 @@ class Report:
     added: tuple[Added, ...] = ()
     ledger: tuple[LedgerStep, ...] = ()
     node_costs: tuple[NodeCost, ...] = ()  # the most costly first
+    budget_lines: tuple[BudgetLine, ...] = ()  # where the budgets lie in a picture
 
 
 REPORT_VERSION = 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.values import Measured
+from compress.gate.bounds import budget_lines
 from compress.gate.judge import judge
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, read_decision
@@ -82,7 +83,11 @@ def assemble_report(
         node_costs=tuple(from_json(NodeCost, value) for value in ledger["node_costs"]),
         notes=_notes(context, decisions),
     )
-    return replace(report, verdicts=judge(report, recipe.budgets))
+    return replace(
+        report,
+        verdicts=judge(report, recipe.budgets),
+        budget_lines=budget_lines(report, recipe.budgets),
+    )
 
 
 def facts_of(loaded: LoadedRecipe, context: Context, *, created_at: str) -> Facts:

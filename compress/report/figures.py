@@ -20,7 +20,6 @@ from compress.report.charts.latency import (
     far_apart,
     positions,
 )
-from compress.report.charts.scatter import Point, scatter
 from compress.report.charts.sizes import size_chart
 from compress.report.subjects import (
     STUDENT,
@@ -29,7 +28,6 @@ from compress.report.subjects import (
     comparison_of,
     measurement_of,
     pair_of,
-    quality_of,
     setting_words,
     settings_of,
     speed_words,
@@ -75,7 +73,7 @@ def class_figure(report: Report, *, key: str) -> tuple[Figure, int] | None:
     if pair is None or not pair.classes:
         return None
     chosen = choose(pair.classes)
-    figure = _twice(lambda width, k: class_chart(chosen, width=width, key=k), f"{key}-classes")
+    figure = twice(lambda width, k: class_chart(chosen, width=width, key=k), f"{key}-classes")
     return figure, chosen.left_out
 
 
@@ -127,40 +125,11 @@ def size_figure(report: Report, *, key: str) -> Figure | None:
     """File size at each stop."""
     if not report.sizes:
         return None
-    return _twice(lambda width, k: size_chart(report.sizes, width=width, key=k), f"{key}-sizes")
+    return twice(lambda width, k: size_chart(report.sizes, width=width, key=k), f"{key}-sizes")
 
 
-def overview_figure(reports: tuple[Report, ...], *, key: str) -> Figure | None:
-    """All runs by latency, accuracy and size, at the first setting of the first run."""
-    setting = next((s for r in reports for s in settings_of(r)), None)
-    if setting is None:
-        return None
-    points: dict[str, Point] = {}
-    for report in reports:
-        for index, subject in enumerate((TEACHER, STUDENT)):
-            measurement, quality = measurement_of(report, subject), quality_of(report, subject)
-            cell = cell_of(measurement, setting)
-            if measurement is None or quality is None or cell is None:
-                continue
-            name = report.name if subject == STUDENT else f"{report.name}, teacher"
-            # Runs that share a teacher would draw it once each, at almost the same place.
-            points.setdefault(
-                measurement.digest if subject == TEACHER else f"{len(points)}",
-                Point(
-                    name=name,
-                    index=index,
-                    p50_ms=cell.latency.p50_ms,
-                    accuracy=quality.accuracy,
-                    size_bytes=measurement.size_bytes,
-                ),
-            )
-    drawn = tuple(points.values())
-    if not drawn:
-        return None
-    return _twice(lambda width, k: scatter(drawn, width=width, key=k), f"{key}-scatter")
-
-
-def _twice(draw: Callable[[float, str], str], key: str, *, wide: float = WIDE) -> Figure:
+def twice(draw: Callable[[float, str], str], key: str, *, wide: float = WIDE) -> Figure:
+    """A picture for a wide screen and for a phone. draw: (width, key) -> SVG."""
     return Figure(wide=draw(wide, key), narrow=draw(NARROW, f"{key}-narrow"))
 
 
@@ -181,11 +150,11 @@ def _latency_group(
     return LatencyFigures(
         heading=words[0].upper() + words[1:],
         sentence=sentence,
-        positions=_twice(
+        positions=twice(
             lambda width, k: positions(models, width=width, key=k, setting=words), f"{key}-where"
         ),
         distributions=tuple(
-            _twice(
+            twice(
                 lambda width, k, m=m: distribution(  # type: ignore[misc]
                     m, width=width, key=k, setting=words, shown=shown
                 ),

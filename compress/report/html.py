@@ -13,6 +13,7 @@ from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
 from markupsafe import Markup
 
 from compress.report import quantities
+from compress.report.candidates import candidates_figure, overview_figure
 from compress.report.charts.classes import change_of, worst_first
 from compress.report.codec import map_strings
 from compress.report.evidence import evidence_words
@@ -21,7 +22,6 @@ from compress.report.figures import (
     LatencyFigures,
     class_figure,
     latency_figures,
-    overview_figure,
     size_figure,
     training_figures,
 )
@@ -54,6 +54,7 @@ class Run:
     outcome: Outcome
     highlights: tuple[Highlight, ...]
     table: SubjectTable
+    candidates: Figure | None
     latency: tuple[LatencyFigures, ...]
     class_figure: Figure | None
     classes_left_out: int
@@ -131,6 +132,7 @@ def _run(report: Report, key: str) -> Run:
         outcome=outcome(report.verdicts),
         highlights=highlights(report),
         table=subject_table(report),
+        candidates=candidates_figure(report, key=key),
         latency=latency_figures(report, key=key),
         class_figure=drawn[0] if drawn else None,
         classes_left_out=drawn[1] if drawn else 0,

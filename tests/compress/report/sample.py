@@ -6,8 +6,10 @@ import dataclasses
 import math
 import random
 
+from benchmarks.values import Setting
 from compress.values import (
     REPORT_VERSION,
+    BudgetLine,
     Decision,
     Epoch,
     ExportFacts,
@@ -20,6 +22,8 @@ from compress.values import (
 from exporters.values import Parity
 from tests.compress.report.sample_measured import digest, sample_measured
 from tests.compress.report.sample_quality import CLASSES, sample_pairs, sample_qualities
+
+ONE = Setting(device="cpu", threads=1, batch=1)
 
 RECIPE = """\
 schema: 1
@@ -96,6 +100,11 @@ def sample_report(*, controls: bool = True, seed: int = 3) -> Report:
             "Accuracy is judged on the test split, read once, after every choice was made.",
             "Latency is of session.run alone: preprocessing is not in it.",
         ),
+        budget_lines=(
+            BudgetLine(budget="accuracy", metric="accuracy", value=0.9163, setting=None),
+            BudgetLine(budget="speed", metric="latency.p50", value=2.51e-3 / 8, setting=ONE),
+            BudgetLine(budget="size", metric="file_bytes", value=307_200.0, setting=None),
+        ),
     )
 
 
@@ -113,6 +122,7 @@ def plain_report() -> Report:
         pairs=(),
         verdicts=(),
         notes=(),
+        budget_lines=(),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -13,7 +12,6 @@ from compress.report.charts.axis import Scale, ticks
 from compress.report.charts.classes import choose, class_chart, worst_first
 from compress.report.charts.curves import Curve, Level, curves
 from compress.report.charts.latency import Calls, common_range, distribution, far_apart, positions
-from compress.report.charts.scatter import Point, scatter
 from compress.report.charts.sizes import size_chart
 from compress.values import ClassChange, SizeStep
 from tests.compress.report.sample import sample_report
@@ -175,19 +173,3 @@ def test_size_bars_start_at_zero_and_are_in_proportion() -> None:
     assert [x for x, _ in bars] == [0, 0]
     assert bars[0][1] / bars[1][1] == pytest.approx(10)
     assert "97.7 KiB, 10.0x smaller" in _words(root)
-
-
-def test_dots_of_the_scatter_have_areas_in_proportion_to_size() -> None:
-    points = tuple(
-        Point(name=name, index=i, p50_ms=ms, accuracy=a, size_bytes=size)
-        for i, (name, ms, a, size) in enumerate(
-            [("a", 2.5, 0.95, 4_000_000), ("b", 0.2, 0.92, 1_000_000), ("c", 0.2, 0.92, 1_000_000)]
-        )
-    )
-    root = _svg(scatter(points, width=900, key="k"))
-    radii = [float(c.get("r", "0")) for c in root.iter("circle")]
-    assert radii[0] / radii[1] == pytest.approx(2)
-    labels = [t for t in root.iter("text") if "MiB" in (t.text or "") or "KiB" in (t.text or "")]
-    heights = sorted(float(t.get("y", "0")) for t in labels)
-    assert heights[-1] - heights[-2] >= 14  # equal points, labels apart
-    assert re.search("logarithmic", "".join(_words(root)))

@@ -107,7 +107,7 @@ def test_several_runs_get_an_overview_with_a_picture() -> None:
     page = render_html([sample_report(), other, plain_report()])
     assert "3 runs side by side" in page
     assert page.count("<article") == 3
-    assert 'id="all-scatter-title"' in page
+    assert 'id="all-pareto-title"' in page
     assert page.index("Overview") < page.index("<article")
 
 
