@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -143,8 +144,8 @@ def install_torch(pip: list[str], *, log: Path) -> None:
         )
 
 
-def make_environment(venv: Path, *, log_name: str = "setup.log") -> None:
-    """A fresh environment with everything that the lock files name."""
+def clear_environment(venv: Path) -> None:
+    """An environment with pip alone."""
     made = subprocess.run(
         [sys.executable, "-m", "venv", "--clear", str(venv)],
         capture_output=True,
@@ -156,6 +157,11 @@ def make_environment(venv: Path, *, log_name: str = "setup.log") -> None:
         raise SetupError(
             f"cannot make {venv}: {detail[-1]}; on Debian: apt-get install python3-venv"
         )
+
+
+def make_environment(venv: Path, *, log_name: str = "setup.log") -> None:
+    """A fresh environment with everything that the lock files name."""
+    clear_environment(venv)
     log = venv / log_name
     # The lock is complete, so there is nothing to resolve; Python compiles what it imports, which
     # is a tenth of what is installed.
@@ -196,21 +202,27 @@ def set_up(venv: Path) -> None:
         print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Make the project's virtual environment.")
-    parser.add_argument("--venv", type=Path, default=ROOT / ".venv")
+def run(set_up: Callable[[Path], None], *, name: str, about: str, venv: Path) -> int:
+    """The command line of a set-up; its exit code, with one line on stderr where it failed."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--venv", type=Path, default=venv)
     try:
         set_up(parser.parse_args().venv.absolute())
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: set-up: {error.strerror}: {error.filename}", file=sys.stderr)
+        print(f"error: {name}: {error.strerror}: {error.filename}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("error: set-up interrupted; run it again", file=sys.stderr)
+        print(f"error: {name} interrupted; run it again", file=sys.stderr)
         return 130
     return 0
+
+
+def main() -> int:
+    about = "Make the project's virtual environment."
+    return run(set_up, name="set-up", about=about, venv=ROOT / ".venv")
 
 
 if __name__ == "__main__":

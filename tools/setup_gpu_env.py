@@ -5,21 +5,20 @@ A separate environment: the CPU and GPU builds of onnxruntime overwrite each oth
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import subprocess
 import sys
 from pathlib import Path
 
 from setup_env import (
     LOCKS,
     ROOT,
-    SetupError,
     Stamp,
     check_python,
+    clear_environment,
     explain,
     install_project,
     read_stamp,
+    run,
     run_logged,
     wanted_stamp,
     write_stamp,
@@ -53,15 +52,7 @@ def set_up(venv: Path) -> None:
         return
     check_python()
     print(f"gpu-env: making {venv} (several GB; log in {venv}/setup.log)", flush=True)
-    made = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", str(venv)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode != 0:
-        detail = (made.stdout + made.stderr).strip().splitlines() or ["no output"]
-        raise SetupError(f"cannot make {venv}: {detail[-1]}")
+    clear_environment(venv)
     log, lock = venv / "setup.log", venv / "merged.lock"
     lock.write_text(merged_lock())
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-compile"]
@@ -74,20 +65,8 @@ def set_up(venv: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Make the environment for a GPU.")
-    parser.add_argument("--venv", type=Path, default=ROOT / ".venv-gpu")
-    try:
-        set_up(parser.parse_args().venv.absolute())
-    except SetupError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"error: gpu-env: {error.strerror}: {error.filename}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("error: gpu-env interrupted; run it again", file=sys.stderr)
-        return 130
-    return 0
+    about = "Make the environment for a GPU."
+    return run(set_up, name="gpu-env", about=about, venv=ROOT / ".venv-gpu")
 
 
 if __name__ == "__main__":
