@@ -138,10 +138,17 @@ def install_torch(pip: list[str], *, log: Path) -> None:
         raise explain(first, log=log, doing=f"installing {torch}")
     limit = ["--timeout", str(CONNECTION_LIMIT_S), "--retries", "0"]
     status, second = run_logged([*pip, "--index-url", TORCH_INDEX, *limit, torch], log=log)
-    if status != 0:
-        raise explain(
-            second, log=log, doing=f"installing {torch} (the index has none) from {TORCH_INDEX}"
+    if status == 0:
+        return
+    if any(sign in second for sign in ABSENT_SIGNS):
+        python = ".".join(str(part) for part in sys.version_info[:2])
+        raise SetupError(
+            f"no build of {torch} for Python {python} on the configured index or on {TORCH_INDEX}; "
+            f"try another Python (`make PYTHON=python3.11 ...`); details in {log}"
         )
+    raise explain(
+        second, log=log, doing=f"installing {torch} (the index has none) from {TORCH_INDEX}"
+    )
 
 
 def clear_environment(venv: Path) -> None:

@@ -74,6 +74,12 @@ def test_without_a_network_set_up_says_so_in_one_line(monkeypatch: pytest.Monkey
     assert "\n" not in str(caught.value)
 
 
+def test_a_python_without_a_build_of_torch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup_env.sys, "version_info", (3, 12, 1, "final", 0))
+    with pytest.raises(setup_env.SetupError, match=r"no build of torch==.*\+cpu for Python 3\.12"):
+        _install_torch(monkeypatch, NO_BUILD, NO_BUILD)
+
+
 def test_a_broken_wheel_is_not_looked_for_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(setup_env.SetupError, match="has an invalid wheel"):
         _install_torch(monkeypatch, (1, "ERROR: torch has an invalid wheel"))
