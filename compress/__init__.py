@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from compress.distill.api import distill
     from compress.gate.judge import judge
     from compress.pipeline.run import run
+    from compress.prune.api import prune
 
-__all__ = ["distill", "judge", "run"]
+__all__ = ["distill", "judge", "prune", "run"]
 
 _HOMES = {"judge": "compress.gate.judge", "run": "compress.pipeline.run"}
 
 
-# `distill` is not among them: the import system finds the package, which can be called.
+# `distill` and `prune` are not among them: the import system finds packages, which can be called.
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:

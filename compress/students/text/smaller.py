@@ -10,19 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from compress.errors import InputError
+from compress.prune.spacing import kept_layers as kept_layers
 from compress.students.text.encoder import Encoder
-
-
-def kept_layers(total: int, keep: int) -> tuple[int, ...]:
-    """`keep` of 0..total-1, evenly spaced, with the last; the first too where two or more are kept.
-
-    6 -> 3 gives (0, 2, 5), 6 -> 2 gives (0, 5). ValueError unless 1 <= keep <= total.
-    """
-    if not 1 <= keep <= total:
-        raise ValueError(f"{keep} of {total} layers can't be kept")
-    if keep == 1:
-        return (total - 1,)
-    return tuple(index * (total - 1) // (keep - 1) for index in range(keep))
 
 
 def truncated(encoder: Encoder, *, layers: int) -> Encoder:

@@ -57,3 +57,14 @@ def test_the_module_is_left_as_it_was() -> None:
     count_macs(module, torch.rand(3, 4, 6, 6))
     assert module.training
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+
+
+def test_attention_counts_on_a_cpu_too() -> None:
+    """2 heads x 5 queries x 7 keys x (3 + 3), and nothing else."""
+
+    class Attention(nn.Module):
+        def forward(self, query: Tensor, key: Tensor) -> Tensor:
+            return nn.functional.scaled_dot_product_attention(query, key, key)
+
+    example = torch.zeros(4, 2, 5, 3), torch.zeros(4, 2, 7, 3)
+    assert count_macs(Attention(), *example) == 2 * 5 * 7 * (3 + 3)

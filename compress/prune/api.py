@@ -1,0 +1,221 @@
+"""`from compress import prune`: a trained network in, a narrower one that inherits weights out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from itertools import product as combinations
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from compress.errors import InputError
+from compress.prune.choose import Scope, chosen, chosen_for
+from compress.prune.cut import apply_plan, make_plain, weight_norms
+from compress.prune.importance import Importance, scores_of
+from compress.prune.plan import Plan, Setting
+from compress.prune.trace import trace
+from compress.prune.units import Units, kept_counts, units_of
+from compress.prune.values import Pruned, Traced
+
+_MANY = 64  # settings of numbers that are tried in the smaller network, at most
+
+
+def prune(
+    module: nn.Module,
+    example: Tensor | Sequence[Tensor],
+    *,
+    ratio: float | None = None,
+    macs: float | None = None,
+    scope: Scope = "uniform",
+    importance: Importance = "magnitude",
+    loss: Callable[[nn.Module], Tensor] | None = None,
+    round_to: int = 1,
+    keep: Sequence[str] = (),
+    seed: int = 0,
+) -> Pruned:
+    """A copy with narrower layers: channels, attention heads, feed-forward and hidden widths.
+
+    example: the inputs, (batch, ...). Exactly one of ratio (of the channels, in [0, 1)) and macs
+    (of the multiply-accumulates that stay, in (0, 1]; the nearest that the rounding allows). scope:
+    the same share of every width, or the least important of all widths. importance: see scores_of;
+    taylor needs `loss`, a function of the module. round_to: channels come in multiples of it;
+    compress.prune.block measures which is fast. keep: patterns of modules whose outputs stay.
+    The outputs of the whole network always stay. Norms with running statistics want training or
+    re-estimation afterwards.
+
+    Raises InputError for a network that can't be pruned so far, naming the operator in the way.
+    """
+    _check(ratio, macs, round_to)
+    inputs = (example,) if isinstance(example, Tensor) else tuple(example)
+    made = copy.deepcopy(module).cpu().eval()
+    plain = weight_norms(made)
+    make_plain(made, plain, where="prune")
+    found = trace(made, inputs)
+    units = units_of(found, keep=keep)
+    scores = scores_of(units, made, by=importance, count=found.known.count, loss=loss, seed=seed)
+    before = kept_counts(found, np.zeros(found.known.count, dtype=bool))
+    if ratio is not None:
+        removed = chosen(units, scores, ratio=ratio, scope=scope, round_to=round_to)
+    else:
+        assert macs is not None
+        removed = chosen_for(
+            units,
+            scores,
+            macs=lambda gone: kept_counts(found, gone),
+            target=macs * before,
+            scope=scope,
+            round_to=round_to,
+        )
+    parameters = _parameters(made)
+    plan = _plan(found, units, removed, plain)
+    smaller, plan = _applied(made, plan, _numbers(found, removed, made), inputs)
+    smaller.train(module.training)
+    return Pruned(
+        module=smaller,
+        plan=plan,
+        macs_before=round(before),
+        macs=round(kept_counts(found, removed)),
+        parameters_before=parameters,
+        parameters=_parameters(smaller),
+        kept=_widths(units, removed),
+        notes=tuple(
+            f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''} "
+            f"kept: {why}"
+            for why, names in units.blocked.items()
+            if why != "the output"
+        ),
+    )
+
+
+def _check(ratio: float | None, macs: float | None, round_to: int) -> None:
+    cure = "give `ratio=0.3`, of the channels, or `macs=0.5`, of what stays"
+    if (ratio is None) == (macs is None):
+        raise InputError("wants one of ratio and macs", where="prune", cure=cure)
+    if ratio is not None and not 0 <= ratio < 1:
+        raise InputError(f"ratio is {ratio}, not in [0, 1)", where="prune", cure=cure)
+    if macs is not None and not 0 < macs <= 1:
+        raise InputError(f"macs is {macs}, not in (0, 1]", where="prune", cure=cure)
+    if round_to < 1:
+        raise InputError(f"round_to is {round_to}", where="prune", cure="write 1 or more")
+
+
+def _plan(found: Traced, units: Units, removed: NDArray[np.bool_], plain: tuple[str, ...]) -> Plan:
+    tensors: dict[str, dict[int, tuple[int, ...]]] = {}
+    for name, axes in units.places.items():
+        for axis, roots in axes.items():
+            kept = np.flatnonzero(~removed[roots])
+            if len(kept) < len(roots):
+                tensors.setdefault(name, {})[axis] = tuple(kept.tolist())
+    attributes: dict[str, dict[str, Setting]] = {}
+    for count in found.groups:
+        roots = found.known.find(count.labels).numpy()
+        whole = ~removed[roots]
+        attributes.setdefault(count.module, {})[count.attribute] = int(whole.any(axis=1).sum())
+    return Plan(tensors=tensors, attributes=attributes, plain=plain)
+
+
+def _numbers(
+    found: Traced, removed: NDArray[np.bool_], module: nn.Module
+) -> dict[tuple[str, str], set[Setting]]:
+    """Attributes of the user's modules that hold a size which changed, with what they may become:
+    a view to (batch, tokens, self.width) reads one."""
+    sizes: dict[str, dict[int, set[int]]] = {}
+    for written in found.sizes:
+        stays = ~removed[found.known.find(written.labels).numpy()]
+        for axis, size in enumerate(stays.shape):
+            others = tuple(other for other in range(stays.ndim) if other != axis)
+            left = int(stays.any(axis=others).sum())
+            if left < size:
+                sizes.setdefault(written.module, {}).setdefault(size, set()).add(left)
+    numbers: dict[tuple[str, str], set[Setting]] = {}
+    for name, changes in sizes.items():
+        part = module.get_submodule(name)
+        if type(part).__module__.startswith("torch.nn.modules"):
+            continue
+        for attribute, value in vars(part).items():
+            if isinstance(value, int) and not isinstance(value, bool) and value in changes:
+                numbers[name, attribute] = set(changes[value])
+            elif isinstance(value, tuple) and len(value) == 1 and value[0] in changes:
+                numbers[name, attribute] = {(left,) for left in changes[value[0]]}
+    return numbers
+
+
+def _applied(
+    made: nn.Module,
+    plan: Plan,
+    numbers: dict[tuple[str, str], set[Setting]],
+    inputs: tuple[Tensor, ...],
+) -> tuple[nn.Module, Plan]:
+    """The smaller network, which answers the example with outputs of the same shapes."""
+    with torch.no_grad():
+        shapes = _shapes(made(*inputs))
+    apply_plan(made, Plan(tensors=plan.tensors, attributes=plan.attributes), where="prune")
+    sure = {key: next(iter(values)) for key, values in numbers.items() if len(values) == 1}
+    open_keys = [key for key, values in numbers.items() if len(values) > 1]
+    choices = combinations(*(sorted(numbers[key], key=str) for key in open_keys))
+    failed: Exception | None = None
+    for index, choice in enumerate(choices):
+        if index == _MANY:
+            break
+        settings = {**sure, **dict(zip(open_keys, choice, strict=True))}
+        attributes = {name: dict(held) for name, held in plan.attributes.items()}
+        for (name, attribute), value in settings.items():
+            attributes.setdefault(name, {})[attribute] = value
+        whole = Plan(tensors=plan.tensors, attributes=attributes, plain=plan.plain)
+        apply_plan(made, Plan(attributes=attributes), where="prune")
+        try:
+            with torch.no_grad():
+                reached = _shapes(made(*inputs))
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            failed = error
+            continue
+        if reached == shapes:
+            return made, whole
+        failed = ValueError(f"outputs of shape {reached} for {shapes}")
+    said = str(failed).strip().splitlines()[0][:300] if failed else ""
+    where = _failed_in(failed)
+    raise InputError(
+        f"can't be pruned: the smaller network fails{where}: {said}",
+        where=type(made).__name__,
+        cure="keep the outputs of the modules near it (`keep`)",
+    ) from failed
+
+
+def _failed_in(error: Exception | None) -> str:
+    """The line of the network's own code."""
+    import traceback
+
+    if error is None:
+        return ""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "/torch/" not in frame.filename and frame.filename != __file__
+    ]
+    return f" at {frames[-1].filename}:{frames[-1].lineno} ({frames[-1].line})" if frames else ""
+
+
+def _shapes(outputs: Any) -> tuple[tuple[int, ...], ...]:
+    if isinstance(outputs, Tensor):
+        return (tuple(outputs.shape),)
+    values = outputs.values() if isinstance(outputs, dict) else outputs
+    if not isinstance(values, (list, tuple)) and not isinstance(outputs, dict):
+        return ()
+    return tuple(shape for value in values for shape in _shapes(value))
+
+
+def _widths(units: Units, removed: NDArray[np.bool_]) -> dict[str, tuple[int, int]]:
+    widths: dict[str, tuple[int, int]] = {}
+    for group in units.groups:
+        before = widths.get(group.layer, (group.channels, group.channels))[0]
+        gone = int(removed[group.roots].sum()) * group.size
+        widths[group.layer] = (before - gone, group.channels)
+    return widths
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
