@@ -20,6 +20,7 @@ from typing import Any, Literal
 import torch
 from filelock import FileLock
 from pydantic import TypeAdapter
+from torch import nn
 
 from compress.distill.devices import make_accelerator
 from compress.distill.feed import TrainingFeed
@@ -37,6 +38,7 @@ from compress.recipe.targets import failed_line
 from compress.students.build import build_student
 from compress.students.counts import count_macs, count_parameters
 from compress.tasks.build import build_task
+from compress.tasks.data import Task
 from compress.tasks.views import as_inputs
 from compress.teachers.build import build_teacher, onnx_teacher
 from compress.teachers.stored import open_outputs
@@ -66,10 +68,25 @@ class JobSpec:
     teacher: dict[str, Any] | None = None  # its node, where it answers in the loop
     teacher_file: str | None = None  # its ONNX form, which answers where it is given
     run: str = "train"  # the name that trackers show
+    quantized: str | None = None  # a static int8 file whose rounding is trained instead
+    original: str | None = None  # the float file that it was made of
 
 
-def run_job(spec: JobSpec) -> None:
-    """Train (or time steps) as the spec says; results are files in its workdir."""
+Build = Callable[[JobSpec, Task], nn.Module]
+
+
+def student_of(spec: JobSpec, task: Task) -> nn.Module:
+    """The untrained student, by the recipe's node."""
+    node: Any = TypeAdapter(StudentNode).validate_python(spec.student)
+    seed = Distill.model_validate(spec.distill).seed
+    return build_student(
+        node, folder=Path(spec.folder), seed=spec.seed if seed is None else seed, task=task
+    )
+
+
+def run_job(spec: JobSpec, build: Build = student_of) -> None:
+    """Train (or time steps) as the spec says what `build` gives; results are files in its
+    workdir."""
     workdir = Path(spec.workdir)
     torch.set_num_threads(spec.threads)
     torch.set_flush_denormal(True)
@@ -85,8 +102,7 @@ def run_job(spec: JobSpec) -> None:
         cache=Path(spec.cache),
         data_folder=Path(spec.data_folder) if spec.data_folder else None,
     )
-    student: Any = TypeAdapter(StudentNode).validate_python(spec.student)
-    model = build_student(student, folder=folder, seed=start, task=task)
+    model = build(spec, task)
     outputs = [
         open_outputs(Path(path), samples=len(task.train), classes=len(task.classes))
         for path in spec.teacher_outputs
@@ -151,11 +167,11 @@ def _teacher(
     spec: JobSpec, taps: Sequence[Tap], *, classes: int, device: torch.device
 ) -> OnlineTeacher | None:
     """The teacher that answers in the loop; None where its outputs are stored or it is none."""
-    if spec.teacher is None:
-        return None
     if spec.teacher_file is not None:
         file = Path(spec.teacher_file)
         return online(onnx_teacher(file, digest="", threads=spec.threads), taps=taps, device=device)
+    if spec.teacher is None:
+        return None
     node: Any = TypeAdapter(TeacherNode).validate_python(spec.teacher)
     teacher = build_teacher(
         node,
@@ -179,7 +195,7 @@ def _tracked(
         yield track
 
 
-def main(spec_path: str) -> int:
+def main(spec_path: str, build: Build = student_of) -> int:
     """The exit code of the job; an error is left in `error.json` for the parent."""
     spec = JobSpec(**json.loads(Path(spec_path).read_text()))
     workdir = Path(spec.workdir)
@@ -188,7 +204,7 @@ def main(spec_path: str) -> int:
     try:
         # The job of a killed parent may still be saving: wait for it rather than race it.
         with FileLock(workdir / f"job-{rank or 0}.lock"):
-            run_job(spec)
+            run_job(spec, build)
     except Interrupted:
         return 128 + signal.SIGTERM
     except DistilError as error:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.1
 GRACE_S = 10.0
+JOB = Path(__file__).with_name("job.py")
 LOG_LINES_SHOWN = 3
 
 
@@ -31,6 +32,7 @@ def launch(
     *,
     processes: int = 1,
     stage: str = "train",
+    script: Path = JOB,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> None:
     """Run the job to its end. Raises what the job raised, or DistilError when it was killed.
@@ -46,7 +48,7 @@ def launch(
     follower = _Follower(events, lambda event: on_event(replace(event, stage=stage)))
     with (workdir / "job.log").open("ab") as log:
         child = subprocess.Popen(
-            _command(workdir / "spec.json", processes),
+            _command(script, workdir / "spec.json", processes),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -83,12 +85,12 @@ class _Follower:
                 self.on_event(Event(**json.loads(line)))
 
 
-def _command(spec_path: Path, processes: int) -> list[str]:
-    here = Path(__file__).parent
-    job = [str(here / "job.py"), str(spec_path)]
+def _command(script: Path, spec_path: Path, processes: int) -> list[str]:
+    job = [str(script), str(spec_path)]
     if processes == 1:
         return [sys.executable, "-P", *job]
-    return [sys.executable, "-P", str(here / "spawn.py"), str(os.getpid()), str(processes), *job]
+    spawn = str(JOB.with_name("spawn.py"))
+    return [sys.executable, "-P", spawn, str(os.getpid()), str(processes), *job]
 
 
 def _environment(*, cpu: bool) -> dict[str, str]:

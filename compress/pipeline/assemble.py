@@ -20,6 +20,7 @@ from compress.pipeline.stages.ledger import LEDGER, LEDGER_FILE
 from compress.pipeline.stages.measuring import MEASURE, MEASURED_FILE
 from compress.pipeline.stages.method import METHOD
 from compress.pipeline.stages.quantizing import CHOOSE, FACTS, INT8_FILE, QUANTIZE
+from compress.pipeline.stages.rounding import rounding_notes
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE
 from compress.pipeline.stages.training import PRECISION, TRAIN, TRAIN_ON_LABELS
 from compress.recipe.load import LoadedRecipe
@@ -81,7 +82,7 @@ def assemble_report(
         added=tuple(from_json(Added, value) for value in facts["added"]),
         ledger=tuple(from_json(LedgerStep, value) for value in ledger["ledger"]),
         node_costs=tuple(from_json(NodeCost, value) for value in ledger["node_costs"]),
-        notes=_notes(context, decisions),
+        notes=(*_notes(context, decisions), *rounding_notes(finished)),
     )
     return replace(
         report,

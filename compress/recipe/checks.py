@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from compress.recipe.catalogue import METRICS, check_budget
 from compress.recipe.distill_checks import distill_problems
 from compress.recipe.document import Document, KeyPath
-from compress.recipe.nodes import Bench, Budget, Controls, ImageArraysTask, Recipe
+from compress.recipe.nodes import Bench, Budget, Controls, ImageArraysTask, QatQuantize, Recipe
 from compress.recipe.validate import place
 
 P95_EPOCHS = 16
@@ -33,6 +33,9 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     if isinstance(task, ImageArraysTask) and task.source is None and task.data is None:
         yield ("task",), "names no data", "write `source: fashion-mnist`, or `data:` with a path"
     yield from distill_problems(recipe)
+    if isinstance(recipe.quantize, QatQuantize) and task.kind == "text-table":
+        what = "qat trains static ranges, which a network of texts does not bear"
+        yield ("quantize", "kind"), what, "write `kind: auto`"
     wanted = recipe.controls
     if isinstance(wanted, Controls) and wanted.teacher_quantized and recipe.teacher is None:
         yield ("controls", "teacher_quantized"), "needs a teacher", "remove it, or write `teacher:`"

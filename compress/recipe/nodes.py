@@ -10,6 +10,7 @@ from compress.recipe.loss_nodes import KdLoss as KdLoss
 from compress.recipe.loss_nodes import LabelsLoss as LabelsLoss
 from compress.recipe.loss_nodes import LossNode as LossNode
 from compress.recipe.node import Node as Node
+from compress.recipe.qat_nodes import QatQuantize as QatQuantize
 from compress.recipe.student_nodes import FactoryStudent as FactoryStudent
 from compress.recipe.student_nodes import PythonStudent as PythonStudent
 from compress.recipe.student_nodes import StudentNode as StudentNode
@@ -156,7 +157,7 @@ class StaticQuantize(Node):
     max_drop: PercentagePoints = Field(default="0.5pp", validate_default=True)
 
 
-QuantizeNode = Annotated[NoQuantize | StaticQuantize, Field(discriminator="kind")]
+QuantizeNode = Annotated[NoQuantize | StaticQuantize | QatQuantize, Field(discriminator="kind")]
 
 
 class Bench(Node):

@@ -19,7 +19,7 @@ from compress.pipeline.stages.timed import timed_inputs
 from compress.quantize.choose import choose_quantization
 from compress.quantize.dynamic import quantize_dynamic
 from compress.quantize.static import quantize_static
-from compress.recipe.nodes import NoQuantize, StaticQuantize
+from compress.recipe.nodes import NoQuantize, QatQuantize, StaticQuantize
 from compress.store.keys import Json
 from compress.tasks.counter import uniform
 from compress.values import Decision
@@ -41,12 +41,20 @@ def quantize_stages(context: Context) -> tuple[Stage, ...]:
     node = context.recipe.quantize
     if isinstance(node, NoQuantize):
         return ()
-    stages = [_quantize(context, node, QUANTIZE, EXPORT, FLOAT_FILE), _choose(context, node)]
+    if isinstance(node, QatQuantize):
+        from compress.pipeline.stages.rounding import rounding_stages  # which needs this file
+
+        return rounding_stages(context, node)
+    stages = [
+        quantize_stage(context, node, QUANTIZE, EXPORT, FLOAT_FILE),
+        choose_stage(context, node),
+    ]
     controls = context.controls
     if controls.teacher_quantized and has_file(context):
-        stages.append(_quantize(context, node, QUANTIZE_TEACHER, TEACHER, TEACHER_FILE))
+        stages.append(quantize_stage(context, node, QUANTIZE_TEACHER, TEACHER, TEACHER_FILE))
     if controls.labels_only:
-        stages.append(_quantize(context, node, QUANTIZE_ON_LABELS, EXPORT_ON_LABELS, FLOAT_FILE))
+        source = EXPORT_ON_LABELS
+        stages.append(quantize_stage(context, node, QUANTIZE_ON_LABELS, source, FLOAT_FILE))
     return tuple(stages)
 
 
@@ -64,9 +72,10 @@ def calibration_batches(
         yield context.task.prepare(train.inputs[rows[start : start + CALIBRATION_BATCH]])
 
 
-def _quantize(
+def quantize_stage(
     context: Context, node: StaticQuantize, name: str, source: str, source_file: str
 ) -> Stage:
+    """The int8 file of a stage's file, under a name of its own, and what both get right."""
     flags = tuple(context.machine.get("cpu_flags", "").split())
     # Static ranges destroy attention; dynamic ones cost it a few thousandths of cosine.
     is_dynamic = context.task.padding is not None and node.kind == "auto"
@@ -111,7 +120,8 @@ def _quantize(
     )
 
 
-def _choose(context: Context, node: StaticQuantize) -> Stage:
+def choose_stage(context: Context, node: StaticQuantize | QatQuantize) -> Stage:
+    """The decision which of the two files is shipped; qat is held to the same as auto."""
     pinned = context.recipe.decisions.get("quantize")
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:
@@ -144,7 +154,7 @@ def _choose(context: Context, node: StaticQuantize) -> Stage:
                 on_event=on_event,
             )
             decision = choose_quantization(
-                kind=node.kind,
+                kind="auto" if node.kind == "qat" else node.kind,
                 float32_accuracy=facts["float32_accuracy"],
                 int8_accuracy=facts["int8_accuracy"],
                 samples=facts["samples"],
