@@ -88,6 +88,24 @@ class PairedQuality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fidelity:
+    """How one file's embeddings keep the similarities of another's, on test samples.
+
+    spearman: of the cosines of all pairs, with one-sided 95 % bounds over samples. neighbours_kept:
+    part of the 10 nearest samples of each sample that are the same, in [0, 1].
+    """
+
+    reference: str
+    candidate: str
+    samples: int
+    pairs: int
+    spearman: float
+    spearman_low_bound: float
+    spearman_high_bound: float
+    neighbours_kept: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
     """One part of the test split, student against teacher. Counts are samples.
 

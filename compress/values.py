@@ -9,6 +9,7 @@ from benchmarks.values import Measured, Setting
 from compress.answers import (
     Added,
     ClassChange,
+    Fidelity,
     LedgerStep,
     MetricChange,
     MetricValue,
@@ -27,6 +28,7 @@ __all__ = [
     "Decision",
     "Epoch",
     "ExportFacts",
+    "Fidelity",
     "History",
     "LedgerStep",
     "MetricChange",
@@ -64,7 +66,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """One epoch of training. Accuracy in [0, 1], of the averaged weights on validation."""
+    """One epoch of training. Accuracy in [0, 1], of the averaged weights on validation; of
+    embeddings Spearman's correlation with the teacher's similarities stands in its place."""
 
     epoch: int
     train_loss: float
@@ -225,6 +228,7 @@ class Report:
     ledger: tuple[LedgerStep, ...] = ()
     node_costs: tuple[NodeCost, ...] = ()  # the most costly first
     budget_lines: tuple[BudgetLine, ...] = ()  # where the budgets lie in a picture
+    fidelities: tuple[Fidelity, ...] = ()  # of embeddings, each against the teacher
 
 
 REPORT_VERSION = 1

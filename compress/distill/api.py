@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 from torch import nn
 
+from compress.distill.axes import teacher_axes
 from compress.distill.devices import make_accelerator
+from compress.distill.evaluate import Validation, embed
 from compress.distill.feed import TrainingFeed
 from compress.distill.objective import build_objective
 from compress.distill.settings import settings_of
 from compress.distill.teaching import OnlineTeacher
 from compress.distill.trainer import train
 from compress.errors import InputError
-from compress.recipe.loss_needs import needs_teacher, taps_of
+from compress.metrics.fidelity import MOST_VALIDATED
+from compress.recipe.loss_needs import needs_axes, needs_teacher, taps_of
 from compress.recipe.nodes import Augment, Distill
 from compress.tasks.assemble import Parts, assemble
 from compress.tasks.augment import Augmentation
@@ -72,8 +76,10 @@ def distill(
     if teacher is not None and node.teach_by == "teacher" and needs_teacher(node.loss):
         network = copy.deepcopy(teacher).eval().requires_grad_(requires_grad=False)
         online = OnlineTeacher(network=network.to(accelerator.device), taps=taps)
+    model = copy.deepcopy(student).train()
+    axes = teacher_axes(model, task, teacher=online) if needs_axes(node.loss) else None
     outcome = train(
-        copy.deepcopy(student).train(),
+        model,
         feed=TrainingFeed(
             task=task,
             batch=min(node.batch, len(task.train)),
@@ -82,11 +88,12 @@ def distill(
             processes=accelerator.num_processes,
             mixup=node.mixup,
         ),
-        objective=build_objective(node.loss, soft_labels=node.mixup is not None),
+        objective=build_objective(node.loss, soft_labels=node.mixup is not None, axes=axes),
         settings=settings_of(node, seed=seed),
         accelerator=accelerator,
         teacher=online,
         taps=taps,
+        validation=_validation(task, online, accelerator.device),
         checkpoints=folder,
         on_event=on_event,
     )
@@ -95,6 +102,18 @@ def distill(
         epochs=outcome.epochs,
         resumed_from_steps=outcome.resumed_from_steps,
     )
+
+
+def _validation(task: Task, teacher: OnlineTeacher | None, device: torch.device) -> Validation:
+    """Of embeddings by the teacher's similarities, else by accuracy."""
+    if task.outputs == "classes":
+        return Validation(task=task)
+    if teacher is None or teacher.network is None:
+        raise InputError(
+            "embeddings are learnt from a teacher alone", where="distill(teacher=None)"
+        )
+    count = min(len(task.validation), MOST_VALIDATED)
+    return Validation(task=task, embeddings=embed(teacher.network, task, count, device=device))
 
 
 def _node(loss: Any, settings: Mapping[str, Any]) -> Distill:

@@ -1,18 +1,84 @@
-"""Accuracy and cross-entropy of a module on the validation samples of a task."""
+"""How good a module is on validation: accuracy, or how it keeps the teacher's similarities."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from compress.metrics.fidelity import cosines, spearman, spread_rows
 from compress.tasks.batches import row_batches
 from compress.tasks.data import Task
 from compress.tasks.views import Inputs, as_inputs
 
 EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What an epoch is judged by. embeddings: (rows, width) the teacher's of evenly spread
+    validation samples, for a task of embeddings; None for one of classes."""
+
+    task: Task
+    embeddings: NDArray[np.float32] | None = None
+
+    def __call__(
+        self,
+        module: nn.Module,
+        *,
+        device: torch.device,
+        between: Callable[[], None] = lambda: None,
+    ) -> tuple[float, float]:
+        """(score, loss): accuracy and cross-entropy, or Spearman's correlation over pairs and the
+        mean squared difference of cosines. between: called between batches."""
+        if self.embeddings is None:
+            return validate(module, self.task, device=device, between=between)
+        own = embed(module, self.task, len(self.embeddings), device=device, between=between)
+        apart = cosines("the student", own) - cosines("the teacher", self.embeddings)
+        return spearman(self.embeddings, own), float(np.square(apart).mean())
+
+    def words(self, score: float) -> str:
+        """A score as it is told."""
+        if self.embeddings is None:
+            return f"validation {100 * score:.2f} %"
+        return f"validation Spearman {score:.4f}"
+
+
+def embed(
+    module: nn.Module,
+    task: Task,
+    count: int,
+    *,
+    device: torch.device,
+    between: Callable[[], None] = lambda: None,
+) -> NDArray[np.float32]:
+    """(count, width): what a module gives of evenly spread validation samples, in eval mode."""
+    chosen = spread_rows(len(task.validation), count)
+    samples = task.validation
+    samples = replace(
+        samples,
+        ids=samples.ids[chosen],
+        inputs=samples.inputs[chosen],
+        labels=samples.labels[chosen],
+        columns={},
+        groups=None,
+    )
+    found: NDArray[np.float32] = np.empty((count, 0), dtype=np.float32)
+    with evaluating(module):
+        for index, rows in enumerate(row_batches(task, samples, EVALUATION_BATCH)):
+            if index:
+                between()
+            answered = module(*moved(as_inputs(task, samples.inputs[rows]), device))
+            numbers = answered.float().cpu().numpy()
+            if not index:
+                found = np.empty((count, numbers.shape[1]), dtype=np.float32)
+            found[rows] = numbers
+    return found
 
 
 def validate(

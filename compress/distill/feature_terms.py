@@ -54,7 +54,11 @@ def rkd_term(node: RkdLoss, step: Step) -> Tensor:
 
 
 def embedding_term(node: EmbeddingLoss, step: Step) -> Tensor:
-    return node.weight * _total(_embedding(node, *pair) for pair in _pairs(node, step))
+    pairs = _pairs(node, step)
+    if node.project == "pca" and step.axes is not None:
+        # In float32: the axes are orthonormal to its last digits alone.
+        pairs = [(own, other.float() @ step.axes.to(other.device)) for own, other in pairs]
+    return node.weight * _total(_embedding(node, *pair) for pair in pairs)
 
 
 def relations_term(node: RelationsLoss, step: Step) -> Tensor:

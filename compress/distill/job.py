@@ -17,12 +17,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from filelock import FileLock
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from torch import nn
 
+from compress.distill.axes import teacher_axes
 from compress.distill.devices import make_accelerator
+from compress.distill.evaluate import Validation
 from compress.distill.feed import TrainingFeed
 from compress.distill.lifeline import end_with_parent
 from compress.distill.objective import build_objective
@@ -32,7 +36,7 @@ from compress.distill.teaching import OnlineTeacher, online
 from compress.distill.trackers import tracking
 from compress.distill.trainer import train
 from compress.errors import DistilError, Interrupted
-from compress.recipe.loss_needs import Tap, needs_teacher, taps_of
+from compress.recipe.loss_needs import Tap, needs_axes, needs_teacher, taps_of
 from compress.recipe.nodes import Distill, StudentNode, TaskNode, TeacherNode
 from compress.recipe.targets import failed_line
 from compress.students.build import build_student
@@ -67,6 +71,7 @@ class JobSpec:
     parent_pid: int
     teacher: dict[str, Any] | None = None  # its node, where it answers in the loop
     teacher_file: str | None = None  # its ONNX form, which answers where it is given
+    embeddings: str | None = None  # the teacher's of validation samples: .npy
     run: str = "train"  # the name that trackers show
     quantized: str | None = None  # a static int8 file whose rounding is trained instead
     original: str | None = None  # the float file that it was made of
@@ -104,7 +109,7 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
     )
     model = build(spec, task)
     outputs = [
-        open_outputs(Path(path), samples=len(task.train), classes=len(task.classes))
+        open_outputs(Path(path), samples=len(task.train), classes=task.width)
         for path in spec.teacher_outputs
     ]
     accelerator = make_accelerator(node.device, precision=spec.precision)
@@ -119,8 +124,8 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
         mixup=node.mixup,
         labelled_only=not needs_teacher(node.loss),
     )
-    objective = build_objective(node.loss, soft_labels=node.mixup is not None)
     if spec.mode == "precision":
+        objective = build_objective(node.loss, soft_labels=node.mixup is not None)
         seconds = try_precisions(
             model, feed=feed, objective=objective, device=accelerator.device.type
         )
@@ -129,7 +134,13 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
     example = as_inputs(task, task.train.inputs[:1])
     parameters, macs = count_parameters(model), count_macs(model, *example)
     taps = taps_of(node.loss)
-    teacher = _teacher(spec, taps, classes=len(task.classes), device=accelerator.device)
+    teacher = _teacher(spec, taps, classes=task.width, device=accelerator.device)
+    axes = (
+        teacher_axes(model, task, outputs=outputs, teacher=teacher)
+        if needs_axes(node.loss)
+        else None
+    )
+    objective = build_objective(node.loss, soft_labels=node.mixup is not None, axes=axes)
     tell = _event_file(workdir / "events.jsonl")
     with _tracked(node, folder, spec.run, accelerator) as track:
 
@@ -145,6 +156,7 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
             accelerator=accelerator,
             teacher=teacher,
             taps=taps,
+            validation=Validation(task=task, embeddings=_embeddings(spec)),
             checkpoints=workdir,
             stop_requested=_stop_flag(),
             on_event=tell_all,
@@ -164,7 +176,7 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
 
 
 def _teacher(
-    spec: JobSpec, taps: Sequence[Tap], *, classes: int, device: torch.device
+    spec: JobSpec, taps: Sequence[Tap], *, classes: int | None, device: torch.device
 ) -> OnlineTeacher | None:
     """The teacher that answers in the loop; None where its outputs are stored or it is none."""
     if spec.teacher_file is not None:
@@ -181,6 +193,13 @@ def _teacher(
         device=device.type,
     )
     return online(teacher, taps=taps, device=device)
+
+
+def _embeddings(spec: JobSpec) -> NDArray[np.float32] | None:
+    if spec.embeddings is None:
+        return None
+    found: NDArray[np.float32] = np.load(spec.embeddings, allow_pickle=False)
+    return found
 
 
 @contextmanager

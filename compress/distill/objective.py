@@ -75,8 +75,11 @@ class Objective(Protocol):
     ) -> Tensor: ...
 
 
-def build_objective(node: LossNode, *, soft_labels: bool = False) -> Objective:
-    """The loss of a recipe. soft_labels: targets are probabilities, as mixup makes them.
+def build_objective(
+    node: LossNode, *, soft_labels: bool = False, axes: Tensor | None = None
+) -> Objective:
+    """The loss of a recipe. soft_labels: targets are probabilities, as mixup makes them. axes: of
+    `project: pca` (distill.axes), where the teacher is wider than the student.
 
     Raises InputError for a loss that has no meaning on soft labels, and in the step when teacher
     outputs are missing.
@@ -111,6 +114,7 @@ def build_objective(node: LossNode, *, soft_labels: bool = False) -> Objective:
                 scores=teacher,
                 progress=progress,
                 features=features,
+                axes=axes,
             )
         )
 

@@ -30,6 +30,7 @@ class Step:
     student: (batch, classes) logits, or the outputs of a task without classes. target: (batch,)
     class indices (-100: no label) or (batch, classes) probabilities. scores: the teacher's logits
     or outputs, or (batch,) decisions; None without a teacher. progress: part of all steps done.
+    axes: (teacher width, student width), what `project: pca` multiplies the teacher's outputs by.
     """
 
     student: Tensor
@@ -37,6 +38,7 @@ class Step:
     scores: Tensor | None
     progress: float
     features: Features
+    axes: Tensor | None = None
 
     @property
     def teacher(self) -> Tensor:

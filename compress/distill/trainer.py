@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from compress.distill.averaging import average_buffers, average_into, reestimate_batch_norm
 from compress.distill.best import best_epoch, is_spent
 from compress.distill.checkpoint import Progress, load_checkpoint, save_checkpoint
-from compress.distill.evaluate import moved, validate
+from compress.distill.evaluate import Validation, moved
 from compress.distill.feed import TrainingFeed
 from compress.distill.layout import channels_last
 from compress.distill.learner import Learner, make_learner
@@ -44,6 +44,7 @@ def train(
     accelerator: Any,  # accelerate.Accelerator, which ships no types
     teacher: OnlineTeacher | None = None,
     taps: Sequence[Tap] = (),
+    validation: Validation | None = None,
     checkpoints: Path | None = None,
     stop_requested: Callable[[], bool] = lambda: False,
     on_event: Callable[[Event], None] = lambda event: None,
@@ -51,12 +52,14 @@ def train(
     """Train `model` in place. Raises TrainingDiverged on a loss that is not finite.
 
     teacher: one that answers in the loop; without it, and under settings.teach_by_average, the
-    averaged weights do. taps: the layers that the loss compares. With `checkpoints`, the newest one
+    averaged weights do. taps: the layers that the loss compares. validation: what epochs are judged
+    by; default accuracy. With `checkpoints`, the newest one
     there is resumed, to the very bits of an unbroken run on the same machine; `stop_requested` is
     asked in each step, and a stop saves after it.
     """
+    judge = Validation(task=feed.task) if validation is None else validation
     loop = _Loop(
-        model, feed, objective, settings, accelerator, teacher, taps, checkpoints, on_event
+        model, feed, objective, settings, accelerator, teacher, taps, judge, checkpoints, on_event
     )
     try:
         loop.resume()
@@ -84,11 +87,12 @@ class _Loop:
         accelerator: Any,
         teacher: OnlineTeacher | None,
         taps: Sequence[Tap],
+        judge: Validation,
         checkpoints: Path | None,
         on_event: Callable[[Event], None],
     ) -> None:
         self.feed, self.settings, self.accelerator = feed, settings, accelerator
-        self.on_event, self.checkpoints = on_event, checkpoints
+        self.on_event, self.checkpoints, self.judge = on_event, checkpoints, judge
         self.plain = channels_last(model.to(accelerator.device))
         self.averaged = copy.deepcopy(self.plain) if settings.average else None
         self.teacher = teacher
@@ -233,7 +237,7 @@ class _Loop:
         if self.averaged is not None:
             batches = (moved(batch, device) for batch in self.feed.statistics_batches())
             reestimate_batch_norm(self.averaged, batches)
-        accuracy, loss = validate(self.judged, self.feed.task, device=device, between=between)
+        accuracy, loss = self.judge(self.judged, device=device, between=between)
         entry = Epoch(
             epoch=epoch,
             train_loss=sum(self.losses) / max(1, len(self.losses)),
@@ -249,7 +253,7 @@ class _Loop:
         self._tell(
             "epoch",
             f"epoch {epoch + 1} of {self.settings.epochs}: loss {entry.train_loss:.4f}, "
-            f"validation {100 * accuracy:.2f} %",
+            f"{self.judge.words(accuracy)}",
             step=(epoch + 1) * self.feed.steps_per_epoch,
             **asdict(entry),
         )

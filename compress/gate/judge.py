@@ -8,6 +8,7 @@ from datetime import date
 from compress.gate.baseline import BaselineState, with_baseline
 from compress.gate.baseline_rules import judge_baseline
 from compress.gate.exact_rules import judge_exact
+from compress.gate.fidelity_rules import judge_fidelity
 from compress.gate.finding import Finding
 from compress.gate.latency_rules import judge_absolute, judge_ratio
 from compress.gate.metric_rules import BOOTSTRAPPED, judge_metric, judge_metric_change
@@ -98,6 +99,8 @@ def _find(report: Report, metric: Metric, budget: Budget, limit: Limit, tests: i
         return judge_drop(report, limit, point=budget.test == "point")
     if metric.name in ("accuracy", "agreement", "negative_flip_rate"):
         return judge_rate(report, metric, limit)
+    if metric.name == "spearman":
+        return judge_fidelity(report, limit)
     return judge_exact(report, metric, budget, limit)
 
 

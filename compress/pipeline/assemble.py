@@ -15,7 +15,7 @@ from compress.pipeline.decisions import DECISION_FILE, read_decision
 from compress.pipeline.manifest import Facts, Preprocessing
 from compress.pipeline.stage import Finished
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
-from compress.pipeline.stages.judging import JUDGE, QUALITY_FILE
+from compress.pipeline.stages.judging import FLOAT_STUDENT, JUDGE, QUALITY_FILE
 from compress.pipeline.stages.ledger import LEDGER, LEDGER_FILE
 from compress.pipeline.stages.measuring import MEASURE, MEASURED_FILE
 from compress.pipeline.stages.method import METHOD
@@ -32,6 +32,7 @@ from compress.values import (
     Added,
     Decision,
     ExportFacts,
+    Fidelity,
     History,
     LedgerStep,
     NodeCost,
@@ -55,6 +56,7 @@ def assemble_report(
     facts: dict[str, Any] = finished[JUDGE].json(QUALITY_FILE)
     ledger: dict[str, Any] = finished[LEDGER].json(LEDGER_FILE)
     decisions = _decisions(finished)
+    fidelities = tuple(from_json(Fidelity, value) for value in facts.get("fidelities", ()))
     report = Report(
         version=REPORT_VERSION,
         name=recipe.name,
@@ -72,7 +74,7 @@ def assemble_report(
         history=_history(finished.get(TRAIN)),
         control_history=_history(finished.get(TRAIN_ON_LABELS)),
         export=from_json(ExportFacts, finished[EXPORT].json("export.json")),
-        sizes=_sizes(finished),
+        sizes=_sizes(finished, embeddings=task.outputs == "embeddings"),
         measured=from_json(Measured, finished[MEASURE].json(MEASURED_FILE)),
         qualities=tuple(from_json(Quality, value) for value in facts["qualities"]),
         pairs=tuple(from_json(PairedQuality, value) for value in facts["pairs"]),
@@ -82,7 +84,8 @@ def assemble_report(
         added=tuple(from_json(Added, value) for value in facts["added"]),
         ledger=tuple(from_json(LedgerStep, value) for value in ledger["ledger"]),
         node_costs=tuple(from_json(NodeCost, value) for value in ledger["node_costs"]),
-        notes=(*_notes(context, decisions), *rounding_notes(finished)),
+        notes=(*_notes(context, decisions, fidelities), *rounding_notes(finished)),
+        fidelities=fidelities,
     )
     return replace(
         report,
@@ -136,7 +139,7 @@ def _decisions(finished: Mapping[str, Finished]) -> tuple[Decision, ...]:
     )
 
 
-def _sizes(finished: Mapping[str, Finished]) -> tuple[SizeStep, ...]:
+def _sizes(finished: Mapping[str, Finished], *, embeddings: bool) -> tuple[SizeStep, ...]:
     steps = []
     if TEACHER in finished and TEACHER_FILE in finished[TEACHER].files:
         accuracy = finished[TEACHER].json("facts.json")["validation_accuracy"]
@@ -145,10 +148,13 @@ def _sizes(finished: Mapping[str, Finished]) -> tuple[SizeStep, ...]:
     float_accuracy = facts.get("float32_accuracy")
     if float_accuracy is None:
         float_accuracy = finished[TRAIN].entry.meta["history"]["epochs"][-1]["validation_accuracy"]
+    if embeddings:
+        float_accuracy = None
     steps.append(_size("student float32", finished[EXPORT].files[FLOAT_FILE], float_accuracy))
     if QUANTIZE in finished:
         path = finished[QUANTIZE].files[INT8_FILE]
-        steps.append(_size("student int8", path, facts["int8_accuracy"]))
+        accuracy = None if embeddings else facts["int8_accuracy"]
+        steps.append(_size("student int8", path, accuracy))
     return tuple(steps)
 
 
@@ -157,8 +163,16 @@ def _size(stage: str, path: Path, accuracy: float | None) -> SizeStep:
     return SizeStep(stage=stage, size_bytes=path.stat().st_size, validation_accuracy=accuracy)
 
 
-def _notes(context: Context, decisions: tuple[Decision, ...]) -> tuple[str, ...]:
+def _notes(
+    context: Context, decisions: tuple[Decision, ...], fidelities: tuple[Fidelity, ...]
+) -> tuple[str, ...]:
     notes = list(context.task.notes)
+    notes += [
+        f"In float32 the student keeps the teacher's similarities at a Spearman correlation of "
+        f"{found.spearman:.4f} ({found.spearman_low_bound:.4f} to {found.spearman_high_bound:.4f})."
+        for found in fidelities
+        if found.candidate == FLOAT_STUDENT
+    ]
     notes += [
         f"The float file is shipped: {decision.reason}."
         for decision in decisions

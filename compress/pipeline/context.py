@@ -34,7 +34,9 @@ class Context:
         if recipe.controls == "all":
             taught = recipe.teacher is not None
             return Controls(
-                labels_only=taught and not isinstance(recipe.distill.loss, LabelsLoss),
+                labels_only=taught
+                and self.task.outputs == "classes"
+                and not isinstance(recipe.distill.loss, LabelsLoss),
                 teacher_quantized=taught and not isinstance(recipe.quantize, NoQuantize),
             )
         return recipe.controls

@@ -3,10 +3,12 @@ tokenizers for texts).
 
     python predict.py picture.png samples.npy ... [--json]
     python predict.py texts.txt ... [--json]     # a text per line
+    python predict.py texts.txt ... --out embeddings.npy     # of a student of embeddings
 
     from predict import predict
     predict(images)   # [("Sneaker", 0.98), ...]
     predict(["a small dog", "to run fast"])
+    answers(["a small dog", "to run fast"])   # (n, width): its scores, or embeddings
 
 Samples hold raw values as in the data set (0 to 255 for 8-bit images); what the network was trained
 to see is made of them here, as manifest.json says.
@@ -45,28 +47,46 @@ def predict(images: ArrayLike | Sequence[ArrayLike] | Sequence[str]) -> list[tup
     (n, height, width, channels), or what else manifest.json gives as the shape of a sample; for a
     student of texts, a list of texts.
     """
-    manifest, session = _student()
-    classes, made = manifest["classes"], manifest["preprocessing"]
-    if made.get("tokenizer"):
-        return _predict_texts([images] if isinstance(images, str) else list(images))  # type: ignore[arg-type]
-    samples = _as_batch(np.asarray(images), tuple(made["shape"]))
-    found: list[tuple[str, float]] = []
-    for start in range(0, len(samples), BATCH):
-        batch = samples[start : start + BATCH].astype(np.float32) * np.float32(made["scale"])
-        logits = session.run(None, {made["input_name"]: np.ascontiguousarray(batch)})[0]
-        for row in _softmax(np.asarray(logits, dtype=np.float64)):
-            best = int(row.argmax())
-            found.append((classes[best], float(row[best])))
+    classes = _student()[0]["classes"]
+    if not classes:
+        raise Refused("this student gives embeddings and no classes: call answers(...)")
+    found = []
+    for row in _softmax(answers(images).astype(np.float64)):
+        best = int(row.argmax())
+        found.append((str(classes[best]), float(row[best])))
     return found
 
 
-def _predict_texts(texts: list[str]) -> list[tuple[str, float]]:
-    """As predict; a batch is padded to its longest text."""
+def answers(images: ArrayLike | Sequence[ArrayLike] | Sequence[str]) -> NDArray[np.float32]:
+    """What the network gives of each sample, (n, width): scores of classes, or embeddings.
+
+    images: as for predict.
+    """
+    manifest, session = _student()
+    made = manifest["preprocessing"]
+    if made.get("tokenizer"):
+        return _of_texts([images] if isinstance(images, str) else list(images))  # type: ignore[arg-type]
+    samples = _as_batch(np.asarray(images), tuple(made["shape"]))
+    found = []
+    for start in range(0, len(samples), BATCH):
+        batch = samples[start : start + BATCH].astype(np.float32) * np.float32(made["scale"])
+        found.append(session.run(None, {made["input_name"]: np.ascontiguousarray(batch)})[0])
+    return _joined(found)
+
+
+def _joined(batches: list[NDArray[Any]]) -> NDArray[np.float32]:
+    if not batches:
+        return np.empty((0, len(_student()[0]["classes"])), dtype=np.float32)
+    return np.concatenate(batches).astype(np.float32, copy=False)
+
+
+def _of_texts(texts: list[str]) -> NDArray[np.float32]:
+    """As answers; a batch is padded to its longest text."""
     if not all(isinstance(text, str) for text in texts):
         raise Refused("this student takes texts")
-    manifest, session = _student()
+    _, session = _student()
     tokenizer = _tokenizer()
-    found: list[tuple[str, float]] = []
+    found = []
     for start in range(0, len(texts), BATCH):
         rows = [encoded.ids for encoded in tokenizer.encode_batch(texts[start : start + BATCH])]
         ids = np.full((len(rows), max(1, *map(len, rows))), _padding(), dtype=np.int64)
@@ -74,11 +94,8 @@ def _predict_texts(texts: list[str]) -> list[tuple[str, float]]:
         for index, row in enumerate(rows):
             ids[index, : len(row)] = row
             mask[index, : max(1, len(row))] = 1
-        logits = session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
-        for scores in _softmax(np.asarray(logits, dtype=np.float64)):
-            best = int(scores.argmax())
-            found.append((manifest["classes"][best], float(scores[best])))
-    return found
+        found.append(session.run(None, {"input_ids": ids, "attention_mask": mask})[0])
+    return _joined(found)
 
 
 @cache
@@ -211,11 +228,19 @@ def _read_texts(path: Path) -> list[str]:
 
 
 def _rows(paths: Sequence[str]) -> Iterator[dict[str, Any]]:
-    text = bool(_student()[0]["preprocessing"].get("tokenizer"))
     for path in paths:
-        samples: Any = _read_texts(Path(path)) if text else _read(Path(path))
+        samples = _samples(path)
+        if not _student()[0]["classes"]:
+            for index, numbers in enumerate(answers(samples)):
+                yield {"file": path, "index": index, "embedding": numbers.tolist()}
+            continue
         for index, (name, probability) in enumerate(predict(samples)):
             yield {"file": path, "index": index, "class": name, "probability": probability}
+
+
+def _samples(path: str) -> Any:
+    text = bool(_student()[0]["preprocessing"].get("tokenizer"))
+    return _read_texts(Path(path)) if text else _read(Path(path))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -223,8 +248,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Say what the samples are.")
     parser.add_argument("files", nargs="+", help="images, .npy, .npz, or .txt with a text per line")
     parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
+    parser.add_argument(
+        "--out", metavar="FILE.npy", help="write what the network gives, a row each"
+    )
     options = parser.parse_args(arguments)
     try:
+        if options.out:
+            found = np.concatenate([answers(_samples(path)) for path in options.files])
+            np.save(options.out, found)
+            print(f"{options.out}: {len(found)} rows of {found.shape[1]} numbers")
+            return 0
         rows = list(_rows(options.files))
     except Refused as error:
         print(error, file=sys.stderr)
@@ -233,6 +266,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(rows, indent=2))
     else:
         for row in rows:
+            if "embedding" in row:
+                first = " ".join(f"{number:.3f}" for number in row["embedding"][:6])
+                print(f"{row['file']}[{row['index']}]  {first} ...")
+                continue
             print(f"{row['file']}[{row['index']}]  {row['class']}  {row['probability']:.1%}")
     return 0
 

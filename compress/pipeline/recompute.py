@@ -90,7 +90,7 @@ def _differs(context: Context, name: str, entries: dict[str, Entry], store: Stor
     stored = open_outputs(
         store.paths(entries[name])[OUTPUTS_FILE],
         samples=len(task.train),
-        classes=len(task.classes),
+        classes=task.width,
     )
     ids = differing_rows(
         stored,

@@ -19,18 +19,19 @@ def choose_quantization(
     samples: int,
     max_drop: float,
     comparison: Comparison | None,
+    score: str = "accuracy",
 ) -> Decision:
     """`int8` when its accuracy holds and, under `auto`, when it is also faster; else `float32`.
 
     Accuracies in [0, 1] over the same validation samples; max_drop is a fraction. comparison has
     the float file as reference and the int8 file as candidate; None: speed was not measured,
-    which under `auto` never ships int8.
+    which under `auto` never ships int8. score: what the accuracies are, in words.
     """
     drop = float32_accuracy - int8_accuracy
     holds = drop <= max_drop + _SLACK
     faster = comparison is not None and comparison.verdict == "faster"
     chosen = "int8" if holds and (faster or kind == "static") else "float32"
-    accuracy = _accuracy_words(drop, samples=samples, max_drop=max_drop, holds=holds)
+    accuracy = _accuracy_words(drop, score, samples=samples, max_drop=max_drop, holds=holds)
     speed = _speed_words(comparison)
     if chosen == "int8" and faster:
         reason = f"int8 {speed}, and {accuracy}"
@@ -56,12 +57,12 @@ def choose_quantization(
     return Decision(question=_QUESTION, chosen=chosen, reason=reason, evidence=evidence)
 
 
-def _accuracy_words(drop: float, *, samples: int, max_drop: float, holds: bool) -> str:
+def _accuracy_words(drop: float, score: str, *, samples: int, max_drop: float, holds: bool) -> str:
     limit = f"the limit is {100 * max_drop:.2f} pp"
     if abs(drop) < _SLACK:
-        change = "its accuracy is the same"
+        change = f"its {score} is the same"
     else:
-        change = f"it {'loses' if drop > 0 else 'gains'} {100 * abs(drop):.2f} pp of accuracy"
+        change = f"it {'loses' if drop > 0 else 'gains'} {100 * abs(drop):.2f} pp of {score}"
     tail = limit if holds else f"more than allowed: {limit}"
     return f"{change} on {samples:,} validation samples ({tail})"
 

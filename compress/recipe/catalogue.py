@@ -118,6 +118,7 @@ _ROWS = (
     _row("parity.top1_agreement", "higher", "percent"),
     _row("agreement", "higher", "percent", teacher=("min",), baseline=("min",)),
     _row("negative_flip_rate", "lower", "percent", teacher=("max",), baseline=("max",)),
+    _row("spearman", "higher", "number", teacher=("min",)),
     _row("macro_f1", "higher", "percent", teacher=_DROP),
     _row("worst_class_accuracy", "higher", "percent", teacher=_DROP),
     _row("nll", "lower", "number", teacher=_SMALLER),

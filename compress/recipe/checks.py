@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from compress.recipe.catalogue import METRICS, check_budget
 from compress.recipe.distill_checks import distill_problems
 from compress.recipe.document import Document, KeyPath
+from compress.recipe.embedding_checks import embedding_problems
 from compress.recipe.nodes import Bench, Budget, Controls, ImageArraysTask, QatQuantize, Recipe
 from compress.recipe.validate import place
 
@@ -36,6 +37,7 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     if isinstance(recipe.quantize, QatQuantize) and task.kind == "text-table":
         what = "qat trains static ranges, which a network of texts does not bear"
         yield ("quantize", "kind"), what, "write `kind: auto`"
+    yield from embedding_problems(recipe)
     wanted = recipe.controls
     if isinstance(wanted, Controls) and wanted.teacher_quantized and recipe.teacher is None:
         yield ("controls", "teacher_quantized"), "needs a teacher", "remove it, or write `teacher:`"

@@ -54,6 +54,11 @@ def needs_scores(node: LossNode) -> bool:
     return any(_reads_scores(term) for term in terms_of(node))
 
 
+def needs_axes(node: LossNode) -> bool:
+    """Whether the teacher's outputs are projected to the student's width by PCA."""
+    return any(isinstance(t, EmbeddingLoss) and t.project == "pca" for t in terms_of(node))
+
+
 def needs_class_index(node: LossNode) -> str | None:
     """The kind of a term that needs one class per sample, so no mixup; None where none does."""
     for term in terms_of(node):

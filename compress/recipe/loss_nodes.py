@@ -158,13 +158,27 @@ class RkdLoss(Node):
 
 
 class EmbeddingLoss(Node):
-    """Embeddings: the outputs, or the layers named. The similarity forms fit any two widths."""
+    """Embeddings: the outputs, or the layers named. The similarity forms fit any two widths.
+
+    project: of the outputs of a wider teacher, the axes that keep most of their dot products, as
+    many as the student has numbers. Layers of unequal widths get a projection that is learnt.
+    """
 
     kind: Literal["embedding"]
     form: Literal["cosine", "mse", "similarity-kl", "similarity-mse"] = "cosine"
     layers: Layers = ()
+    project: Literal["none", "pca"] = "none"
     temperature: Temperature = 0.05  # of similarity-kl
     weight: Weight = 1.0
+
+    @model_validator(mode="after")
+    def _projection_has_a_place(self) -> EmbeddingLoss:
+        if self.project == "pca" and (self.layers or self.form not in ("cosine", "mse")):
+            raise ValueError(
+                "`project: pca` is for outputs under cosine or mse; remove it: layers have an "
+                "adapter, and similarities fit any two widths"
+            )
+        return self
 
 
 class RelationsLoss(Node):

@@ -21,6 +21,7 @@ from compress.recipe.teacher_nodes import RunTeacher as RunTeacher
 from compress.recipe.teacher_nodes import TeacherNode as TeacherNode
 from compress.recipe.teacher_nodes import TorchTeacher as TorchTeacher
 from compress.recipe.teacher_nodes import TransformersTeacher as TransformersTeacher
+from compress.recipe.text_nodes import Outputs
 from compress.recipe.text_nodes import TextTask as TextTask
 from compress.recipe.units import (
     DurationText,
@@ -49,6 +50,7 @@ class ImageTask(Node):
 
     validation: int = Field(default=5000, ge=1)
     labelled: int | None = Field(default=None, ge=1)  # training labels that are known; default all
+    outputs: Outputs = "classes"
     augment: Augment = Augment()
 
 
@@ -81,6 +83,7 @@ class PythonTask(Node):
     target: str
     validation: int = Field(default=0, ge=0)  # 0: the function gives one, or 10 % of train
     labelled: int | None = Field(default=None, ge=1)
+    outputs: Outputs = "classes"
     augment: Augment = Augment()
 
 

@@ -92,8 +92,13 @@ def training_figures(report: Report, *, key: str) -> tuple[Figure, ...]:
     teacher = next((s.validation_accuracy for s in report.sizes if s.stage == TEACHER), None)
     level = Level(name="teacher", index=0, value=teacher) if teacher is not None else None
 
+    # A report of embeddings has no classes; its epochs were judged by similarities.
+    judged, tick = ("Validation accuracy", _percent_tick)
+    if not report.classes:
+        judged, tick = ("Validation Spearman", _loss_tick)
+
     def panel(title: str, value: Callable[[Epoch], float], words: Callable[[float], str]) -> str:
-        accuracy = title == "Validation accuracy"
+        accuracy = title == judged
         return curves(
             tuple(
                 Curve(
@@ -114,7 +119,7 @@ def training_figures(report: Report, *, key: str) -> tuple[Figure, ...]:
     return tuple(
         Figure(wide=drawn)
         for drawn in (
-            panel("Validation accuracy", lambda e: e.validation_accuracy, _percent_tick),
+            panel(judged, lambda e: e.validation_accuracy, tick),
             panel("Validation loss", lambda e: e.validation_loss, _loss_tick),
             panel("Training loss", lambda e: e.train_loss, _loss_tick),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compress.report import quantities as q
+from compress.report.fidelity import fidelity_of, spearman_words
 from compress.report.subjects import (
     STUDENT,
     TEACHER,
@@ -34,7 +35,7 @@ class Highlight:
 
 def highlights(report: Report) -> tuple[Highlight, ...]:
     """Speed, size and accuracy; what was not measured is left out."""
-    found = (_speed(report), _size(report), _accuracy(report))
+    found = (_speed(report), _size(report), _accuracy(report), _fidelity(report))
     return tuple(h for h in found if h is not None)
 
 
@@ -82,6 +83,20 @@ def _size(report: Report) -> Highlight | None:
         words=words,
         detail=f"{q.size(teacher.size_bytes)} to {mine}, ONNX file",
         direction="better" if student.size_bytes < teacher.size_bytes else "worse",
+    )
+
+
+def _fidelity(report: Report) -> Highlight | None:
+    found = fidelity_of(report, STUDENT)
+    if found is None:
+        return None
+    number, interval = spearman_words(found)
+    return Highlight(
+        label="Similarities",
+        number=number,
+        words="Spearman",
+        detail=f"{interval}, all pairs of {q.count(found.samples)} test samples",
+        direction="same",
     )
 
 

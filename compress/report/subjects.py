@@ -7,6 +7,7 @@ from typing import Literal
 
 from benchmarks.values import Cell, Comparison, Measurement, Setting
 from compress.report import quantities as q
+from compress.report.fidelity import fidelity_detail, fidelity_of, spearman_words
 from compress.values import PairedQuality, Quality, Report
 
 TEACHER, STUDENT = "teacher", "student"
@@ -45,6 +46,7 @@ def subject_table(report: Report) -> SubjectTable:
     subjects = subject_names(report)
     rows = [
         *_quality_rows(report, subjects),
+        *_fidelity_rows(report, subjects),
         *_latency_rows(report, subjects),
         *_resource_rows(report, subjects),
     ]
@@ -151,6 +153,32 @@ def _quality_rows(report: Report, subjects: tuple[str, ...]) -> list[Row]:
             label="Agreement with teacher",
             detail="same answer on the same sample",
             entries=tuple(map(agreement, subjects)),
+        ),
+    ]
+
+
+def _fidelity_rows(report: Report, subjects: tuple[str, ...]) -> list[Row]:
+    def similarities(subject: str) -> Entry | None:
+        found = fidelity_of(report, subject)
+        if found is None:
+            return None
+        text, interval = spearman_words(found)
+        return Entry(text=text, interval=interval)
+
+    def neighbours(subject: str) -> Entry | None:
+        found = fidelity_of(report, subject)
+        return None if found is None else Entry(text=q.percent(found.neighbours_kept))
+
+    return [
+        Row(
+            label="Spearman with teacher",
+            detail=fidelity_detail(report),
+            entries=tuple(map(similarities, subjects)),
+        ),
+        Row(
+            label="Nearest 10 kept",
+            detail="of each sample, among the others",
+            entries=tuple(map(neighbours, subjects)),
         ),
     ]
 

@@ -59,14 +59,21 @@ def _given(samples: Inputs, task: Task) -> str:
 
 
 def _check_answer(scores: Any, samples: int, task: Task, mode: str) -> None:
-    classes = len(task.classes)
+    classes = task.width
     if not isinstance(scores, torch.Tensor):
         raise InputError(
             f"in {mode} mode the student returns a {type(scores).__name__}, not a tensor",
             where="student.target",
             cure="return the logits alone",
         )
-    if tuple(scores.shape) != (samples, classes):
+    if classes is None and (scores.ndim != 2 or len(scores) != samples or scores.shape[1] < 2):
+        raise InputError(
+            f"in {mode} mode the student gives an output of shape {tuple(scores.shape)} for "
+            f"{samples} samples, and embeddings are (batch, width)",
+            where="student.target",
+            cure="pool over tokens or places, so that each sample has two numbers or more",
+        )
+    if classes is not None and tuple(scores.shape) != (samples, classes):
         raise InputError(
             f"in {mode} mode the student gives an output of shape {tuple(scores.shape)} for "
             f"{samples} samples, and the task has {classes} classes",

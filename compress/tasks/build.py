@@ -21,6 +21,7 @@ from compress.tasks.images import image_folder
 from compress.tasks.labelled import hide_labels
 from compress.tasks.python import python_task
 from compress.tasks.text_task import text_task
+from compress.tasks.unlabelled import as_embeddings
 
 
 def build_task(
@@ -47,7 +48,7 @@ def build_task(
         case ImageFolderTask():
             parts = image_folder(node, folder=folder, seed=seed, cache=cache, on_event=on_event)
         case TextTask():
-            return text_task(
+            texts = text_task(
                 node,
                 folder=folder,
                 seed=seed,
@@ -55,11 +56,14 @@ def build_task(
                 data_folder=data_folder,
                 on_event=on_event,
             )
+            return texts if node.outputs == "classes" else as_embeddings(texts)
         case PythonTask():
             parts = python_task(node, folder=folder)
         case _:
             assert_never(node)
     task = assemble(parts, augmentation=_augmentation(node.augment), seed=seed, on_event=on_event)
+    if node.outputs == "embeddings":
+        return as_embeddings(task)
     return task if node.labelled is None else hide_labels(task, node.labelled, seed=seed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,11 @@ class ArrayData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Train and validation are for every choice; `test` is called by the judge stage alone."""
+    """Train and validation are for every choice; `test` is called by the judge stage alone.
+
+    outputs: of networks (batch, classes) scores, or (batch, width) embeddings of any width; then
+    there are no classes, and no sample has a label.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -66,11 +71,17 @@ class Task:
     columns: tuple[str, ...] = ()  # names of what else is known of test samples
     padding: int | None = None  # the id that pads rows of tokens; None: rows are numbers
     tokenizer: str | None = field(default=None, repr=False)  # of text: a tokenizer.json, shipped
+    outputs: Literal["classes", "embeddings"] = "classes"
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """The network's inputs, in the order of its arguments."""
         return (self.input_name,) if self.padding is None else TOKEN_INPUTS
+
+    @property
+    def width(self) -> int | None:
+        """Numbers that a network gives for a sample; None where any width will do."""
+        return len(self.classes) if self.outputs == "classes" else None
 
     @property
     def open_axes(self) -> dict[int, str]:

@@ -28,10 +28,11 @@ class Table:
         return len(self.texts)
 
 
-def read_table(path: Path, *, text: str, label: str, group: str | None = None) -> Table:
+def read_table(path: Path, *, text: str, label: str | None, group: str | None = None) -> Table:
     """The columns of a file. InputError, with the row, for one that is absent, empty or no text.
 
-    Numbers and booleans are taken as labels and groups as they are written.
+    Numbers and booleans are taken as labels and groups as they are written. With label None no
+    column is read for it and every label is "".
     """
     texts: list[str] = []
     labels: list[str] = []
@@ -42,7 +43,7 @@ def read_table(path: Path, *, text: str, label: str, group: str | None = None) -
         if not isinstance(value, str):
             raise InputError(f"{text!a} is {type(value).__name__}, not text", where=where)
         texts.append(value)
-        labels.append(_name(_field(row, label, where), label, where))
+        labels.append("" if label is None else _name(_field(row, label, where), label, where))
         if group is not None:
             groups.append(_name(_field(row, group, where), group, where))
     if not texts:

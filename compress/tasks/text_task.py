@@ -18,6 +18,7 @@ from compress.tasks.augment import Augmentation
 from compress.tasks.checks import check_classes
 from compress.tasks.content import fingerprint
 from compress.tasks.data import Samples, Task
+from compress.tasks.labelled import NO_LABEL
 from compress.tasks.split import (
     PART_STREAM,
     TEST_STREAM,
@@ -63,9 +64,13 @@ def text_task(
     tables = _tables(node, folder=folder, cache=cache, data_folder=data_folder, on_event=on_event)
     where = tables["train"].where
     texts = [text for table in tables.values() for text in table.texts]
-    classes = node.classes or tuple(sorted({*tables["train"].labels}))
-    check_classes(classes, where=where)
-    labels = _labels(tables, classes)
+    labelled = node.outputs == "classes"
+    classes = (node.classes or tuple(sorted({*tables["train"].labels}))) if labelled else ()
+    if labelled:
+        check_classes(classes, where=where)
+        labels = _labels(tables, classes)
+    else:
+        labels = np.full(len(texts), NO_LABEL, dtype=np.int64)
     split = _split(node, tables, labels, classes, seed=seed)
     rows = tokenized(texts, tokenizer, tokens=node.tokens, store=cache / "data" / "text")
 
@@ -77,7 +82,9 @@ def text_task(
             ("test", split.test),
         )
     }
-    if node.rows is None and node.classes is None:  # a part, or names for what may come
+    if (
+        labelled and node.rows is None and node.classes is None
+    ):  # a part, or names for what may come
         _check_train(splits["train"].labels, classes, where=where)
     preprocessing = {
         "version": VERSION,
@@ -95,7 +102,7 @@ def text_task(
         train=splits["train"],
         validation=splits["validation"],
         test=CountedTest(splits["test"], on_event=on_event),
-        notes=absence_notes(splits, classes) + copy_notes(splits, where),
+        notes=(absence_notes(splits, classes) if labelled else ()) + copy_notes(splits, where),
         padding=tokenizer.padding,
         tokenizer=tokenizer.text,
     )
@@ -119,9 +126,10 @@ def _tables(
             where="task",
             cure="name a known set (`source: wordnet-glosses`), or a CSV, JSONL or Parquet file",
         )
+    label = node.label if node.outputs == "classes" else None
     named = {"train": node.data, "validation": node.validation_data, "test": node.test_data}
     return {
-        name: read_table(folder / file, text=node.text, label=node.label, group=node.group)
+        name: read_table(folder / file, text=node.text, label=label, group=node.group)
         for name, file in named.items()
         if file is not None
     }

@@ -99,7 +99,8 @@ def build_teacher(
     classes: int | None = None,
     device: str = "cpu",
 ) -> Teacher:
-    """Load a teacher. classes: the task's count, which stored outputs need; device: of ONNX files.
+    """Load a teacher. classes: the task's count, which stored outputs are read against, None for
+    embeddings; device: of ONNX files.
 
     Raises InputError when a file or target is missing or does not fit.
     """
@@ -145,8 +146,6 @@ def build_teacher(
         case RunTeacher():
             return run_teacher(folder / node.path, digest=digest, threads=threads, device=device)
         case OutputsTeacher():
-            if classes is None:
-                raise ValueError("stored outputs are read against a count of classes")
             return outputs_teacher(folder / node.path, digest=digest, classes=classes)
         case _:
             assert_never(node)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.errors import InputError
+from compress.metrics.fidelity import cosines
 from compress.recipe.loss_needs import terms_of
 from compress.recipe.loss_nodes import LossNode
 from compress.tasks.batches import row_batches
@@ -16,7 +17,28 @@ from compress.teachers.scores import looks_like_probabilities
 from compress.teachers.teacher import Teacher
 
 PROBED = 16
+_ALIKE = 1e-3  # spread of cosines below which embeddings tell nothing apart
 _STEADY = 2e-3  # of max(1, |logit|): kernels sum in another order at another batch
+
+
+def check_embedder(teacher: Teacher, task: Task, embeddings: NDArray[np.float32]) -> None:
+    """A teacher of embeddings. embeddings: (n, width) what it gives of validation samples.
+
+    Raises InputError as check_teacher does, and for one that gives all samples nearly the same
+    direction, which is no better than chance.
+    """
+    _check_facts(teacher, task)
+    if teacher.by_id is None:
+        _check_steady(teacher, task)
+    found = cosines("teacher", embeddings)
+    apart = found[np.triu_indices(len(found), k=1)]
+    if float(apart.std()) < _ALIKE:
+        raise InputError(
+            f"the teacher gives all samples nearly the same embedding (cosines {apart.min():.4f} "
+            f"to {apart.max():.4f})",
+            where="teacher",
+            cure="check its input scaling, pooling and weights",
+        )
 
 
 def check_teacher(teacher: Teacher, task: Task) -> float:

@@ -17,7 +17,7 @@ from compress.teachers.scores import FLOOR, logits_of
 from compress.teachers.teacher import Gives, Teacher
 from compress.teachers.top_k import lengthen
 
-NAMES = ("ids", "logits", "probabilities", "indices", "tail", "labels")
+NAMES = ("ids", "logits", "probabilities", "indices", "tail", "labels", "embeddings")
 IN_MEMORY_BYTES = 256 * 1024**2  # an npz file can't be mapped
 _FORMS = (
     "`logits` or `probabilities` (n, classes); `indices` and `probabilities` (n, k), or `indices`, "
@@ -26,8 +26,10 @@ _FORMS = (
 _SHOWN = 3
 
 
-def outputs_teacher(path: Path, *, digest: str, classes: int) -> Teacher:
+def outputs_teacher(path: Path, *, digest: str, classes: int | None) -> Teacher:
     """A teacher that answers by sample id alone, from an .npz or .safetensors file.
+
+    classes: of the task; None for embeddings, which are stored as `embeddings` (n, width).
 
     Arrays: `ids` (n,) whole numbers, each once, and one of the forms in the module's message:
     all scores, top-k with its tail (what probabilities lack to 1, or the log-sum of the other
@@ -38,7 +40,11 @@ def outputs_teacher(path: Path, *, digest: str, classes: int) -> Teacher:
     ids = _ids(arrays, path)
     order = np.argsort(ids, kind="stable")
     in_order = ids[order]
-    gives = _form(arrays, len(ids), classes, path)
+    gives: Gives = (
+        _embeddings(arrays, len(ids), path)
+        if classes is None
+        else _form(arrays, len(ids), classes, path)
+    )
 
     def by_id(wanted: NDArray[np.int64]) -> NDArray[np.float32]:
         at = np.searchsorted(in_order, wanted)
@@ -53,6 +59,8 @@ def outputs_teacher(path: Path, *, digest: str, classes: int) -> Teacher:
                 where=str(path),
                 cure="store one row per training sample; ids count the task's samples from 0",
             )
+        if classes is None:
+            return np.asarray(arrays["embeddings"][order[at]], dtype=np.float32)
         return _dense(arrays, order[at], gives, classes, path)
 
     def answer(*inputs: Tensor) -> NDArray[np.float32]:
@@ -105,6 +113,19 @@ def _ids(arrays: Mapping[str, NDArray[Any]], path: Path) -> NDArray[np.int64]:
     if len(np.unique(whole)) < len(whole):
         raise InputError("an id comes twice", where=str(path), cure="store each sample once")
     return whole
+
+
+def _embeddings(arrays: Mapping[str, NDArray[Any]], count: int, path: Path) -> Gives:
+    held = set(arrays) - {"ids"}
+    if held != {"embeddings"}:
+        shown = ", ".join(sorted(held)) or "nothing"
+        cure = "store `embeddings` (n, width): the task's outputs are embeddings"
+        raise InputError(f"holds {shown} beside ids", where=str(path), cure=cure)
+    _check_floats(arrays["embeddings"], "embeddings", str(path))
+    if len(arrays["embeddings"]) != count:
+        what = f"{len(arrays['embeddings'])} rows of embeddings for {count} ids"
+        raise InputError(what, where=str(path))
+    return "logits"
 
 
 def _form(arrays: Mapping[str, NDArray[Any]], count: int, classes: int, path: Path) -> Gives:

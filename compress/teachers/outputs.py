@@ -58,7 +58,7 @@ def store_view(
         row_batches(task, task.train, BATCH),
         answer,
         samples=count,
-        classes=len(task.classes),
+        classes=_width(teacher, task),
         form=form,
         about=about,
     )
@@ -116,8 +116,8 @@ def differing_rows(
 
 
 def plain_outputs(teacher: Teacher, task: Task, samples: Samples) -> NDArray[np.float32]:
-    """Logits without augmentation, as at deployment: (samples, classes) float32."""
-    outputs = np.empty((len(samples), len(task.classes)), dtype=np.float32)
+    """Logits or embeddings without augmentation, as at deployment: (samples, width) float32."""
+    outputs = np.empty((len(samples), _width(teacher, task)), dtype=np.float32)
     for rows in row_batches(task, samples, BATCH):
         outputs[rows] = plain_answers(teacher, task, samples, rows)
     return outputs
@@ -134,10 +134,24 @@ def plain_answers(
     return _checked(scores, task, samples, rows)
 
 
+def _width(teacher: Teacher, task: Task) -> int:
+    """Numbers per sample: the task's classes, or what the teacher gives of embeddings."""
+    if task.width is not None:
+        return task.width
+    return int(plain_answers(teacher, task, task.train, np.arange(1)).shape[1])
+
+
 def _checked(
     scores: NDArray[np.float32], task: Task, samples: Samples, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    if scores.shape != (len(rows), len(task.classes)):
+    if task.width is None and (scores.ndim != 2 or len(scores) != len(rows)):
+        raise InputError(
+            f"the teacher gives outputs of shape {scores.shape[1:]} per sample, an embedding has "
+            "one axis",
+            where="teacher",
+            cure="pool over tokens or places inside the teacher",
+        )
+    if task.width is not None and scores.shape != (len(rows), task.width):
         raise InputError(
             f"the teacher gives outputs of shape {scores.shape[1:]} per sample, the task has "
             f"{len(task.classes)} classes",

@@ -60,8 +60,9 @@ class StoredOutputs:
     Of a top-k view the tail is spread evenly (compress.teachers.top_k).
     """
 
-    def __init__(self, arrays: dict[str, NDArray[Any]], *, classes: int) -> None:
-        self.arrays, self.classes = arrays, classes
+    def __init__(self, arrays: dict[str, NDArray[Any]], *, classes: int | None) -> None:
+        self.arrays = arrays
+        self.classes = arrays["values"].shape[1] if classes is None else classes
 
     def __len__(self) -> int:
         return len(self.arrays["values"])
@@ -76,15 +77,18 @@ class StoredOutputs:
         return lengthen(indices, values, self.arrays["tail"][rows], classes=self.classes)
 
 
-def open_outputs(path: Path, *, samples: int, classes: int) -> StoredOutputs:
-    """The stored outputs of one view. InputError when they are those of other data."""
+def open_outputs(path: Path, *, samples: int, classes: int | None) -> StoredOutputs:
+    """The stored outputs of one view. classes: None for embeddings, whose width is the file's.
+
+    InputError when they are those of other data.
+    """
     arrays = map_tensors(path)
     values = arrays.get("values")
-    if values is None or len(values) != samples or values.shape[1] > classes:
+    wide = values is not None and classes is not None and values.shape[1] > classes
+    if values is None or len(values) != samples or wide:
         found = "no values" if values is None else f"values of shape {values.shape}"
-        raise InputError(
-            f"holds {found}, and {samples} samples of {classes} classes are due", where=str(path)
-        )
+        due = f"{samples} samples" + ("" if classes is None else f" of {classes} classes")
+        raise InputError(f"holds {found}, and {due} are due", where=str(path))
     return StoredOutputs(arrays, classes=classes)
 
 

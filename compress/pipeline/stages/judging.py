@@ -18,6 +18,7 @@ from compress.metrics.totals import NAMES
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.scenarios import check_slices, corrupted_slices, slices_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.embedding import judge_embeddings
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
 from compress.pipeline.stages.predicting import scores
 from compress.pipeline.stages.shipping import SHIP, SUBJECT_FILES, subjects
@@ -40,7 +41,7 @@ def judge_stage(context: Context) -> Stage:
 
     int8 answers differ between CPUs, so the CPU's flags are in the key.
     """
-    if context.recipe.slices != "none":
+    if context.recipe.slices != "none" and context.task.outputs == "classes":
         check_slices(context.task, context.recipe.slices)
     quantized = not isinstance(context.recipe.quantize, NoQuantize)
 
@@ -60,7 +61,11 @@ def judge_stage(context: Context) -> Stage:
             EXPORT, FLOAT_FILE
         ):
             files[FLOAT_STUDENT] = inputs.path(EXPORT, FLOAT_FILE)
-        judged = _judge(context, files, on_event)
+        if context.task.outputs == "embeddings":
+            facts, arrays = judge_embeddings(context, files, JUDGE, on_event)
+            judged = _Judged(facts=facts, arrays=arrays)
+        else:
+            judged = _judge(context, files, on_event)
         write_json(work / QUALITY_FILE, judged.facts)
         with atomic_path(work / PREDICTIONS_FILE) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, **judged.arrays)

@@ -92,8 +92,10 @@ def ledger_step(
 
 
 def _stops(context: Context) -> list[tuple[str, str, str]]:
-    """Name, stage and file of each."""
-    stops = []
+    """Name, stage and file of each; none for embeddings, which are neither right nor wrong."""
+    stops: list[tuple[str, str, str]] = []
+    if context.task.outputs == "embeddings":
+        return stops
     if has_file(context):
         stops.append(("teacher", TEACHER, TEACHER_FILE))
     stops.append(("student, as trained", TRAIN, WEIGHTS))
@@ -123,6 +125,8 @@ def _costs(context: Context, inputs: Inputs, on_event: OnEvent) -> tuple[NodeCos
     """Of the student's int8 file; nothing of texts, whose inputs no calibration of ranges takes."""
     node = context.recipe.quantize
     if not isinstance(node, StaticQuantize) or context.task.padding is not None:
+        return ()
+    if context.task.outputs == "embeddings":
         return ()
     last = node.samples + HELD_OUT
     held_out = list(calibration_batches(context, last, skip=node.samples))

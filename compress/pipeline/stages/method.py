@@ -66,6 +66,13 @@ def method_stage(
             cure="add one, or write `loss: labels`",
         )
 
+    if context.task.outputs == "embeddings":
+        raise InputError(
+            "a race compares accuracies, and the task gives embeddings",
+            where="task.outputs",
+            cure="write `loss: {kind: embedding, form: similarity-kl}`, which fits any two widths",
+        )
+
     def parts(inputs: Inputs) -> Mapping[str, Json]:
         settings = context.recipe.distill.model_dump(
             mode="json", exclude={"loss", "checkpoint_every", "precision", "trackers"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.metrics.fidelity import spearman, spread_rows
 from compress.tasks.batches import row_batches
 from compress.tasks.data import Samples, Task
 from exporters.run import run_batches
@@ -16,12 +18,14 @@ BATCH = 250
 
 
 def scores(path: Path, task: Task, samples: Samples, *, threads: int) -> NDArray[np.float32]:
-    """What the file answers: (n, classes). Samples are scaled batch by batch, not all at once."""
+    """What the file answers: (n, width). Samples are scaled batch by batch, not all at once."""
     session = open_session(path, threads=threads)
-    found = np.empty((len(samples), len(task.classes)), dtype=np.float32)
+    found = np.empty((len(samples), task.width or 0), dtype=np.float32)
     for rows in row_batches(task, samples, BATCH):
         answered = run_batches(session, samples.inputs[rows], batch=BATCH, collate=task.collate)
-        found[rows] = answered.reshape(-1, len(task.classes))
+        if found.shape[1] == 0:
+            found = np.empty((len(samples), answered.shape[-1]), dtype=np.float32)
+        found[rows] = answered.reshape(-1, found.shape[1])
     return found
 
 
@@ -30,6 +34,29 @@ def predict(path: Path, task: Task, samples: Samples, *, threads: int) -> NDArra
     found = scores(path, task, samples, threads=threads)
     predicted: NDArray[np.int64] = found.argmax(axis=1).astype(np.int64)
     return predicted
+
+
+def validation_score(
+    path: Path, task: Task, *, threads: int, embeddings: Path | None = None
+) -> float:
+    """Accuracy on validation, or, with the teacher's embeddings of it, Spearman's correlation."""
+    if embeddings is None:
+        return accuracy(path, task, task.validation, threads=threads)
+    reference = np.load(embeddings, allow_pickle=False)
+    samples = some(task.validation, spread_rows(len(task.validation), len(reference)))
+    return spearman(reference, scores(path, task, samples, threads=threads))
+
+
+def some(samples: Samples, rows: NDArray[np.int64]) -> Samples:
+    """These samples alone."""
+    return replace(
+        samples,
+        ids=samples.ids[rows],
+        inputs=samples.inputs[rows],
+        labels=samples.labels[rows],
+        columns={},
+        groups=None,
+    )
 
 
 def accuracy(path: Path, task: Task, samples: Samples, *, threads: int) -> float:

@@ -13,8 +13,14 @@ from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, write_decision
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.exporting import EXPORT, EXPORT_ON_LABELS, FLOAT_FILE
-from compress.pipeline.stages.predicting import accuracy
-from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file
+from compress.pipeline.stages.predicting import validation_score
+from compress.pipeline.stages.teacher import (
+    TEACHER,
+    TEACHER_FILE,
+    VALIDATION_FILE,
+    embeddings_needed,
+    has_file,
+)
 from compress.pipeline.stages.timed import timed_inputs
 from compress.quantize.choose import choose_quantization
 from compress.quantize.dynamic import quantize_dynamic
@@ -78,6 +84,7 @@ def quantize_stage(
     """The int8 file of a stage's file, under a name of its own, and what both get right."""
     flags = tuple(context.machine.get("cpu_flags", "").split())
     # Static ranges destroy attention; dynamic ones cost it a few thousandths of cosine.
+    judged_by = embeddings_needed(context)
     is_dynamic = context.task.padding is not None and node.kind == "auto"
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:
@@ -104,19 +111,24 @@ def quantize_stage(
                 cpu_flags=flags,
                 on_event=on_event,
             )
-        validation = context.task.validation
+        task, threads = context.task, context.threads
+        given = inputs.path(TEACHER, VALIDATION_FILE) if judged_by else None
         facts = {
-            "float32_accuracy": accuracy(
-                source_path, context.task, validation, threads=context.threads
+            "float32_accuracy": validation_score(
+                source_path, task, threads=threads, embeddings=given
             ),
-            "int8_accuracy": accuracy(path, context.task, validation, threads=context.threads),
-            "samples": len(validation),
+            "int8_accuracy": validation_score(path, task, threads=threads, embeddings=given),
+            "samples": len(task.validation),
         }
         write_json(work / FACTS, facts)
         return StageResult(files={INT8_FILE: path, FACTS: work / FACTS})
 
     return Stage(
-        name=name, version=1, parts=parts, compute=compute, needs=(f"{source}/{source_file}",)
+        name=name,
+        version=1,
+        parts=parts,
+        compute=compute,
+        needs=(f"{source}/{source_file}", *judged_by),
     )
 
 
@@ -160,6 +172,7 @@ def choose_stage(context: Context, node: StaticQuantize | QatQuantize) -> Stage:
                 samples=facts["samples"],
                 max_drop=node.max_drop,
                 comparison=compared,
+                score="accuracy" if context.task.outputs == "classes" else "Spearman correlation",
             )
         return StageResult(files={DECISION_FILE: write_decision(work, decision)})
 

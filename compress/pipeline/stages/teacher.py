@@ -6,20 +6,24 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
+
 from compress.errors import ExportError, InputError
+from compress.metrics.fidelity import MOST_VALIDATED, spread_rows
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.predicting import some
 from compress.recipe.nodes import OnnxTeacher, OutputsTeacher, TeacherNode, TransformersTeacher
 from compress.recipe.teaching import reads_stored
 from compress.store.keys import Json
 from compress.tasks.views import as_inputs
 from compress.teachers.adapt import adapt
 from compress.teachers.build import build_teacher, is_black_box, onnx_teacher, teacher_digest
-from compress.teachers.check import check_teacher, check_use
-from compress.teachers.outputs import store_view
+from compress.teachers.check import check_embedder, check_teacher, check_use
+from compress.teachers.outputs import plain_outputs, store_view
 from compress.teachers.stored import Form, form_for
 from compress.teachers.teacher import Teacher
-from exporters.atomic import write_json
+from exporters.atomic import atomic_path, write_json
 from exporters.events import Event
 from exporters.export import export
 from exporters.parity import check_parity
@@ -29,6 +33,7 @@ OUTPUTS = "teacher-outputs"
 OUTPUTS_FILE = "outputs.safetensors"
 TEACHER_FILE = "teacher.onnx"
 FACTS = "facts.json"
+VALIDATION_FILE = "validation.npy"  # the teacher's embeddings of evenly spread validation samples
 
 
 def teacher_stages(context: Context) -> tuple[Stage, ...]:
@@ -60,7 +65,16 @@ def has_file(context: Context) -> bool:
 def output_form(context: Context) -> Form:
     """How its outputs are stored."""
     stored = context.recipe.distill.stored
-    return form_for(len(context.task.classes), dtype=stored.dtype, k=stored.top_k)
+    classes = context.task.width
+    if classes is None:
+        return Form(dtype=stored.dtype)
+    return form_for(classes, dtype=stored.dtype, k=stored.top_k)
+
+
+def embeddings_needed(context: Context) -> tuple[str, ...]:
+    """The file that students of embeddings are judged by on validation; nothing for classes."""
+    embeds = context.task.outputs == "embeddings" and context.recipe.teacher is not None
+    return (f"{TEACHER}/{VALIDATION_FILE}",) if embeds else ()
 
 
 def mixup_alpha(context: Context) -> float | None:
@@ -75,7 +89,7 @@ def answering_teacher(context: Context, node: TeacherNode, file: Path | None) ->
             node,
             folder=context.folder,
             threads=context.threads,
-            classes=len(context.task.classes),
+            classes=context.task.width,
         )
     # The file that is measured also teaches: its parity with the module is checked by then,
     # and onnxruntime answers 1.3x as fast as torch at the best batch of each (2 cores).
@@ -119,13 +133,24 @@ def _teacher(context: Context, node: TeacherNode) -> Stage:
         task = context.task
         teacher = answering_teacher(context, node, None)
         check_use(teacher, task, loss, mixed=alpha is not None)
-        accuracy = check_teacher(teacher, task)
         files = {FACTS: work / FACTS}
+        accuracy = None
+        if task.outputs == "classes":
+            accuracy = check_teacher(teacher, task)
+            said = f"right on {100 * accuracy:.2f} % of validation"
+        else:
+            samples = some(task.validation, spread_rows(len(task.validation), MOST_VALIDATED))
+            found = plain_outputs(teacher, task, samples)
+            check_embedder(teacher, task, found)
+            files[VALIDATION_FILE] = work / VALIDATION_FILE
+            with atomic_path(files[VALIDATION_FILE]) as temporary, temporary.open("wb") as stream:
+                np.save(stream, found)
+            said = f"embeddings of {found.shape[1]} numbers"
         if has_file(context):
             files[TEACHER_FILE] = work / TEACHER_FILE
             _write_file(context, node, teacher, files[TEACHER_FILE])
         write_json(files[FACTS], {"validation_accuracy": accuracy, "gives": teacher.gives})
-        on_event(Event("note", TEACHER, f"right on {100 * accuracy:.2f} % of validation"))
+        on_event(Event("note", TEACHER, said))
         return StageResult(files=files)
 
     return Stage(name=TEACHER, version=2, parts=parts, compute=compute)
@@ -213,7 +238,7 @@ def _view(context: Context, node: TeacherNode, view: int) -> Stage:
 
 def _refuse_comparison(context: Context, node: TeacherNode) -> None:
     for budget in context.recipe.budgets:
-        if budget.vs == "teacher" and budget.level != "off":
+        if budget.vs == "teacher" and budget.level != "off" and budget.metric != "spearman":
             raise InputError(
                 f"budget {budget.id!r} is set against a teacher of kind {node.kind} that has no "
                 "model file to measure",

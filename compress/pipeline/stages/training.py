@@ -20,6 +20,8 @@ from compress.pipeline.stages.teacher import (
     OUTPUTS_FILE,
     TEACHER,
     TEACHER_FILE,
+    VALIDATION_FILE,
+    embeddings_needed,
     has_file,
     view_names,
 )
@@ -97,6 +99,8 @@ def train_stage(context: Context, name: str, node: Distill, views: tuple[str, ..
         and not taps_of(node.loss)
     )
 
+    judged_by = embeddings_needed(context)
+
     def parts(inputs: Inputs) -> Mapping[str, Json]:
         # What can't change the weights stays out of the key.
         settings = node.model_dump(
@@ -123,6 +127,8 @@ def train_stage(context: Context, name: str, node: Distill, views: tuple[str, ..
         if teacher is not None:
             file = str(inputs.path(TEACHER, TEACHER_FILE)) if from_file else None
             spec = replace(spec, teacher=teacher.model_dump(mode="json"), teacher_file=file)
+        if judged_by:
+            spec = replace(spec, embeddings=str(inputs.path(TEACHER, VALIDATION_FILE)))
         spec = replace(spec, run=f"{context.recipe.name}-{name}")
         launch(spec, processes=node.processes, stage=name, on_event=on_event)
         history = json.loads((work / "history.json").read_text())
@@ -131,6 +137,7 @@ def train_stage(context: Context, name: str, node: Distill, views: tuple[str, ..
         )
 
     needs = [f"{PRECISION}/{DECISION_FILE}", *(f"{view}/{OUTPUTS_FILE}" for view in views)]
+    needs += judged_by
     if teacher is not None:  # its stage also refuses a teacher that is no better than chance
         needs.append(f"{TEACHER}/{TEACHER_FILE if from_file else FACTS}")
     return Stage(name=name, version=1, parts=parts, compute=compute, needs=tuple(needs))

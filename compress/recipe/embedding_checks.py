@@ -1,0 +1,71 @@
+"""What a task of embeddings must agree on with the rest of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compress.recipe.document import KeyPath
+from compress.recipe.loss_needs import terms_of
+from compress.recipe.loss_nodes import AutoLoss, LossNode, RegressionLoss
+from compress.recipe.nodes import Controls, Recipe
+
+FITTING = ("embedding", "regression", "pkt", "rkd", "relations", "hint", "attention")
+OF_CLASSES = (
+    "accuracy",
+    "agreement",
+    "negative_flip_rate",
+    "parity.top1_agreement",
+    "macro_f1",
+    "worst_class_accuracy",
+    "nll",
+    "brier",
+)
+_EITHER = "write `outputs: classes` in task, or a budget on spearman"
+
+
+def embedding_problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
+    """Where, what, cure; also where a recipe of classes asks for similarities."""
+    task = recipe.task
+    if task.outputs == "classes":
+        for index, budget in enumerate(recipe.budgets):
+            if budget.metric == "spearman":
+                what = "spearman compares embeddings, and the task gives classes"
+                yield ("budgets", index, "metric"), what, "write `outputs: embeddings` in task"
+        return
+    node = recipe.distill
+    if recipe.teacher is None or node.teach_by == "average":
+        what = "embeddings are learnt from a teacher alone"
+        yield ("task", "outputs"), what, "write `teacher:`, and no `teach_by`"
+    unfit = _unfit(node.loss)
+    if unfit is not None:
+        yield (
+            ("distill", "loss", "kind"),
+            f"{unfit} compares classes, and the task gives embeddings",
+            f"use {', '.join(FITTING)}",
+        )
+    if node.mixup is not None:
+        yield ("distill", "mixup"), "mixes labels, and embeddings have none", "remove it"
+    if node.stored.top_k is not None:
+        yield ("distill", "stored", "top_k"), "an embedding is stored whole", "remove it"
+    if getattr(task, "classes", None) is not None:
+        yield ("task", "classes"), "embeddings have no classes", "remove it"
+    if getattr(task, "labelled", None) is not None:
+        yield ("task", "labelled"), "embeddings need no labels", "remove it"
+    if isinstance(recipe.controls, Controls) and recipe.controls.labels_only:
+        yield ("controls", "labels_only"), "embeddings have no labels", "remove it"
+    if recipe.slices != "none" and (recipe.slices.by or recipe.slices.corruptions):
+        yield ("slices",), "embeddings are judged as a whole", "write `slices: none`"
+    for index, budget in enumerate(recipe.budgets):
+        if budget.metric in OF_CLASSES:
+            what = f"{budget.metric} compares classes, and the task gives embeddings"
+            yield ("budgets", index, "metric"), what, _EITHER
+
+
+def _unfit(loss: LossNode) -> str | None:
+    if isinstance(loss, AutoLoss):
+        return loss.kind
+    for term in terms_of(loss):
+        labels = isinstance(term, RegressionLoss) and term.label_weight > 0
+        if term.kind not in FITTING or labels:
+            return term.kind
+    return None
