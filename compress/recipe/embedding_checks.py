@@ -32,6 +32,9 @@ def embedding_problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
                 what = "spearman compares embeddings, and the task gives classes"
                 yield ("budgets", index, "metric"), what, "write `outputs: embeddings` in task"
         return
+    if recipe.student.kind == "factory":
+        what = "the families end in classes, and the task gives embeddings"
+        yield ("student", "kind"), what, "write `kind: python` and a module that gives embeddings"
     node = recipe.distill
     if recipe.teacher is None or node.teach_by == "average":
         what = "embeddings are learnt from a teacher alone"

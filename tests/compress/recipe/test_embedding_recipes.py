@@ -50,6 +50,11 @@ def test_losses_on_outputs_and_layers_fit_embeddings(tmp_path: Path, loss: str) 
             "regression compares classes",
         ),
         ("form: cosine, project", "form: similarity-kl, project", "is for outputs under cosine"),
+        (
+            'student: {kind: python, target: "model.py:student"}',
+            "student: {kind: factory, name: encoder, widths: [32]}",
+            "families end in classes",
+        ),
         ("outputs: embeddings}", "outputs: embeddings, classes: [a, b]}", "have no classes"),
         ("metric: spearman, vs: teacher, min: 0.95", "metric: accuracy, min: 90%", "accuracy"),
         (", outputs: embeddings", "", "spearman compares embeddings"),

@@ -10,7 +10,7 @@ import torch
 from compress.errors import InputError
 from compress.students.text.changes import apply_changes, save_changes
 from compress.students.text.encoder import Encoder, EncoderConfig, TextClassifier, mean_pooled
-from compress.students.text.smaller import kept_layers, truncated, with_vocabulary
+from compress.students.text.smaller import kept_layers, truncated, with_inner, with_vocabulary
 from compress.students.text.static import principal_axes, token_vectors
 
 CONFIG = EncoderConfig(vocabulary=50, width=16, layers=6, heads=4, inner=32, positions=24)
@@ -67,6 +67,20 @@ def test_a_truncated_encoder_inherits_its_layers_and_leaves_the_teacher(encoder:
     assert torch.equal(whole(*batch()), encoder(*batch()))
     with pytest.raises(InputError, match="7 can't be kept"):
         truncated(encoder, layers=7)
+
+
+@torch.no_grad()
+def test_feed_forward_units_that_write_nothing_go_first(encoder: Encoder) -> None:
+    for layer in encoder.layers:
+        layer.get_submodule("output.dense").weight[:, ::2] = 0.0
+    ids, mask = batch()
+    fewer = with_inner(encoder, inner=16)
+    assert fewer.config.inner == 16
+    assert fewer.layers[0].get_submodule("intermediate.dense").weight.shape == (16, 16)
+    torch.testing.assert_close(fewer(ids, mask), encoder(ids, mask), atol=1e-5, rtol=0)
+    assert encoder.config.inner == 32
+    with pytest.raises(InputError, match="32 feed-forward units, 33 can't be kept"):
+        with_inner(encoder, inner=33)
 
 
 @torch.no_grad()

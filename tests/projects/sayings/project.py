@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from torch import nn
 
-from compress.students.text.encoder import Encoder, EncoderConfig, TextClassifier, mean_pooled
+from compress.students.text.encoder import Encoder, EncoderConfig, TextClassifier, TextEmbedder
 from compress.students.text.static import StaticEncoder
 
 TOPICS = {
@@ -55,17 +55,6 @@ def teacher() -> nn.Module:
     return module
 
 
-class Embedder(nn.Module):
-    """The mean of the vectors of the tokens."""
-
-    def __init__(self, vectors: torch.Tensor) -> None:
-        super().__init__()
-        self.encoder = StaticEncoder(vectors)
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        return mean_pooled(self.encoder(input_ids, attention_mask), attention_mask)
-
-
 def embedder() -> nn.Module:
     """24 numbers per token: its topic's own and a little of the word itself."""
     random = torch.Generator().manual_seed(0)
@@ -73,12 +62,12 @@ def embedder() -> nn.Module:
     scale = torch.linspace(1.5, 0.2, 24)
     for topic, words in enumerate(TOPICS.values()):
         vectors[[len(SPECIAL) + WORDS.index(word) for word in words], topic] += 4.0
-    return Embedder(vectors * scale)
+    return TextEmbedder(StaticEncoder(vectors * scale))
 
 
 def narrow_embedder() -> nn.Module:
     """8 numbers per token, untrained."""
-    return Embedder(torch.randn(len(SPECIAL) + len(WORDS), 8))
+    return TextEmbedder(StaticEncoder(torch.randn(len(SPECIAL) + len(WORDS), 8)))
 
 
 def student() -> nn.Module:
