@@ -15,12 +15,14 @@ from compress.pipeline.decisions import DECISION_FILE, read_decision
 from compress.pipeline.manifest import Facts, Preprocessing
 from compress.pipeline.stage import Finished
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
+from compress.pipeline.stages.inside import INSIDE_FILE, inside_note, raw_dtype
 from compress.pipeline.stages.judging import FLOAT_STUDENT, JUDGE, QUALITY_FILE
 from compress.pipeline.stages.ledger import LEDGER, LEDGER_FILE
 from compress.pipeline.stages.measuring import MEASURE, MEASURED_FILE
 from compress.pipeline.stages.method import METHOD
 from compress.pipeline.stages.quantizing import CHOOSE, FACTS, INT8_FILE, QUANTIZE
 from compress.pipeline.stages.rounding import rounding_notes
+from compress.pipeline.stages.shipping import SHIP
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE
 from compress.pipeline.stages.training import PRECISION, TRAIN, TRAIN_ON_LABELS
 from compress.recipe.load import LoadedRecipe
@@ -84,7 +86,11 @@ def assemble_report(
         added=tuple(from_json(Added, value) for value in facts["added"]),
         ledger=tuple(from_json(LedgerStep, value) for value in ledger["ledger"]),
         node_costs=tuple(from_json(NodeCost, value) for value in ledger["node_costs"]),
-        notes=(*_notes(context, decisions, fidelities), *rounding_notes(finished)),
+        notes=(
+            *_notes(context, decisions, fidelities),
+            *rounding_notes(finished),
+            *_inside_notes(finished[SHIP]),
+        ),
         fidelities=fidelities,
     )
     return replace(
@@ -114,6 +120,7 @@ def facts_of(loaded: LoadedRecipe, context: Context, *, created_at: str) -> Fact
             resize="bilinear" if recipe.task.kind == "image-folder" else None,
             tokenizer=None if task.tokenizer is None else TOKENIZER_FILE,
             padding=task.padding,
+            inside=raw_dtype(context) if recipe.export.preprocess == "inside" else None,
         ),
         machine=dict(context.machine),
     )
@@ -161,6 +168,10 @@ def _sizes(finished: Mapping[str, Finished], *, embeddings: bool) -> tuple[SizeS
 def _size(stage: str, path: Path, accuracy: float | None) -> SizeStep:
     # Files of the store are single files: exports have no external data.
     return SizeStep(stage=stage, size_bytes=path.stat().st_size, validation_accuracy=accuracy)
+
+
+def _inside_notes(shipped: Finished) -> tuple[str, ...]:
+    return (inside_note(shipped.json(INSIDE_FILE)),) if INSIDE_FILE in shipped.files else ()
 
 
 def _notes(

@@ -25,6 +25,7 @@ from compress.tasks.data import Task
 from compress.values import ModelFacts
 from exporters.artifact import open_artifact
 from exporters.events import Event
+from exporters.preprocess import file_takes_raw_samples
 
 SAMPLES = 64
 EPOCHS = 12
@@ -138,6 +139,8 @@ def _inputs(
     gate: LoadedGate, student: Path, budgets: Sequence[Budget], task: Task | None
 ) -> Inputs:
     feeds = gate.gate.feeds
+    if task is not None and file_takes_raw_samples(student):
+        return task.validation.inputs[:SAMPLES]
     if task is not None:
         named = task.collate(task.validation.inputs[:SAMPLES])
         return named if len(named) > 1 else next(iter(named.values()))

@@ -66,10 +66,11 @@ def answers(images: ArrayLike | Sequence[ArrayLike] | Sequence[str]) -> NDArray[
     made = manifest["preprocessing"]
     if made.get("tokenizer"):
         return _of_texts([images] if isinstance(images, str) else list(images))  # type: ignore[arg-type]
-    samples = _as_batch(np.asarray(images), tuple(made["shape"]))
+    given = np.asarray(images)
+    samples = _as_batch(given, _sample_shape(given, made))
     found = []
     for start in range(0, len(samples), BATCH):
-        batch = samples[start : start + BATCH].astype(np.float32) * np.float32(made["scale"])
+        batch = _network_input(samples[start : start + BATCH], made)
         found.append(session.run(None, {made["input_name"]: np.ascontiguousarray(batch)})[0])
     return _joined(found)
 
@@ -138,6 +139,28 @@ def _student() -> tuple[dict[str, Any], Any]:
         )
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     return manifest, session
+
+
+def _network_input(samples: NDArray[Any], made: dict[str, Any]) -> NDArray[Any]:
+    """Scaled, or raw where the model scales them itself."""
+    dtype = made.get("inside")
+    if not dtype:
+        return np.asarray(samples.astype(np.float32) * np.float32(made["scale"]))
+    raw = samples.astype(dtype)
+    if dtype == "uint8" and not np.array_equal(raw, samples):
+        raise Refused("this student takes whole numbers from 0 to 255")
+    return np.asarray(raw)
+
+
+def _sample_shape(samples: NDArray[Any], made: dict[str, Any]) -> tuple[int, ...]:
+    """What one sample has; images are of any size where the model resizes them itself."""
+    shape = tuple(made["shape"])
+    if not (made.get("inside") and made["resize"]) or samples.ndim < 2:
+        return shape
+    channels = shape[0]
+    if samples.ndim > 2 and samples.shape[-1] == channels != samples.shape[-3]:
+        return (channels, *samples.shape[-3:-1])
+    return (channels, *samples.shape[-2:])
 
 
 def _as_batch(samples: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
@@ -210,7 +233,7 @@ def _read_image(path: Path) -> NDArray[Any]:
     elif image.mode in {"P", "CMYK", "YCbCr"}:
         image = image.convert("RGB")
     image = image.convert("L" if channels == 1 else "RGB")
-    if image.size != (width, height):
+    if image.size != (width, height) and not made.get("inside"):
         if not made["resize"]:
             size = f"{image.width} x {image.height}"
             raise Refused(f"{path}: the image is {size}, {width} x {height} is due")

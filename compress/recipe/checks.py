@@ -37,7 +37,13 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     if isinstance(recipe.quantize, QatQuantize) and task.kind == "text-table":
         what = "qat trains static ranges, which a network of texts does not bear"
         yield ("quantize", "kind"), what, "write `kind: auto`"
+    elif isinstance(recipe.quantize, QatQuantize) and task.outputs == "embeddings":
+        what = "qat learns from class scores, and the task gives embeddings"
+        yield ("quantize", "kind"), what, "write `kind: auto`"
     yield from embedding_problems(recipe)
+    if recipe.export.preprocess == "inside" and task.kind == "text-table":
+        what = "a tokenizer has no ONNX form here"
+        yield ("export", "preprocess"), what, "write `preprocess: outside`"
     wanted = recipe.controls
     if isinstance(wanted, Controls) and wanted.teacher_quantized and recipe.teacher is None:
         yield ("controls", "teacher_quantized"), "needs a teacher", "remove it, or write `teacher:`"

@@ -141,6 +141,8 @@ class Export(Node):
     samples: int = Field(default=256, ge=1)
     atol: float = Field(default=1e-3, gt=0)
     rtol: float = Field(default=1e-3, gt=0)
+    # inside: the files take raw samples, and scale and resize them themselves.
+    preprocess: Literal["outside", "inside"] = "outside"
 
 
 class NoQuantize(Node):

@@ -38,7 +38,8 @@ class Preprocessing:
 
     shape: one sample's, without the batch axis; (channels, height, width) for images. resize: the
     Pillow filter for images of another size, or None where those are refused. tokenizer: of text,
-    the file in the run folder that makes input_ids; then shape and scale say nothing.
+    the file in the run folder that makes input_ids; then shape and scale say nothing. inside: the
+    type of raw samples that the model itself scales and resizes; None where it takes them made.
     """
 
     input_name: str
@@ -47,6 +48,7 @@ class Preprocessing:
     resize: str | None = None
     tokenizer: str | None = None
     padding: int | None = None  # the id that fills rows of tokens
+    inside: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,17 @@ def decode_image(data: bytes, *, size: int, channels: int, where: str) -> NDArra
 
     InputError when it is no PNG or JPEG, broken, animated, of another colour mode, or too large.
     """
+    image = _opened(data, channels=channels, where=where)
+    return _pixels(image.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def decode_at_own_size(data: bytes, *, channels: int, where: str) -> NDArray[np.uint8]:
+    """(channels, height, width): what `decode_image` resizes. Raises as it does."""
+    return _pixels(_opened(data, channels=channels, where=where))
+
+
+def _opened(data: bytes, *, channels: int, where: str) -> Image.Image:
+    """Upright, in 8 bits, grey or colour."""
     if len(data) > MOST_BYTES:
         raise InputError(f"{len(data):,} bytes are too many for an image", where=where)
     try:
@@ -44,11 +55,12 @@ def decode_image(data: bytes, *, size: int, channels: int, where: str) -> NDArra
         raise InputError(
             f"a broken image ({reason})", where=where, cure="repair or remove it"
         ) from exc
-    square = upright.convert("L" if channels == 1 else "RGB").resize(
-        (size, size), Image.Resampling.BILINEAR
-    )
-    pixels = np.asarray(square, dtype=np.uint8)
-    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return upright.convert("L" if channels == 1 else "RGB")
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    pixels = np.asarray(image, dtype=np.uint8)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _check(image: Image.Image, *, where: str) -> None:

@@ -35,6 +35,12 @@ def run_teacher(folder: Path, *, digest: str, threads: int, device: str = "cpu")
     """What the run shipped, with its class names, sample shape and scale. Raises as `shipped`."""
     manifest, path = shipped(folder)
     facts = manifest.facts
+    if facts.preprocessing.inside is not None:
+        raise InputError(
+            "its file takes raw samples, which no student is trained on",
+            where=str(path),
+            cure="run it with `export: {preprocess: outside}`",
+        )
     return replace(
         onnx_teacher(path, digest=digest, threads=threads, device=device),
         name=facts.name,

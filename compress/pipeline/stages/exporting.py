@@ -44,7 +44,7 @@ def _export(context: Context, name: str, trained: str) -> Stage:
             "student": recipe.student.model_dump(mode="json"),
             "code": student_code(recipe.student, folder=context.folder),
             "data": context.task.fingerprint,
-            "export": settings.model_dump(mode="json"),
+            "export": settings.model_dump(mode="json", exclude={"preprocess"}),
             "versions": versions_of("torch", "onnx", "onnxscript", "onnxruntime"),
         }
 

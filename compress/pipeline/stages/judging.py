@@ -26,6 +26,7 @@ from compress.recipe.nodes import NoQuantize
 from compress.store.keys import Json
 from compress.tasks.data import Samples
 from compress.values import Added, PairedQuality, Quality, Slice
+from exporters.artifact import open_artifact
 from exporters.atomic import atomic_path, write_json
 from exporters.events import Event
 
@@ -57,9 +58,8 @@ def judge_stage(context: Context) -> Stage:
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
         files = {name: inputs.path(SHIP, SUBJECT_FILES[name]) for name in subjects(context)}
-        if quantized and inputs.digest(SHIP, SUBJECT_FILES[_STUDENT]) != inputs.digest(
-            EXPORT, FLOAT_FILE
-        ):
+        shipped = open_artifact(files[_STUDENT])
+        if quantized and shipped.precision != "float32":
             files[FLOAT_STUDENT] = inputs.path(EXPORT, FLOAT_FILE)
         if context.task.outputs == "embeddings":
             facts, arrays = judge_embeddings(context, files, JUDGE, on_event)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from compress.metrics.fidelity import spearman, spread_rows
 from compress.tasks.batches import row_batches
 from compress.tasks.data import Samples, Task
+from exporters.preprocess import takes_raw_samples
 from exporters.run import run_batches
 from exporters.session import open_session
 
@@ -20,9 +21,10 @@ BATCH = 250
 def scores(path: Path, task: Task, samples: Samples, *, threads: int) -> NDArray[np.float32]:
     """What the file answers: (n, width). Samples are scaled batch by batch, not all at once."""
     session = open_session(path, threads=threads)
+    collate = None if takes_raw_samples(session) else task.collate
     found = np.empty((len(samples), task.width or 0), dtype=np.float32)
     for rows in row_batches(task, samples, BATCH):
-        answered = run_batches(session, samples.inputs[rows], batch=BATCH, collate=task.collate)
+        answered = run_batches(session, samples.inputs[rows], batch=BATCH, collate=collate)
         if found.shape[1] == 0:
             found = np.empty((len(samples), answered.shape[-1]), dtype=np.float32)
         found[rows] = answered.reshape(-1, found.shape[1])

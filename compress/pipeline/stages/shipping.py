@@ -6,10 +6,16 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from compress.pipeline.context import Context
+from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, read_decision
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.exporting import EXPORT, EXPORT_ON_LABELS, FLOAT_FILE
+from compress.pipeline.stages.inside import (
+    INSIDE_FILE,
+    inside_facts,
+    raw_dtype,
+    write_inside,
+)
 from compress.pipeline.stages.quantizing import (
     CHOOSE,
     INT8_FILE,
@@ -20,6 +26,7 @@ from compress.pipeline.stages.quantizing import (
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file
 from compress.recipe.nodes import NoQuantize
 from compress.store.keys import Json
+from exporters.atomic import write_json
 
 SHIP = "ship"
 SUBJECT_FILES = {
@@ -33,9 +40,10 @@ SUBJECT_FILES = {
 def ship_stage(context: Context) -> Stage:
     """Gathers the files of all subjects under their names; what is measured is what is shipped."""
     sources = tuple(_sources(context))
+    inside = context.recipe.export.preprocess == "inside"
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:
-        return {}
+        return {"inside": raw_dtype(context), "versions": versions_of("onnx")} if inside else {}
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
         chosen = "float32"
@@ -45,8 +53,15 @@ def ship_stage(context: Context) -> Stage:
         for subject, by_precision in sources:
             stage, name = by_precision.get("any") or by_precision[chosen]
             target = work / SUBJECT_FILES[subject]
-            shutil.copyfile(inputs.path(stage, name), target)
+            if inside:
+                write_inside(context, inputs.path(stage, name), target)
+            else:
+                shutil.copyfile(inputs.path(stage, name), target)
             files[target.name] = target
+            if inside and subject == "student":
+                facts = inside_facts(context, inputs.path(stage, name), target)
+                write_json(work / INSIDE_FILE, facts)
+                files[INSIDE_FILE] = work / INSIDE_FILE
         return StageResult(files=files)
 
     needs = {f"{stage}/{name}" for _, table in sources for stage, name in table.values()}

@@ -7,6 +7,13 @@ from compress.pipeline.context import Context
 from compress.tasks.tokens import collate_tokens
 
 
+def shipped_inputs(context: Context, samples: int) -> Inputs:
+    """Validation samples as the shipped files take them: raw where preprocessing is inside."""
+    if context.recipe.export.preprocess == "inside":
+        return context.task.validation.inputs[:samples]
+    return timed_inputs(context, samples)
+
+
 def timed_inputs(context: Context, samples: int) -> Inputs:
     """Validation samples as the networks take them; where there is one input, under any name.
 
