@@ -37,6 +37,8 @@ def launch(
 ) -> None:
     """Run the job to its end. Raises what the job raised, or DistilError when it was killed.
 
+    script: what is started with the path of the spec.
+
     KeyboardInterrupt, or Interrupted raised by a signal handler of the caller, is passed on to
     the job, which saves a checkpoint within seconds, and then raised here.
     """
