@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from compress.gate.judge import judge
     from compress.pipeline.run import run
     from compress.prune.api import prune
+    from compress.quantize.api import quantize
 
-__all__ = ["distill", "judge", "prune", "run"]
+__all__ = ["distill", "judge", "prune", "quantize", "run"]
 
 _HOMES = {"judge": "compress.gate.judge", "run": "compress.pipeline.run"}
 
 
-# `distill` and `prune` are not among them: the import system finds packages, which can be called.
+# Not among them: `distill`, `prune` and `quantize`, packages that the import system finds and that
+# can be called.
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from benchmarks.values import Comparison
+from compress.quantize.words import speed_words
 from compress.values import Decision
 
 _QUESTION = "quantize"
@@ -32,7 +33,7 @@ def choose_quantization(
     faster = comparison is not None and comparison.verdict == "faster"
     chosen = "int8" if holds and (faster or kind == "static") else "float32"
     accuracy = _accuracy_words(drop, score, samples=samples, max_drop=max_drop, holds=holds)
-    speed = _speed_words(comparison)
+    speed = speed_words(comparison)
     if chosen == "int8" and faster:
         reason = f"int8 {speed}, and {accuracy}"
     elif chosen == "int8":
@@ -65,23 +66,3 @@ def _accuracy_words(drop: float, score: str, *, samples: int, max_drop: float, h
         change = f"it {'loses' if drop > 0 else 'gains'} {100 * abs(drop):.2f} pp of {score}"
     tail = limit if holds else f"more than allowed: {limit}"
     return f"{change} on {samples:,} validation samples ({tail})"
-
-
-def _speed_words(comparison: Comparison | None) -> str:
-    if comparison is None:
-        return "was not timed"
-    setting = comparison.setting
-    place = f"at batch {setting.batch}, {setting.threads} thread{'s'[: setting.threads > 1]}"
-    if comparison.verdict == "identical":
-        return "is the same file"
-    numbers = (
-        f"{comparison.speedup:.2f}x (95 % interval {comparison.speedup_low:.2f} to "
-        f"{comparison.speedup_high:.2f}x) {place}"
-    )
-    words = {
-        "faster": "is faster:",
-        "slower": "is slower:",
-        "no-slower": "is not proven faster:",
-        "inconclusive": "is not proven faster (inconclusive):",
-    }
-    return f"{words[comparison.verdict]} {numbers}"

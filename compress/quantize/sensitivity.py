@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 
 from compress.errors import DistilError
 from compress.metrics.scores import probabilities
+from compress.quantize.mixed import Plan, applied
 from compress.quantize.operators import tail, thin_stems
-from compress.quantize.scheme import scheme_for
 from compress.quantize.silence import quiet_quantization
-from compress.quantize.static import _checked, _inferred, _observe, _quantize
+from compress.quantize.static import observed
 from compress.values import NodeCost
 from exporters.events import Event
 from exporters.run import run_batches
@@ -46,21 +47,18 @@ def node_costs(
     operators those with the largest weights. Costs don't add up: errors of two operators may cancel
     or grow. Raises InputError as quantize_static.
     """
-    spec = _checked(artifact)
     tell = on_event or (lambda event: None)
-    scheme = scheme_for(cpu_flags)
     found = []
     with quiet_quantization(), tempfile.TemporaryDirectory(prefix="distil-costs-") as scratch:
         folder = Path(scratch)
-        model = _inferred(artifact, folder)
-        ranges = _observe(model, calibration, spec=spec, scratch=folder, tell=tell)
-        names = _candidates(model, most)
+        calibrated = observed(artifact, calibration, cpu_flags=cpu_flags, scratch=folder, tell=tell)
+        alone = {product.node for product in calibrated.products}
+        names = _candidates(calibrated.model, most)
         reference = _answers(artifact.path, held_out, threads=threads)
         for place, (name, operator, label) in enumerate(names):
-            trial = type(model)()
-            trial.CopyFrom(model)
+            plan = Plan(products={name: "static"}) if name in alone else Plan(chain=(name,))
             try:
-                _quantize(trial, ranges, scheme=scheme, nodes=(name,))
+                trial = applied(calibrated, replace(plan, tables=False))
             except DistilError:
                 continue  # an operator that the quantizer refuses has no cost to tell
             path = folder / "trial.onnx"

@@ -9,7 +9,7 @@ import pytest
 from distil_command import child, environment
 
 VERBS = (
-    *("run", "bench", "gate", "convert", "export", "inspect"),
+    *("run", "bench", "gate", "convert", "export", "quantize", "inspect"),
     *("advise", "report", "verify", "init"),
 )
 CACHE_VERBS = ("list", "verify", "prune")

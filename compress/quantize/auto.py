@@ -1,0 +1,279 @@
+"""The fastest mix of int8 and float that keeps the accuracy asked for, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.quantize.candidates import is_invariant, plans, without
+from compress.quantize.feeds import rows_of
+from compress.quantize.fidelity import (
+    Fidelity,
+    Metric,
+    answers,
+    changed_by_batch_mates,
+    fidelity,
+)
+from compress.quantize.heat import times_ms
+from compress.quantize.mixed import Calibrated, Plan, applied
+from compress.quantize.opened import write_model
+from compress.quantize.samples import Samples
+from compress.quantize.values import Tried
+from exporters.events import Event
+from exporters.values import OnnxArtifact
+
+_MARGIN = 0.98  # a candidate slower than this part of the float file's time is not followed up
+_STEPS = (1, 2, 4, 8, 16)  # most sensitive operators left in float, in turn
+_RANKED_ON = 8  # batches held out that sensitivity is told from
+_MOST_RANKED = 64
+_SLACK = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """metric may lose max_drop, a fraction. feeds: one batch as it is served."""
+
+    metric: Metric
+    max_drop: float
+    feeds: Mapping[str, NDArray[Any]]
+    threads: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """path, plan: of the file chosen, None without one. best: the nearest miss, in words."""
+
+    path: Path | None
+    name: str
+    plan: Plan | None
+    fidelity: Fidelity | None
+    batch_changes: float | None
+    sensitive: tuple[str, ...]
+    tried: tuple[Tried, ...]
+    best: str
+
+
+@dataclass(slots=True)
+class _Look:
+    name: str
+    path: Path
+    plan: Plan
+    time_ms: float
+    sensitive: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _State:
+    found: Calibrated
+    source: OnnxArtifact
+    samples: Samples
+    reference: NDArray[np.float64]
+    wanted: Wanted
+    scratch: Path
+    tell: Callable[[Event], None]
+    tried: list[Tried] = field(default_factory=list)
+    float_ms: float = 0.0
+    ranking: list[str] | None = None
+
+
+def choose(
+    found: Calibrated,
+    source: OnnxArtifact,
+    samples: Samples,
+    *,
+    reference: NDArray[np.float64],
+    wanted: Wanted,
+    scratch: Path,
+    tell: Callable[[Event], None],
+) -> Choice:
+    """Fast candidates first; one that loses too much gets its most sensitive operators in float.
+
+    Candidates whose answers depend on batch mates are looked at last, and taken only where no
+    other will do. reference: the float file's answers to what is held out.
+    """
+    state = _State(found, source, samples, reference, wanted, scratch, tell)
+    candidates = plans(found.model)
+    looks = _timed(state, candidates)
+    best: tuple[_Look, Fidelity] | None = None
+    for group in (True, False):
+        accepted: list[tuple[_Look, Fidelity]] = []
+        for look in sorted(
+            (one for one in looks if is_invariant(one.plan) is group), key=lambda one: one.time_ms
+        ):
+            if accepted and look.time_ms >= accepted[0][0].time_ms:
+                _tell(state, look, None, "not looked at: a faster one was taken")
+                continue
+            if look.time_ms > _MARGIN * state.float_ms:
+                _tell(state, look, None, "not faster than float")
+                continue
+            result, kept = _followed(state, look, faster_than=accepted)
+            if kept:
+                accepted.append(result)
+                accepted.sort(key=lambda pair: pair[0].time_ms)
+            elif best is None or result[1].drop < best[1].drop:
+                best = result
+        if accepted:
+            return _chosen(state, *accepted[0])
+    return Choice(
+        path=None,
+        name="float32",
+        plan=None,
+        fidelity=None if best is None else best[1],
+        batch_changes=None,
+        sensitive=(),
+        tried=tuple(state.tried),
+        best="no candidate was faster than float" if best is None else _missed(state, *best),
+    )
+
+
+def _timed(state: _State, candidates: Mapping[str, Plan]) -> list[_Look]:
+    paths = {}
+    for number, (name, plan) in enumerate(candidates.items()):
+        state.tell(Event("progress", "quantize", f"making {name}", number / len(candidates)))
+        paths[name] = state.scratch / f"candidate-{number}.onnx"
+        write_model(applied(state.found, plan), paths[name])
+    state.tell(Event("progress", "quantize", f"a first look at {len(paths)} candidates"))
+    times = _times(state, paths)
+    return [_Look(name, paths[name], plan, times[name]) for name, plan in candidates.items()]
+
+
+def _times(state: _State, paths: Mapping[str, Path]) -> dict[str, float]:
+    wanted = state.wanted
+    found = times_ms(
+        {"": state.source.path, **paths}, wanted.feeds, threads=wanted.threads, seed=wanted.seed
+    )
+    if not state.float_ms:
+        state.float_ms = found[""]
+    # Of one pass, so that a machine that is slower now does not make a candidate slower.
+    return {name: found[name] * state.float_ms / found[""] for name in paths}
+
+
+def _followed(
+    state: _State, look: _Look, *, faster_than: list[tuple[_Look, Fidelity]]
+) -> tuple[tuple[_Look, Fidelity], bool]:
+    """The candidate, or what it becomes with its most sensitive operators in float."""
+    kept = _judged(state, look)
+    if _holds(state, kept):
+        return (look, kept), True
+    _tell(state, look, kept, "loses too much")
+    best = (look, kept)
+    ranking = _ranking(state)
+    nodes = [name for name in ranking if name in look.plan.chain or name in look.plan.products]
+    for count in _STEPS:
+        if count > len(nodes) // 2:
+            break
+        plan = without(look.plan, nodes[:count])
+        path = look.path.with_name(f"{look.path.stem}-{count}.onnx")
+        write_model(applied(state.found, plan), path)
+        name = f"{look.name}, {count} sensitive in float"
+        made = _Look(name, path, plan, look.time_ms, tuple(nodes[:count]))
+        kept = _judged(state, made)
+        if kept.drop < best[1].drop:
+            best = (made, kept)
+        if not _holds(state, kept):
+            _tell(state, made, kept, "loses too much")
+            continue
+        made.time_ms = _times(state, {name: path})[name]
+        slower = made.time_ms > _MARGIN * state.float_ms
+        beaten = faster_than and made.time_ms >= faster_than[0][0].time_ms
+        if slower or beaten:
+            _tell(state, made, kept, "not faster" if slower else "a faster one was taken")
+            return best, False
+        return (made, kept), True
+    return best, False
+
+
+def _ranking(state: _State) -> list[str]:
+    """Nodes by what each alone costs, the worst first, told from a part of what is held out."""
+    if state.ranking is not None:
+        return state.ranking
+    part = state.samples.held_out[:_RANKED_ON]
+    exact = state.reference[: sum(rows_of(feeds) for feeds in part)]
+    model = state.found.model
+    sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer}
+    heavy = [
+        (max((sizes.get(name, 0) for name in node.input), default=0), node.name)
+        for node in model.graph.node
+        if node.op_type in {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+    ]
+    whole = plans(model)
+    chain = {name for plan in whole.values() for name in plan.chain}
+    alone = {product.node for product in state.found.products}
+    names = [name for _, name in sorted(heavy, key=lambda one: -one[0]) if name in chain | alone]
+    names = names[:_MOST_RANKED]
+    costs = {}
+    path = state.scratch / "alone.onnx"
+    for number, name in enumerate(names):
+        plan = Plan(products={name: "static"}) if name in alone else Plan(chain=(name,))
+        write_model(applied(state.found, replace(plan, tables=False)), path)
+        answered = answers(path, part, threads=state.wanted.threads)
+        kept = fidelity(exact, answered, metric="cosine")
+        costs[name] = 1.0 - kept.cosine_mean
+        state.tell(
+            Event("progress", "quantize", "one operator at a time", (number + 1) / len(names))
+        )
+    state.ranking = sorted(costs, key=lambda name: -costs[name])
+    return state.ranking
+
+
+def _judged(state: _State, look: _Look) -> Fidelity:
+    state.tell(Event("progress", "quantize", f"judging {look.name}"))
+    answered = answers(look.path, state.samples.held_out, threads=state.wanted.threads)
+    return fidelity(
+        state.reference, answered, metric=state.wanted.metric, labels=state.samples.labels
+    )
+
+
+def _holds(state: _State, kept: Fidelity) -> bool:
+    return kept.drop <= state.wanted.max_drop + _SLACK
+
+
+def _chosen(state: _State, look: _Look, kept: Fidelity) -> Choice:
+    changes = changed_by_batch_mates(
+        look.path, state.samples.held_out[:_RANKED_ON], threads=state.wanted.threads
+    )
+    _tell(state, look, kept, "taken", changes=changes)
+    return Choice(
+        path=look.path,
+        name=look.name,
+        plan=look.plan,
+        fidelity=kept,
+        batch_changes=changes,
+        sensitive=look.sensitive,
+        tried=tuple(state.tried),
+        best="",
+    )
+
+
+def _missed(state: _State, look: _Look, kept: Fidelity) -> str:
+    return (
+        f"the best, {look.name}, loses {100 * kept.drop:.2f} pp of {kept.metric} on "
+        f"{kept.samples:,} samples (allowed: {100 * state.wanted.max_drop:.2f} pp)"
+    )
+
+
+def _tell(
+    state: _State,
+    look: _Look,
+    kept: Fidelity | None,
+    outcome: str,
+    *,
+    changes: float | None = None,
+) -> None:
+    state.tried.append(
+        Tried(
+            name=look.name,
+            size_bytes=look.path.stat().st_size,
+            time_ms=look.time_ms,
+            float_ms=state.float_ms,
+            fidelity=kept,
+            batch_changes=changes,
+            outcome=outcome,
+        )
+    )

@@ -1,0 +1,139 @@
+"""How much of a float file's answers a smaller one keeps, on samples that calibrated nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.errors import InputError
+from compress.quantize.feeds import rows_of
+from exporters.session import open_session, runtime_error
+
+Metric = Literal["accuracy", "top1", "cosine", "nearest"]
+METRICS: tuple[Metric, ...] = ("accuracy", "top1", "cosine", "nearest")
+_UNIT = 1e-3  # how far the length of a vector may be from 1
+_SAME = 1e-3  # relative change of an answer below which batch mates did not matter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fidelity:
+    """value, reference: in [0, 1]; what is lost is their difference.
+
+    accuracy: right answers, of this file and of the float one. top1: answers of the same class.
+    cosine: mean over samples. nearest: samples whose nearest other sample is the same.
+    """
+
+    metric: Metric
+    value: float
+    reference: float
+    samples: int
+    cosine_mean: float
+    cosine_p1: float  # first percentile
+
+    @property
+    def drop(self) -> float:
+        return self.reference - self.value
+
+
+def answers(
+    path: Path, batches: Sequence[Mapping[str, NDArray[Any]]], *, threads: int = 1
+) -> NDArray[np.float64]:
+    """First output of each sample, flattened: (n, values). InputError where axis 0 is no batch."""
+    session = open_session(path, threads=threads)
+    found = []
+    for feeds in batches:
+        try:
+            answer = session.run(None, dict(feeds))[0]
+        except Exception as exc:  # onnxruntime's exceptions have no common base class
+            raise runtime_error(exc, where=str(path)) from exc
+        if np.ndim(answer) == 0 or len(answer) != rows_of(feeds):
+            what = f"a batch of {rows_of(feeds)} gave a first output of {np.shape(answer)}"
+            raise InputError(what, where=str(path), cure="its first axis must be the batch")
+        found.append(np.asarray(answer, dtype=np.float64).reshape(len(answer), -1))
+    if len({part.shape[1] for part in found}) > 1:
+        what = "gives answers whose size differs from batch to batch"
+        raise InputError(what, where=str(path), cure="give samples of one length")
+    return np.concatenate(found)
+
+
+def suitable_metric(reference: NDArray[np.float64], labels: NDArray[np.int64] | None) -> Metric:
+    """accuracy with labels; cosine for vectors of length 1; else the class, where there are any."""
+    if labels is not None:
+        return "accuracy"
+    lengths = np.linalg.norm(reference, axis=1)
+    if reference.shape[1] == 1 or bool((np.abs(lengths - 1) < _UNIT).all()):
+        return "cosine"
+    return "top1"
+
+
+def fidelity(
+    reference: NDArray[np.float64],
+    answered: NDArray[np.float64],
+    *,
+    metric: Metric,
+    labels: NDArray[np.int64] | None = None,
+) -> Fidelity:
+    """reference, answered: (n, values). A NaN in an answer counts as lost."""
+    cosines = _cosines(reference, np.nan_to_num(answered))
+    bound = 1.0
+    if metric == "accuracy":
+        if labels is None:
+            cure = "give an array `labels`, or use top1"
+            raise InputError("accuracy needs labels", cure=cure)
+        bound = float((reference.argmax(axis=1) == labels).mean())
+        value = float((np.nan_to_num(answered).argmax(axis=1) == labels).mean())
+    elif metric == "top1":
+        value = float((reference.argmax(axis=1) == np.nan_to_num(answered).argmax(axis=1)).mean())
+    elif metric == "nearest":
+        value = float((nearest(reference) == nearest(np.nan_to_num(answered))).mean())
+    else:
+        value = float(cosines.mean())
+    return Fidelity(
+        metric=metric,
+        value=value,
+        reference=bound,
+        samples=len(reference),
+        cosine_mean=float(cosines.mean()),
+        cosine_p1=float(np.percentile(cosines, 1)),
+    )
+
+
+def nearest(vectors: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Of each vector the other one with the largest cosine. (n, values) -> (n,)."""
+    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    close = (vectors / lengths) @ (vectors / lengths).T
+    np.fill_diagonal(close, -np.inf)
+    found: NDArray[np.int64] = close.argmax(axis=1)
+    return found
+
+
+def changed_by_batch_mates(
+    path: Path, batches: Sequence[Mapping[str, NDArray[Any]]], *, threads: int = 1
+) -> float | None:
+    """Share of samples whose answer alone differs from that in their batch, by more than 0.1 % of
+    its length. None: batches have one sample, or the model takes no other batch."""
+    if all(rows_of(feeds) == 1 for feeds in batches):
+        return None
+    alone = [
+        {name: array[at : at + 1] if array.ndim else array for name, array in feeds.items()}
+        for feeds in batches
+        for at in range(rows_of(feeds))
+    ]
+    try:
+        single = answers(path, alone, threads=threads)
+    except InputError:
+        return None
+    together = answers(path, batches, threads=threads)
+    moved = np.linalg.norm(together - single, axis=1)
+    return float((moved > _SAME * np.maximum(np.linalg.norm(single, axis=1), 1e-12)).mean())
+
+
+def _cosines(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    found: NDArray[np.float64] = (left * right).sum(axis=1) / np.maximum(lengths, 1e-12)
+    return found

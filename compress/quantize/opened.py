@@ -1,0 +1,62 @@
+"""A float file, opened to be rewritten, and the int8 file written out again."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compress.errors import DistilError, InputError
+from compress.quantize.compact import compact
+from exporters.artifact import open_artifact
+from exporters.atomic import atomic_path
+from exporters.values import OnnxArtifact
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+_PER_CHANNEL_OPSET = 13  # DequantizeLinear has no axis before
+
+
+def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
+    """A copy with the type of every tensor, every node named, and the weights inside.
+
+    InputError for a file that isn't float32, or too old for a scale per channel.
+    """
+    import onnx
+
+    where = str(artifact.path)
+    if artifact.precision != "float32":
+        raise InputError(f"is {artifact.precision}, not float32", where=where)
+    if artifact.opset < _PER_CHANNEL_OPSET:
+        raise InputError(
+            f"has opset {artifact.opset}, too old for a scale per channel",
+            where=where,
+            cure=f"export it with opset {_PER_CHANNEL_OPSET} or higher",
+        )
+    source, typed = scratch / "source.onnx", scratch / "inferred.onnx"
+    model = onnx.load(artifact.path)
+    for number, node in enumerate(model.graph.node):
+        node.name = f"n{number}"
+    onnx.save(model, source)
+    onnx.shape_inference.infer_shapes_path(str(source), str(typed))
+    return onnx.load(typed)
+
+
+def nothing_to_round(artifact: OnnxArtifact) -> DistilError:
+    """The error for a model whose operators all stay as they are."""
+    return DistilError(
+        "no operator of the model has an int8 form here",
+        where=str(artifact.path),
+        cure="ship the float file (`quantize: {kind: none}`)",
+    )
+
+
+def write_model(model: ModelProto, path: Path) -> OnnxArtifact:
+    """Compact it, and write it whole or not at all; an earlier file stays until then."""
+    compact(model)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
+        made = open_artifact(temporary)
+    return replace(made, path=Path(os.path.abspath(path)))

@@ -1,0 +1,66 @@
+"""Tables of embeddings in int8, a scale per row: half of a small encoder's bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from compress.quantize.graph import Rewriter
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+_FLOAT, _MATRIX, _SMALLEST = (
+    1,
+    2,
+    1024,
+)  # elements: below, scales and nodes cost more than they save
+
+
+def tables(model: ModelProto) -> tuple[NodeProto, ...]:
+    """Gather nodes that take rows of a constant float matrix."""
+    large = {
+        tensor.name
+        for tensor in model.graph.initializer
+        if tensor.data_type == _FLOAT
+        and len(tensor.dims) == _MATRIX
+        and tensor.dims[0] * tensor.dims[1] >= _SMALLEST
+    }
+    return tuple(
+        node
+        for node in model.graph.node
+        if node.op_type == "Gather"
+        and node.input[0] in large
+        and not any(a.name == "axis" and a.i != 0 for a in node.attribute)
+    )
+
+
+def round_tables(rewriter: Rewriter) -> tuple[str, ...]:
+    """Keep the rows as integers and give them their scale when they are taken; names of tables.
+
+    A row's error is at most 1/254 of its largest element. The int8 rows are gathered as such: no
+    float copy of the table is made when the file is loaded.
+    """
+    stored: dict[str, tuple[str, str]] = {}
+    for node in tables(rewriter.model):
+        name, out = node.input[0], node.output[0]
+        if name not in stored:
+            value = rewriter.value(name)
+            largest = np.abs(value).max(axis=1, keepdims=True)
+            scale = np.where(largest > 0, largest / 127, 1.0).astype(np.float32)
+            levels = np.clip(np.rint(value / scale), -127, 127).astype(np.int8)
+            stored[name] = (
+                rewriter.add(f"{name}_int8", levels),
+                rewriter.add(f"{name}_scale", scale),
+            )
+        levels_name, scale_name = stored[name]
+        names = {key: rewriter.name(f"{out}_{key}") for key in ("rows", "scales", "float")}
+        made = [
+            rewriter.node("Gather", [levels_name, node.input[1]], names["rows"]),
+            rewriter.node("Gather", [scale_name, node.input[1]], names["scales"]),
+            rewriter.node("Cast", [names["rows"]], names["float"], to=_FLOAT),
+            rewriter.node("Mul", [names["float"], names["scales"]], out),
+        ]
+        rewriter.replace(node, made)
+    return tuple(stored)
