@@ -13,6 +13,7 @@ from compress.metrics.scores import Answers, answers
 from compress.metrics.slices import Members, measured_slice, members_of
 from compress.recipe.nodes import Slices
 from compress.tasks.corrupt import corrupt, corruptions_of
+from compress.tasks.corrupt_text import tokenized_again, typos
 from compress.tasks.data import Samples, Task
 from compress.tasks.tokens import token_counts
 from compress.values import Slice
@@ -33,7 +34,7 @@ def check_slices(task: Task, node: Slices) -> None:
                 where="slices.by",
                 cure=f"here it can be by {', '.join(known)}",
             )
-    fitting = corruptions_of(task.train.inputs)
+    fitting = _fitting(task)
     for kind in node.corruptions or ():
         if kind not in fitting:
             raise InputError(
@@ -61,10 +62,17 @@ def slices_of(
 
 
 def corrupted_slices(
-    test: Samples, reference: str, candidate: str, *, node: Slices, seed: int, scores: Scores
+    task: Task,
+    test: Samples,
+    reference: str,
+    candidate: str,
+    *,
+    node: Slices,
+    seed: int,
+    scores: Scores,
 ) -> tuple[Slice, ...]:
     """Both models on corrupted test samples, at most node.samples of them, evenly spread."""
-    wanted = corruptions_of(test.inputs) if node.corruptions is None else node.corruptions
+    wanted = _fitting(task) if node.corruptions is None else node.corruptions
     if not wanted:
         return ()
     count = min(node.samples, len(test))
@@ -76,10 +84,11 @@ def corrupted_slices(
         labels=test.labels[rows],
         columns={},
         groups=None if test.groups is None else test.groups[rows],
+        texts=tuple(test.texts[row] for row in rows) if test.texts else (),
     )
     found = []
     for kind in wanted:
-        changed = replace(plain, inputs=corrupt(kind, plain.inputs, seed=seed))
+        changed = replace(plain, inputs=_corrupted(task, plain, kind, seed=seed))
         before = answers(reference, scores(reference, changed), changed.labels)
         after = answers(candidate, scores(candidate, changed), changed.labels)
         everything = Members(kind="corruption", name=kind, rows=np.ones(count, dtype=np.bool_))
@@ -94,6 +103,20 @@ def corrupted_slices(
             )
         )
     return tuple(found)
+
+
+def _fitting(task: Task) -> tuple[str, ...]:
+    """The corruptions that the task's samples can suffer."""
+    return corruptions_of(task.train.inputs) if task.tokenizer is None else ("typos",)
+
+
+def _corrupted(task: Task, plain: Samples, kind: str, *, seed: int) -> NDArray[np.generic]:
+    if kind != "typos":
+        return corrupt(kind, plain.inputs, seed=seed)
+    assert task.tokenizer is not None
+    assert task.padding is not None
+    changed = typos(plain.texts, seed=seed)
+    return tokenized_again(changed, tokenizer=task.tokenizer, padding=task.padding)
 
 
 def _numbers(task: Task, test: Samples) -> Mapping[str, NDArray[np.float64]]:

@@ -64,10 +64,15 @@ class ImageArraysTask(ImageTask):
 
 
 class ImageFolderTask(ImageTask):
-    """A folder per class of PNG or JPEG files, resized to `size` pixels (square)."""
+    """A folder per class of PNG or JPEG files, resized to `size` pixels (square).
+
+    columns: a CSV, TSV, JSONL or Parquet table with a column `file` (paths below data); the values
+    of its other columns are slices of the test split.
+    """
 
     kind: Literal["image-folder"]
     data: str
+    columns: str | None = None
     size: int = Field(default=32, ge=8, le=512)
     channels: Literal[1, 3] = 3
     test: int | None = Field(
@@ -202,7 +207,7 @@ class Slices(Node):
     """Parts of the test split that are judged on their own; by default all that the data has."""
 
     by: tuple[Text, ...] | None = None  # class, brightness, length, confidence, a column's name
-    corruptions: tuple[Literal["noise", "blur", "contrast"], ...] | None = None
+    corruptions: tuple[Literal["noise", "blur", "contrast", "typos"], ...] | None = None
     samples: int = Field(default=2000, ge=50)  # test samples that are corrupted, at most
 
 

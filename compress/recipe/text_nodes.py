@@ -15,8 +15,9 @@ class TextTask(Node):
     """A CSV, TSV, JSONL or Parquet file of texts; `source` names a known set instead of `data`.
 
     text, label, group: columns. Rows of one group, and near-duplicates, stay on one side of a
-    split. test, validation: rows held out where no file of theirs is named; 0: 10 % each. outputs:
-    with embeddings no label is read; students are held against the teacher's similarities.
+    split, and test rows of one group are judged as one. columns: others, whose values are slices of
+    the test split. test, validation: rows held out where no file of theirs is named; 0: 10 % each.
+    outputs: with embeddings no label is read; students are held against the teacher's similarities.
     """
 
     kind: Literal["text-table"]
@@ -27,6 +28,7 @@ class TextTask(Node):
     text: str = Field(default="text", min_length=1)
     label: str = Field(default="label", min_length=1)
     group: str | None = None
+    columns: tuple[str, ...] = ()
     outputs: Outputs = "classes"
     classes: tuple[str, ...] | None = None  # in the order of the logits; default: sorted
     tokenizer: str  # a tokenizer.json beside the recipe, or package:path in an installed package

@@ -20,6 +20,8 @@ NAMES = (
     "train_images", "train_labels", "validation_images", "validation_labels",
     "test_images", "test_labels",
 )  # fmt: skip
+COLUMN = "test_column_"  # before the name of what else is known of each test sample
+GROUPS = "test_groups"
 _IDX_NAME = re.compile(r"^(train|validation|test|t10k)-(images|labels)[-.]idx\d(-ubyte)?(\.gz)?$")
 
 
@@ -55,7 +57,10 @@ def image_arrays(
             cure="name a known set (`source: fashion-mnist`), or an IDX folder or npz file in data",
         )
     path = folder / node.data
-    arrays = read_idx_folder(path) if path.is_dir() else read_npz(path, names=NAMES)
+    if path.is_dir():
+        arrays = read_idx_folder(path)
+    else:
+        arrays = read_npz(path, names=(*NAMES, GROUPS), prefix=COLUMN)
     return _parts(arrays, node, name=node.kind, where=str(path), classes=node.classes)
 
 
@@ -98,6 +103,9 @@ def _parts(
             absent = f"{split}_images" if images is None else f"{split}_labels"
             raise InputError(f"{absent} is not there", where=where)
         pairs[split] = (as_images(images, where=f"{where}: {split}_images"), labels)
+    columns = {
+        key.removeprefix(COLUMN): values for key, values in arrays.items() if key.startswith(COLUMN)
+    }
     return Parts(
         name=name,
         where=where,
@@ -106,6 +114,8 @@ def _parts(
         validation=pairs.get("validation"),
         validation_count=node.validation,
         classes=classes or numbered_classes(pairs["train"][1], where=f"{where}: train_labels"),
+        test_columns=columns,
+        test_groups=arrays.get(GROUPS),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,27 @@ def checked_columns(
             )
         found[name] = values
     return found
+
+
+def column_of(values: Sequence[object]) -> NDArray[np.generic]:
+    """A column of a table, (n,): numbers where every value that is there is one, else texts.
+
+    What is absent or empty is NaN among numbers, and "(empty)" among texts.
+    """
+    texts = ["" if value is None else str(value).strip() for value in values]
+    try:
+        numbers = [float(text) if text else np.nan for text in texts]
+    except ValueError:
+        return np.array([text or "(empty)" for text in texts])
+    if not any(texts):
+        return np.array(["(empty)"] * len(texts))
+    return np.array(numbers)
+
+
+def group_numbers(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Equal texts as equal numbers, (n,): which group each sample is of."""
+    _, numbers = np.unique(np.array(texts), return_inverse=True)
+    return numbers.astype(np.int64)
 
 
 def checked_groups(

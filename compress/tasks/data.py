@@ -20,7 +20,8 @@ class Samples:
     Labels are int64 class indices. Rows are uint8 or float32, images (n, channels, height, width);
     of text they are token ids, uint16 or int32 (n, tokens), padded. Task.collate makes of some rows
     what a network is given. columns: (n,) each, what else is known of the samples, to look at them
-    by; groups: (n,) which recording or document a sample is of, None where each is its own.
+    by; groups: (n,) which recording or document a sample is of, None where each is its own; texts:
+    of text tasks what test rows were made of, to be made again with typing errors.
     """
 
     ids: NDArray[np.int64]
@@ -28,6 +29,7 @@ class Samples:
     labels: NDArray[np.int64]
     columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     groups: NDArray[np.int64] | None = None
+    texts: tuple[str, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from compress.errors import InputError
 from compress.recipe.nodes import ImageFolderTask
 from compress.tasks.assemble import OnEvent, Parts
+from compress.tasks.columns import column_of
 from compress.tasks.image_decode import DECODER, MOST_BYTES, decode_image
 from compress.tasks.image_files import ImageFile, Listing, SplitName, list_images
 from compress.tasks.split import TEST_STREAM, VALIDATION_STREAM, default_validation, held_out
+from compress.tasks.text_files import read_columns
 from exporters.atomic import atomic_path, sha256_file, write_text
 from exporters.events import Event
 
@@ -39,7 +41,8 @@ def image_folder(
 
     Test is test/ or, without one, 20 % (or `test` samples) of all; validation is validation/ or
     10 % (or `validation` samples) of what is left; both by content, so that copies of one file stay
-    together. InputError for a broken image, and as list_images.
+    together. A table in node.columns has a row per file. InputError for a broken image, and as
+    list_images.
     """
     root = folder / node.data
     listing = list_images(root)
@@ -71,8 +74,25 @@ def image_folder(
         classes=listing.classes,
         ids=(order[0], order[1], order[2]),
         notes=listing.notes,
+        test_columns=_columns(node, listing, folder=folder, rows=order[2]),
         origin=_digest([*zip(names, digests, strict=True)]),
     )
+
+
+def _columns(
+    node: ImageFolderTask, listing: Listing, *, folder: Path, rows: NDArray[np.int64]
+) -> dict[str, NDArray[np.generic]]:
+    """What a table says of the test images. rows: their positions in the listing."""
+    if node.columns is None:
+        return {}
+    known = read_columns(folder / node.columns, key="file")
+    for row in rows:
+        if listing.files[row].name not in known.rows:
+            what = f"says nothing of the test image {listing.files[row].name!a}"
+            cure = "write a row for it: its `file` is the path below the data folder"
+            raise InputError(what, where=str(folder / node.columns), cure=cure)
+    at = [known.rows[listing.files[row].name] for row in rows]
+    return {name: column_of(values)[at] for name, values in known.columns.items()}
 
 
 def _assign(

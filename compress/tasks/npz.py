@@ -19,8 +19,11 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what numpy writes
 _LISTED = 8  # names in a message
 
 
-def read_npz(path: Path, *, names: Collection[str]) -> dict[str, NDArray[np.generic]]:
-    """All arrays of the file. names: those that it may hold; any other is refused by name.
+def read_npz(
+    path: Path, *, names: Collection[str], prefix: str | None = None
+) -> dict[str, NDArray[np.generic]]:
+    """All arrays of the file. names: those that it may hold; any other is refused by name. prefix:
+    of names that it may hold too, of texts or numbers.
 
     InputError when it is missing, no zip file, damaged, holds objects (pickles) or other names.
     """
@@ -28,10 +31,11 @@ def read_npz(path: Path, *, names: Collection[str]) -> dict[str, NDArray[np.gene
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            _check_names([member.filename for member in members], names, where=where)
+            _check_names([member.filename for member in members], names, prefix, where=where)
             return {
-                member.filename.removesuffix(".npy"): _member(archive, member, where=where)
+                stem: _member(archive, member, where=where, texts=stem not in names)
                 for member in members
+                for stem in (member.filename.removesuffix(".npy"),)
             }
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
         raise InputError(
@@ -43,23 +47,30 @@ def read_npz(path: Path, *, names: Collection[str]) -> dict[str, NDArray[np.gene
         raise InputError(f"can't be read: {exc.strerror or exc}", where=where) from exc
 
 
-def _check_names(found: list[str], names: Collection[str], *, where: str) -> None:
+def _check_names(
+    found: list[str], names: Collection[str], prefix: str | None, *, where: str
+) -> None:
     stems = [name.removesuffix(".npy") for name in found]
-    refused = [stem for stem in stems if stem not in names]
+    refused = [
+        stem
+        for stem in stems
+        if stem not in names and (prefix is None or not stem.startswith(prefix))
+    ]
     if refused:
         shown = ", ".join(repr(stem) for stem in refused[:_LISTED])
         more = f" and {len(refused) - _LISTED} more" if len(refused) > _LISTED else ""
         raise InputError(
             f"holds {shown}{more}",
             where=where,
-            cure=f"keep these names alone: {', '.join(names)}",
+            cure=f"keep these names alone: {', '.join(names)}"
+            + (f", {prefix}NAME" if prefix is not None else ""),
         )
     if len(set(stems)) != len(stems):
         raise InputError("holds two arrays of one name", where=where)
 
 
 def _member(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, where: str
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, where: str, texts: bool = False
 ) -> NDArray[np.generic]:
     place = f"{where}: {member.filename.removesuffix('.npy')}"
     if member.compress_type not in _METHODS:
@@ -70,7 +81,7 @@ def _member(
             where=place,
         )
     with archive.open(member) as stream:
-        shape, fortran, dtype, header_bytes = _header(stream, where=place)  # type: ignore[arg-type]
+        shape, fortran, dtype, header_bytes = _header(stream, where=place, texts=texts)  # type: ignore[arg-type]
         need = math.prod(shape) * dtype.itemsize
         if header_bytes + need != member.file_size:
             raise InputError(
@@ -92,7 +103,9 @@ def _member(
     return np.ascontiguousarray(array, dtype=dtype.newbyteorder("="))
 
 
-def _header(stream: BinaryIO, *, where: str) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+def _header(
+    stream: BinaryIO, *, where: str, texts: bool
+) -> tuple[tuple[int, ...], bool, np.dtype, int]:
     """Shape, whether in Fortran order, dtype, and the bytes that the header itself takes."""
     try:
         version = np.lib.format.read_magic(stream)
@@ -110,6 +123,6 @@ def _header(stream: BinaryIO, *, where: str) -> tuple[tuple[int, ...], bool, np.
             where=where,
             cure="save plain numbers",
         )
-    if dtype.kind not in "biuf":
+    if dtype.kind not in ("biufU" if texts else "biuf"):
         raise InputError(f"is of type {dtype}, not numbers", where=where)
     return shape, fortran, dtype, stream.tell()

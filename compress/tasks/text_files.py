@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,27 @@ _LONGEST_FIELD = 1 << 24  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One entry per row, in the order of the file. groups: None where no column says it."""
+    """One entry per row, in the order of the file. groups: None where no column says it. columns:
+    what else was asked for, by name; None where a row leaves it out."""
 
     where: str
     texts: tuple[str, ...]
     labels: tuple[str, ...]
     groups: tuple[str, ...] | None = None
+    columns: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)
 
 
-def read_table(path: Path, *, text: str, label: str | None, group: str | None = None) -> Table:
+def read_table(
+    path: Path,
+    *,
+    text: str,
+    label: str | None,
+    group: str | None = None,
+    columns: Sequence[str] = (),
+) -> Table:
     """The columns of a file. InputError, with the row, for one that is absent, empty or no text.
 
     Numbers and booleans are taken as labels and groups as they are written. With label None no
@@ -37,6 +46,7 @@ def read_table(path: Path, *, text: str, label: str | None, group: str | None = 
     texts: list[str] = []
     labels: list[str] = []
     groups: list[str] = []
+    others: dict[str, list[object]] = {name: [] for name in columns}
     for number, row in enumerate(_rows(path), start=1):
         where = f"{path}: row {number}"
         value = _field(row, text, where)
@@ -46,6 +56,8 @@ def read_table(path: Path, *, text: str, label: str | None, group: str | None = 
         labels.append("" if label is None else _name(_field(row, label, where), label, where))
         if group is not None:
             groups.append(_name(_field(row, group, where), group, where))
+        for name, known in others.items():
+            known.append(_plain(row, name, where))
     if not texts:
         raise InputError("holds no rows", where=str(path))
     return Table(
@@ -53,7 +65,37 @@ def read_table(path: Path, *, text: str, label: str | None, group: str | None = 
         texts=tuple(texts),
         labels=tuple(labels),
         groups=None if group is None else tuple(groups),
+        columns={name: tuple(values) for name, values in others.items()},
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """rows: the key's value -> its place in each of the columns."""
+
+    rows: Mapping[str, int]
+    columns: Mapping[str, tuple[object, ...]]
+
+
+def read_columns(path: Path, *, key: str) -> Columns:
+    """A table whose column `key` names what a row is about; all others are its columns.
+
+    InputError, with the row, for one without that key, with a second row for it, or with values
+    that are no plain texts or numbers.
+    """
+    rows: dict[str, int] = {}
+    columns: dict[str, list[object]] = {}
+    for number, row in enumerate(_rows(path), start=1):
+        where = f"{path}: row {number}"
+        name = str(_field(row, key, where))
+        if name in rows:
+            raise InputError(f"is a second row for {name!a}", where=where, cure="keep one")
+        if number == 1:
+            columns = {str(other): [] for other in row if other != key}
+        rows[name] = number - 1
+        for other, known in columns.items():
+            known.append(_plain(row, other, where))
+    return Columns(rows=rows, columns={name: tuple(v) for name, v in columns.items()})
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -131,6 +173,17 @@ def _field(row: Mapping[str, Any], name: str, where: str) -> Any:
     if row[name] is None:
         raise InputError(f"{name!a} is empty", where=where, cure="fill it or drop the row")
     return row[name]
+
+
+def _plain(row: Mapping[str, Any], name: str, where: str) -> object:
+    """Of a column to look at samples by: it may be empty, and it may be a number."""
+    if name not in row:
+        return _field(row, name, where)
+    value = row[name]
+    if value is not None and not isinstance(value, (str, int, float, bool)):
+        what = f"{name!a} is {type(value).__name__}, no plain value"
+        raise InputError(what, where=where, cure="write a text or a number")
+    return value
 
 
 def _name(value: Any, column: str, where: str) -> str:

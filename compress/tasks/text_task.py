@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,12 @@ from compress.recipe.text_nodes import TextTask
 from compress.tasks.assemble import CountedTest, OnEvent, absence_notes, copy_notes
 from compress.tasks.augment import Augmentation
 from compress.tasks.checks import check_classes
+from compress.tasks.columns import (
+    checked_columns,
+    column_of,
+    columns_digest,
+    group_numbers,
+)
 from compress.tasks.content import fingerprint
 from compress.tasks.data import Samples, Task
 from compress.tasks.labelled import NO_LABEL
@@ -82,6 +88,7 @@ def text_task(
             ("test", split.test),
         )
     }
+    splits["test"] = _with_columns(node, splits["test"], tables, texts)
     if (
         labelled and node.rows is None and node.classes is None
     ):  # a part, or names for what may come
@@ -92,6 +99,9 @@ def text_task(
         "padding": tokenizer.padding,
         "tokenizer": hashlib.sha256(tokenizer.text.encode()).hexdigest(),
     }
+    judged = splits["test"]
+    if judged.columns or judged.groups is not None:
+        preprocessing["columns"] = columns_digest(judged)
     return Task(
         name=node.source or node.kind,
         classes=classes,
@@ -102,6 +112,7 @@ def text_task(
         train=splits["train"],
         validation=splits["validation"],
         test=CountedTest(splits["test"], on_event=on_event),
+        columns=tuple(judged.columns),
         notes=(absence_notes(splits, classes) if labelled else ()) + copy_notes(splits, where),
         padding=tokenizer.padding,
         tokenizer=tokenizer.text,
@@ -118,6 +129,9 @@ def _tables(
 ) -> dict[str, Table]:
     """The tables that the node names, train's first."""
     if node.source is not None:
+        if node.columns:
+            what, cure = f"{node.source} has no other columns", "remove task.columns"
+            raise InputError(what, where="task.columns", cure=cure)
         place = folder / node.data if node.data is not None else data_folder
         return {"train": load_wordnet(folder=place, cache=cache, on_event=on_event)}
     if node.data is None:
@@ -128,11 +142,38 @@ def _tables(
         )
     label = node.label if node.outputs == "classes" else None
     named = {"train": node.data, "validation": node.validation_data, "test": node.test_data}
+    judged = "test" if node.test_data is not None else "train"  # where test rows come from
     return {
-        name: read_table(folder / file, text=node.text, label=label, group=node.group)
+        name: read_table(
+            folder / file,
+            text=node.text,
+            label=label,
+            group=node.group,
+            columns=node.columns if name == judged else (),
+        )
         for name, file in named.items()
         if file is not None
     }
+
+
+def _with_columns(
+    node: TextTask, test: Samples, tables: Mapping[str, Table], texts: Sequence[str]
+) -> Samples:
+    """The test split with what else the table says of its rows. texts: of all tables."""
+    last = "test" if "test" in tables else "train"
+    table = tables[last]
+    first = len(texts) - len(table) if last == "test" else 0
+    rows = test.ids - first
+    columns = {name: column_of(values)[rows] for name, values in table.columns.items()}
+    groups = None
+    if node.group is not None and table.groups is not None:
+        groups = group_numbers(table.groups)[rows]
+    return replace(
+        test,
+        columns=checked_columns(columns, samples=len(test), where="task.columns"),
+        groups=groups,
+        texts=tuple(texts[at] for at in test.ids),
+    )
 
 
 def _labels(tables: Mapping[str, Table], classes: tuple[str, ...]) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,9 @@ def judge_stage(context: Context) -> Stage:
             files[FLOAT_STUDENT] = inputs.path(EXPORT, FLOAT_FILE)
         if context.task.outputs == "embeddings":
             facts, arrays = judge_embeddings(context, files, JUDGE, on_event)
-            judged = _Judged(facts=facts, arrays=arrays)
+            judged = Judged(facts=facts, arrays=arrays)
         else:
-            judged = _judge(context, files, on_event)
+            judged = judge_files(context, files, subjects(context), on_event)
         write_json(work / QUALITY_FILE, judged.facts)
         with atomic_path(work / PREDICTIONS_FILE) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, **judged.arrays)
@@ -77,16 +77,22 @@ def judge_stage(context: Context) -> Stage:
         )
 
     needs = (SHIP, f"{EXPORT}/{FLOAT_FILE}") if quantized else (SHIP,)
-    return Stage(name=JUDGE, version=2, parts=parts, compute=compute, needs=needs)
+    return Stage(name=JUDGE, version=3, parts=parts, compute=compute, needs=needs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
+class Judged:
+    """facts: qualities, pairs, slices, added, class_counts; arrays: ids, labels and classes."""
+
     facts: dict[str, Any]
     arrays: dict[str, Any]
 
 
-def _judge(context: Context, files: Mapping[str, Path], on_event: OnEvent) -> _Judged:
+def judge_files(
+    context: Context, files: Mapping[str, Path], names: Sequence[str], on_event: OnEvent
+) -> Judged:
+    """Every file on the test split. names: the rows of the report, the reference first; what else
+    there is among `files` says what a step added."""
     task, recipe = context.task, context.recipe
     test = task.test()
 
@@ -102,7 +108,6 @@ def _judge(context: Context, files: Mapping[str, Path], on_event: OnEvent) -> _J
         groups=test.groups,
         seed=recipe.seed,
     )
-    names = subjects(context)
     pairs = {
         (before, after): _pair(task.classes, test, given[before], given[after], drawn)
         for before, after in [*((names[0], name) for name in names[1:]), *_steps(given)]
@@ -113,7 +118,7 @@ def _judge(context: Context, files: Mapping[str, Path], on_event: OnEvent) -> _J
         node = recipe.slices
         slices = slices_of(task, test, given[_TEACHER], given[_STUDENT], node=node)
         slices += corrupted_slices(
-            test, _TEACHER, _STUDENT, node=node, seed=recipe.seed, scores=answer
+            task, test, _TEACHER, _STUDENT, node=node, seed=recipe.seed, scores=answer
         )
     counts = {
         "train": _counts(task.train.labels, len(task.classes)),
@@ -128,7 +133,7 @@ def _judge(context: Context, files: Mapping[str, Path], on_event: OnEvent) -> _J
         "class_counts": counts,
     }
     arrays = {name.replace(" ", "_"): given[name].classes for name in names}
-    return _Judged(facts=facts, arrays={"ids": test.ids, "labels": test.labels, **arrays})
+    return Judged(facts=facts, arrays={"ids": test.ids, "labels": test.labels, **arrays})
 
 
 def _steps(given: Mapping[str, Answers]) -> dict[tuple[str, str], str]:
