@@ -107,7 +107,7 @@ class Fidelity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """One part of the test split, student against teacher. Counts are samples.
+    """One part of the test split, student against a reference. Counts are samples.
 
     kind: what it is by (class, brightness, confidence, length, corruption, or a column's name);
     spread: cluster-robust standard error of the difference, None for one sample per group.
@@ -123,6 +123,7 @@ class Slice:
     lost_ids: tuple[int, ...]  # the first of them
     groups: int | None = None
     spread: float | None = None
+    reference: str = "teacher"  # or baseline: whose answers the student's are set against
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

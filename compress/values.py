@@ -228,6 +228,7 @@ class Report:
     ledger: tuple[LedgerStep, ...] = ()
     node_costs: tuple[NodeCost, ...] = ()  # the most costly first
     budget_lines: tuple[BudgetLine, ...] = ()  # where the budgets lie in a picture
+    recipe_overrides: tuple[str, ...] = ()  # a.b=c, as they were given beside recipe_text
     fidelities: tuple[Fidelity, ...] = ()  # of embeddings, each against the teacher
 
 

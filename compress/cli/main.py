@@ -21,6 +21,7 @@ from compress.cli import (
     init,
     inspect,
     quantize,
+    recheck,
     report,
     run,
     verify,
@@ -41,6 +42,7 @@ _VERBS = (
     ("advise", advise.advise),
     ("report", report.report),
     ("verify", verify.verify),
+    ("recheck", recheck.recheck),
     ("init", init.init),
 )
 # A verb with an argument of its own can't be a group: these are found by both words together.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.values import Setting
-from compress.gate.lookup import BASELINE, TEACHER, digest_of
+from compress.gate.lookup import BASELINE, digest_of
 from compress.values import ModelFacts, Quality, Report
 
 Missing = Literal["fail", "warn", "seed"]
@@ -135,12 +135,10 @@ def without(report: Report, subject: str) -> Report:
             ),
         )
     pairs = tuple(p for p in report.pairs if subject not in (p.reference, p.candidate))
-    # Slices are held against the teacher, or against the baseline where there is no teacher.
-    sliced = any(p.reference in (TEACHER, BASELINE) for p in pairs) and subject != TEACHER
     return dataclasses.replace(
         report,
         measured=measured,
-        slices=report.slices if sliced else (),
+        slices=tuple(s for s in report.slices if s.reference != subject),
         qualities=tuple(q for q in report.qualities if q.subject != subject),
         pairs=pairs,
         models=tuple(m for m in report.models if m.subject != subject),

@@ -6,7 +6,7 @@ from compress.gate.baseline import BaselineState, StoredCell, differing, machine
 from compress.gate.exact_rules import judge_against, judge_exact
 from compress.gate.finding import Finding, no_baseline, unmeasured
 from compress.gate.latency_rules import judge_ratio
-from compress.gate.lookup import BASELINE, TEACHER, cell_of, pair_of, setting_of
+from compress.gate.lookup import BASELINE, cell_of, pair_of, setting_of
 from compress.gate.quality_rules import judge_drop, judge_rate
 from compress.gate.slice_rules import judge_slices
 from compress.gate.wording import setting_text
@@ -71,13 +71,7 @@ def _timed(
 
 
 def _slices(report: Report, state: BaselineState, budget: Budget, limit: Limit) -> Finding:
-    """Slices are held against the teacher; only where there is none, against the baseline."""
-    if pair_of(report, TEACHER) is not None:
-        cure = "write `vs: teacher`, or leave the teacher out of this gate file"
-        return unmeasured("slices were measured against the teacher", cure=cure)
-    if pair_of(report, BASELINE) is None:
-        return _or_measure(unmeasured("baseline and student were not compared on slices"), state)
-    return judge_slices(report, budget, limit)
+    return _or_measure(judge_slices(report, budget, limit), state)
 
 
 def _answers(

@@ -18,16 +18,17 @@ _NAMED = 5  # in a reason; all are among the parts
 
 
 def judge_slices(report: Report, budget: Budget, limit: Limit) -> Finding:
-    """Accuracy of each slice against the teacher: H0, its drop is at most the limit.
+    """Accuracy of each slice against the budget's anchor: H0, its drop is at most the limit.
 
     Violated where Holm's p (or Benjamini-Hochberg's, if the budget says so) proves one worse; a
     slice found at a false discovery rate of 10 % alone is a warning; one past the limit without
     proof, and one too small to prove anything, is inconclusive. Where none can be tested, so is
     the budget.
     """
-    chosen = [s for s in report.slices if budget.per_slice in ("all", s.kind)]
+    known = [s for s in report.slices if s.reference == budget.vs]
+    chosen = [s for s in known if budget.per_slice in ("all", s.kind)]
     if not chosen:
-        return unmeasured(_absent(report, budget))
+        return unmeasured(_absent(known, budget))
     tests = tested(chosen, limit.value)
     holm = budget.correction == "holm"
     parts = tuple(slice_part(test, limit.value, holm=holm) for test in tests)
@@ -133,8 +134,8 @@ def _list(parts: list[Part], *, observed: bool = True) -> str:
     return f": {', '.join(names)}{more}"
 
 
-def _absent(report: Report, budget: Budget) -> str:
-    kinds = tuple(dict.fromkeys(one.kind for one in report.slices))
+def _absent(known: Sequence[Slice], budget: Budget) -> str:
+    kinds = tuple(dict.fromkeys(one.kind for one in known))
     if not kinds:
-        return "teacher and student were not compared on slices"
+        return f"{budget.vs} and student were not compared on slices"
     return f"there are no slices by {budget.per_slice}; here are {', '.join(kinds)}"

@@ -77,8 +77,10 @@ def measured_slice(
     ids: NDArray[np.int64],
     *,
     groups: NDArray[np.int64] | None = None,
+    against: str = "teacher",
 ) -> Slice:
-    """Counts of a pair on the samples of a slice; arrays are (n,) of the whole split."""
+    """Counts of a pair on the samples of a slice; arrays are (n,) of the whole split. against: the
+    reference's name."""
     rows = members.rows
     before, after = (reference == labels)[rows], (candidate == labels)[rows]
     lost = before & ~after
@@ -99,6 +101,7 @@ def measured_slice(
         lost_ids=tuple(int(i) for i in ids[rows][lost][:_SHOWN_IDS]),
         groups=count,
         spread=spread,
+        reference=against,
     )
 
 

@@ -65,6 +65,7 @@ def assemble_report(
         created_at=created_at,
         recipe_digest=loaded.digest,
         recipe_text=loaded.text,
+        recipe_overrides=loaded.overrides,
         task=task.name,
         classes=task.classes,
         class_counts={name: tuple(counts) for name, counts in facts["class_counts"].items()},

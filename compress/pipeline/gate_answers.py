@@ -54,7 +54,7 @@ def answered_by_task(
     if stored is not None:
         found[BASELINE] = stored
         notes = ("the baseline's answers are the stored ones: its file is absent",)
-    return _answered(found, test.labels, test.ids, task.classes, {}, task.fingerprint, notes)
+    return answered(found, test.labels, test.ids, task.classes, {}, task.fingerprint, notes)
 
 
 def answered_by_file(path: Path) -> Answered:
@@ -78,10 +78,10 @@ def answered_by_file(path: Path) -> Answered:
     keys = np.arange(len(truth)) if ids is None else ids.astype(np.int64)
     columns = {name: values for name, values in arrays.items() if values.shape == truth.shape}
     whole = hashlib.sha256(keys.tobytes() + truth.tobytes()).hexdigest()
-    return _answered(found, truth, keys, classes, columns, whole, ())
+    return answered(found, truth, keys, classes, columns, whole, ())
 
 
-def _answered(
+def answered(
     found: Mapping[str, Classes],
     labels: Classes,
     ids: NDArray[np.int64],
@@ -90,13 +90,14 @@ def _answered(
     fingerprint: str,
     notes: tuple[str, ...],
 ) -> Answered:
+    """What classes alone can say, of every subject in `found`. labels: (n,)."""
     references = [name for name in (TEACHER, BASELINE) if name in found]
-    slices: tuple[Slice, ...] = ()
-    if references:  # slices of a report are against one reference: the teacher where there is one
-        members = members_of(labels, classes, columns=columns, numbers={}, by=None)
-        slices = tuple(
-            measured_slice(m, found[references[0]], found[STUDENT], labels, ids) for m in members
-        )
+    members = members_of(labels, classes, columns=columns, numbers={}, by=None)
+    slices = tuple(
+        measured_slice(one, found[name], found[STUDENT], labels, ids, against=name)
+        for name in references
+        for one in members
+    )
     return Answered(
         classes=classes,
         fingerprint=fingerprint,

@@ -60,6 +60,18 @@ def read_document(path: Path) -> Document:
     return Document(path=path, text=text, value=value, places=places)
 
 
+def parse_document(text: str, *, path: Path) -> Document:
+    """A text whose file's ending is not known: TOML where it is that, else YAML.
+
+    path: what it is called in messages. Raises RecipeError (with the place).
+    """
+    try:
+        return _read_toml(path, text)
+    except RecipeError:
+        value, places = parse_yaml(text, name=str(path))
+        return Document(path=path, text=text, value=value, places=places)
+
+
 def read_text(path: Path) -> str:
     """UTF-8 text of at most 1 MiB, without a byte order mark. Raises InputError."""
     try:

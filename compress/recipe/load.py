@@ -12,7 +12,13 @@ from typing import Any
 
 from compress.errors import InputError, RecipeError
 from compress.recipe.checks import check_recipe
-from compress.recipe.document import Document, KeyPath, parse_yaml, read_document
+from compress.recipe.document import (
+    Document,
+    KeyPath,
+    parse_document,
+    parse_yaml,
+    read_document,
+)
 from compress.recipe.nodes import Recipe
 from compress.recipe.validate import key_path, validate
 
@@ -37,7 +43,16 @@ def load_recipe(path: str | Path, *, overrides: Sequence[str] = ()) -> LoadedRec
     path where it says something wrong.
     """
     source = Path(path)
-    document = read_document(source)
+    return _loaded(read_document(source), source, overrides)
+
+
+def load_recipe_text(text: str, *, folder: Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
+    """A recipe as a report holds it; its paths are relative to `folder`. Raises RecipeError."""
+    source = folder / "recipe of the run"
+    return _loaded(parse_document(text, path=source), source, overrides)
+
+
+def _loaded(document: Document, source: Path, overrides: Sequence[str]) -> LoadedRecipe:
     for override in overrides:
         document = _override(document, override)
     recipe = validate(Recipe, document)

@@ -10,7 +10,7 @@ from distil_command import child, environment
 
 VERBS = (
     *("run", "bench", "gate", "convert", "export", "quantize", "inspect"),
-    *("advise", "report", "verify", "init"),
+    *("advise", "report", "verify", "recheck", "init"),
 )
 CACHE_VERBS = ("list", "verify", "prune")
 HEAVY = ("torch", "onnx", "onnxruntime", "numpy", "scipy", "PIL", "accelerate", "yaml", "rich")
@@ -58,7 +58,7 @@ def test_help_lists_the_verbs_of_this_version_alone(call) -> None:
         *VERBS,
         *("baseline", "cache"),
     ]
-    assert not {"quantize", "recheck"} & set(listed)
+    assert "quantize" not in listed
     assert "..." not in result.out.split("Commands:")[1]  # every verb's line fits
 
 
