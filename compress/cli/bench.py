@@ -32,7 +32,7 @@ from compress.cli.bench_options import (
     with_unit,
 )
 from compress.cli.invocation import Invocation
-from compress.cli.options import Debug, JsonFile, Quiet, Verbose
+from compress.cli.options import BenchmarkJson, Debug, JsonFile, Quiet, Verbose
 
 _EPOCHS = 12
 
@@ -49,6 +49,7 @@ def bench(
     change: Change = None,
     time_limit: TimeLimit = "5min",
     plot: Plot = None,
+    benchmark_json: BenchmarkJson = None,
     load: Rates = None,
     sessions: Sessions = 1,
     seconds: Seconds = "10s",
@@ -76,6 +77,7 @@ def bench(
         from benchmarks.settings import BenchSettings
         from benchmarks.staging import open_subjects
         from benchmarks.stats import FEWEST_EPOCHS, LOOKS
+        from compress.cli.bench_benchmarks import refuse_benchmarks, write_benchmarks
         from compress.cli.bench_gpu import gpu_lines
         from compress.cli.bench_load import run_load
         from compress.cli.bench_plot import write_plot
@@ -91,8 +93,11 @@ def bench(
 
         if plot is not None:
             check_writable(plot, "--plot")
+        if benchmark_json is not None:
+            check_writable(benchmark_json, "--benchmark-json")
         samples = None if data is None else read_samples(data)
         if load is not None:
+            refuse_benchmarks(benchmark_json)
             run_load(
                 call, models, load,
                 sessions=sessions, seconds=with_unit(parse_duration, seconds, "--seconds"),
@@ -145,6 +150,9 @@ def bench(
         if plot is not None:
             write_plot(measured, plot)
             call.say(f"pictures: {plot}")
+        if benchmark_json is not None:
+            write_benchmarks(measured, benchmark_json)
+            call.say(f"pytest-benchmark: {benchmark_json}")
         slower = any(found.verdict == "slower" for found in measured.comparisons)
         if fail_on is FailOn.slower and slower:
             call.exit_code = 1

@@ -11,7 +11,7 @@ import typer
 
 from compress.cli.failures import describe
 from compress.cli.invocation import Invocation
-from compress.cli.options import CacheFolder, Debug, JsonFile, Quiet, Verbose
+from compress.cli.options import BenchmarkJson, CacheFolder, Debug, JsonFile, Quiet, Verbose
 
 if TYPE_CHECKING:
     from datetime import date
@@ -57,12 +57,6 @@ BaselineRef = Annotated[
 OutFolder = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Keep every format there, also when it failed."),
-]
-BenchmarkJson = Annotated[
-    Path | None,
-    typer.Option(
-        "--benchmark-json", metavar="FILE", help="Keep the times as pytest-benchmark's file."
-    ),
 ]
 DataFolder = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Where known data sets lie.")

@@ -18,10 +18,13 @@ STARTER = {
     "distil.gate.yaml": "distil.gate.yaml",
     "model.py": "model.py.txt",
 }
-# Where each service looks for its file -> file beside this one.
+# Where each service looks for its files -> files beside this one.
 WORKFLOWS = {
-    "github": (".github/workflows/distil-gate.yml", "ci-github.yaml"),
-    "gitlab": (".gitlab/distil-gate.yml", "ci-gitlab.yaml"),
+    "github": {
+        ".github/workflows/distil-gate.yml": "ci-github.yaml",
+        ".github/workflows/distil-gate-comment.yml": "ci-github-comment.yaml",
+    },
+    "gitlab": {".gitlab/distil-gate.yml": "ci-gitlab.yaml"},
 }
 SCHEMAS = ("recipe.schema.json", "distil.gate.schema.json")
 
@@ -85,12 +88,11 @@ def _starter() -> dict[str, str]:
 
 
 def _workflow(service: str, folder: Path) -> dict[str, str]:
-    """The workflow, and a gate file on two commits where there is no gate file yet."""
+    """The workflows, and a gate file on two commits where there is no gate file yet."""
     from importlib.resources import files
 
     source = files("compress.cli") / "starter"
-    name, kept = WORKFLOWS[service]
-    texts = {name: (source / kept).read_text("utf-8")}
+    texts = {name: (source / kept).read_text("utf-8") for name, kept in WORKFLOWS[service].items()}
     if not (folder / "distil.gate.yaml").exists():
         texts["distil.gate.yaml"] = (source / "ci.gate.yaml").read_text("utf-8")
     return texts

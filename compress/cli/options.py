@@ -32,3 +32,9 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="A folder that holds the known data set already."),
 ]
+BenchmarkJson = Annotated[
+    Path | None,
+    typer.Option(
+        "--benchmark-json", metavar="FILE", help="Keep the times as pytest-benchmark's file."
+    ),
+]

@@ -12,17 +12,17 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 from jsonschema import Draft7Validator
-from onnx import TensorProto, helper, numpy_helper, save
 
 from compress.cli.main import run_command
+from tests.matmul_models import save_matmuls
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "tests" / "vendored" / "ci-schemas"
 WORKFLOW = ".github/workflows/distil-gate.yml"
+COMMENT = ".github/workflows/distil-gate-comment.yml"
 GITLAB = ".gitlab/distil-gate.yml"
 
 
@@ -57,7 +57,11 @@ def test_the_vendored_schemas_are_the_ones_that_are_listed() -> None:
 
 @pytest.mark.parametrize(
     ("service", "file", "schema"),
-    [("github", WORKFLOW, "github-workflows.json"), ("gitlab", GITLAB, "gitlab-ci.json")],
+    [
+        ("github", WORKFLOW, "github-workflows.json"),
+        ("github", COMMENT, "github-workflows.json"),
+        ("gitlab", GITLAB, "gitlab-ci.json"),
+    ],
 )
 def test_a_workflow_is_valid(tmp_path: Path, service: str, file: str, schema: str) -> None:
     assert run_command(["init", "--ci", service, str(tmp_path), "-q"]) == 0
@@ -80,27 +84,9 @@ def test_the_composite_action_is_valid_and_takes_no_input_into_its_script() -> N
 
 def test_no_workflow_takes_an_expression_into_its_script(tmp_path: Path) -> None:
     assert run_command(["init", "--ci", "github", str(tmp_path), "-q"]) == 0
-    steps = read(tmp_path / WORKFLOW)["jobs"]["gate"]["steps"]
-    assert not any("${{" in step.get("run", "") for step in steps)
-
-
-def _model(path: Path, *, layers: int, width: int = 32) -> None:
-    rng = np.random.default_rng(layers)
-    nodes, weights = [], []
-    for layer in range(layers):
-        weight = rng.standard_normal((width, width)).astype(np.float32) / width
-        weights.append(numpy_helper.from_array(weight, f"w{layer}"))
-        ends = ["x" if layer == 0 else f"h{layer - 1}", f"w{layer}"]
-        nodes.append(helper.make_node("MatMul", ends, [f"h{layer}"]))
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [value("x", TensorProto.FLOAT, ["n", width])],
-        [value(f"h{layers - 1}", TensorProto.FLOAT, ["n", width])],
-        weights,
-    )
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+    for file in (WORKFLOW, COMMENT):
+        (job,) = read(tmp_path / file)["jobs"].values()
+        assert not any("${{" in step.get("run", "") for step in job["steps"])
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -124,7 +110,7 @@ def repository(tmp_path: Path) -> Path:
     lines = [line for line in gate.read_text().splitlines() if "id: latency" not in line]
     gate.write_text("\n".join(lines) + "\n")
     for layers in (4, 8):
-        _model(folder / "student.onnx", layers=layers)
+        save_matmuls(folder / "student.onnx", layers=layers)
         _git(folder, "add", ".")
         _git(folder, "commit", "-q", "-m", f"{layers} layers")
     return folder

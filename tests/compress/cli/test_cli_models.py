@@ -1,5 +1,6 @@
 """Verbs on models and weights: inspect, export, convert, bench."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -175,8 +176,11 @@ def test_bench_rows_stay_on_one_line_of_80_columns(
 def test_bench_draws_a_sweep_into_one_page(call, tmp_path: Path) -> None:
     save_mlp(tmp_path / "a.onnx")
     arguments = ("--batch", "1,2,8", "--epochs", "1", "--plot", "sweep.html", "--json", "out.json")
-    result = call("bench", "a.onnx", *arguments)
+    result = call("bench", "a.onnx", *arguments, "--benchmark-json", "bench.json")
     assert result.code == 0, result.err
+    rows = json.loads((tmp_path / "bench.json").read_text())["benchmarks"]
+    assert [row["params"]["batch"] for row in rows] == [1, 2, 8]
+    assert all(row["stats"]["rounds"] == len(row["stats"]["data"]) > 1 for row in rows)
     page = (tmp_path / "sweep.html").read_text()
     assert page.count("<svg") == 2
     assert "Latency against batch size" in page
@@ -208,6 +212,7 @@ def test_bench_under_load_gives_percentiles_by_offered_rate(call, tmp_path: Path
         (("a.onnx", "a.onnx", "--load", "5"), ("one file",)),
         (("a.onnx", "--load", "fast"), ("--load", "50,100")),
         (("a.onnx", "--load", "5", "--batch", "1,2"), ("--batch",)),
+        (("a.onnx", "--load", "5", "--benchmark-json", "x.json"), ("--benchmark-json", "--load")),
         (("a.onnx", "--load", "5", "--seconds", "3"), ("--seconds", "unit")),
     ]:
         refused = call("bench", *arguments)
