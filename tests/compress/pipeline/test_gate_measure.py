@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper, save
 
 from compress.cli.main import run_command
+from tests.matmul_models import save_matmuls
 
 HEAD = """\
 schema: 1
@@ -29,31 +29,12 @@ budgets:
 """
 
 
-def model(path: Path, *, width: int, layers: int, seed: int = 0) -> None:
-    rng = np.random.default_rng(seed)
-    nodes, weights = [], []
-    for layer in range(layers):
-        value = rng.standard_normal((width, width)).astype(np.float32) / width
-        weights.append(numpy_helper.from_array(value, f"w{layer}"))
-        ends = ["x" if layer == 0 else f"h{layer - 1}", f"w{layer}"]
-        nodes.append(helper.make_node("MatMul", ends, [f"h{layer}"]))
-    info = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [info("x", TensorProto.FLOAT, ["n", width])],
-        [info(f"h{layers - 1}", TensorProto.FLOAT, ["n", width])],
-        weights,
-    )
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three models and stored answers: the student errs on 40 of 2,000, all from one source."""
-    model(tmp_path / "teacher.onnx", width=64, layers=8)
-    model(tmp_path / "released.onnx", width=64, layers=2, seed=1)
-    model(tmp_path / "student.onnx", width=64, layers=2, seed=2)
+    save_matmuls(tmp_path / "teacher.onnx", width=64, layers=8)
+    save_matmuls(tmp_path / "released.onnx", width=64, layers=2, seed=1)
+    save_matmuls(tmp_path / "student.onnx", width=64, layers=2, seed=2)
     labels = np.random.default_rng(0).integers(0, 4, 2000)
     student = labels.copy()
     student[:40] = (student[:40] + 1) % 4
@@ -95,10 +76,29 @@ def test_two_files_and_stored_answers_are_enough(folder: Path) -> None:
     assert (folder / ".distil" / ".gitignore").read_text() == "*\n"
 
 
+def test_slices_are_held_against_teacher_and_baseline_each(folder: Path) -> None:
+    budgets = "".join(
+        f"  - {{id: {vs}, metric: accuracy, vs: {vs}, per_slice: source, max_drop: {drop}pp}}\n"
+        for vs, drop in (("teacher", 25), ("baseline", 5))
+    )
+    arrays = dict(np.load(folder / "answers.npz"))
+    np.savez(folder / "answers.npz", **{**arrays, "teacher": arrays["student"]})
+    (folder / "distil.gate.yaml").write_text(
+        f"{HEAD}feeds: {{predictions: answers.npz}}\nbudgets:\n{budgets}"
+    )
+    code, found = gate(folder, "--measure")
+    assert code == 1
+    assert (found["teacher"]["status"], found["baseline"]["status"]) == ("pass", "violated")
+    assert "new" in found["baseline"]["observed"]
+    save_matmuls(folder / "released.onnx", width=64, layers=2, seed=9)
+    again = gate(folder)[1]
+    assert (again["teacher"]["status"], again["baseline"]["status"]) == ("pass", "unmeasured")
+
+
 def test_another_student_makes_what_was_measured_stale(folder: Path) -> None:
     (folder / "distil.gate.yaml").write_text(HEAD + ANSWERS)
     gate(folder, "--measure")
-    model(folder / "student.onnx", width=64, layers=2, seed=3)
+    save_matmuls(folder / "student.onnx", width=64, layers=2, seed=3)
     code, found = gate(folder)
     assert code == 2
     assert {verdict["status"] for verdict in found.values()} == {"unmeasured"}
@@ -107,7 +107,7 @@ def test_another_student_makes_what_was_measured_stale(folder: Path) -> None:
 def test_a_new_baseline_makes_only_its_budgets_stale(folder: Path) -> None:
     (folder / "distil.gate.yaml").write_text(HEAD + ANSWERS)
     gate(folder, "--measure")
-    model(folder / "released.onnx", width=64, layers=2, seed=4)
+    save_matmuls(folder / "released.onnx", width=64, layers=2, seed=4)
     found = gate(folder)[1]
     unmeasured = {name for name, verdict in found.items() if verdict["status"] == "unmeasured"}
     assert unmeasured == {"params", "kept"}
@@ -125,7 +125,7 @@ def test_the_baseline_goes_from_update_to_diff(
     found = gate(folder, "--measure")[1]
     assert found["params"]["status"] == "pass"
     capsys.readouterr()
-    model(folder / "student.onnx", width=64, layers=3, seed=2)
+    save_matmuls(folder / "student.onnx", width=64, layers=3, seed=2)
     assert run_command(["baseline", "diff"]) == 0
     assert "+1 MatMul" in capsys.readouterr().out
     assert run_command(["baseline", "update", "--reason", "release 2", "-q"]) == 0
