@@ -84,3 +84,25 @@ def calls_per_block(call_ns: float, *, block_ns: int = 20_000_000, most: int = 2
     if call_ns <= 0:
         return most
     return max(1, min(most, -int(-block_ns // call_ns)))
+
+
+def interleaved(
+    reference: Call,
+    candidate: Call,
+    *,
+    rule: WarmUp,
+    rounds: int,
+    clock_ns: Clock = time.perf_counter_ns,
+) -> dict[str, list[float]]:
+    """Medians in ns of blocks of at least 20 ms of two calls: AB BA AB ..., after a warm-up."""
+    calls = {}
+    for name, call in (("reference", reference), ("candidate", candidate)):
+        warm = warm_up(call, rule, clock_ns=clock_ns)
+        calls[name] = (call, calls_per_block(median(warm[len(warm) // 2 :])))
+    found: dict[str, list[float]] = {name: [] for name in calls}
+    for index in range(rounds):
+        for name in list(calls) if index % 2 == 0 else reversed(list(calls)):
+            call, count = calls[name]
+            samples = time_calls(call, warmup=0, rounds=count, clock_ns=clock_ns)
+            found[name].append(max(1.0, median(samples)))
+    return found

@@ -79,6 +79,8 @@ class Worker:
                 return self.time(**request)
             case "time_device":
                 return self.time_device(**request)
+            case "screen":
+                return self.screen(**request)
             case "sessions":
                 return self.sessions(**request)
             case "saturate":
@@ -160,6 +162,28 @@ class Worker:
         found = self.device_calls[batch]
         samples = None if found is None else time_on_device(found, warmup=5, rounds=calls)
         return {"samples_ns": samples}
+
+    def screen(
+        self,
+        opening: dict[str, Any],
+        feeds: dict[str, dict[str, str]],
+        rule: dict[str, Any],
+        rounds: int,
+    ) -> dict[str, Any]:
+        """Blocks of a further file and of the runner that is open, in turn, at every batch that
+        is fed; the further one is closed then."""
+        import numpy as np
+
+        from benchmarks.runners.opening import open_runner
+        from benchmarks.timing import WarmUp, interleaved
+
+        other = open_runner(opening.pop("runner"), **opening)
+        found = {}
+        for batch, files in feeds.items():
+            arrays = {name: np.load(path, allow_pickle=False) for name, path in files.items()}
+            calls = self.call(int(batch)), other.prepare(arrays)
+            found[batch] = interleaved(*calls, rule=WarmUp(**rule), rounds=rounds)
+        return {"blocks_ns": found}
 
     def sessions(self, count: int, opening: dict[str, Any]) -> dict[str, Any]:
         """More runners like the one that is open, so that there are `count` of them."""

@@ -18,6 +18,7 @@ from compress.answers import (
     Quality,
     Slice,
 )
+from compress.trials import Relaxation, SearchFacts, Trial
 from exporters.values import Parity
 
 __all__ = [
@@ -38,12 +39,15 @@ __all__ = [
     "PairedQuality",
     "Part",
     "Quality",
+    "Relaxation",
     "Report",
+    "SearchFacts",
     "SizeStep",
     "Slice",
     "StageRecord",
     "Status",
     "TensorFacts",
+    "Trial",
     "Verdict",
 ]
 
@@ -230,6 +234,7 @@ class Report:
     budget_lines: tuple[BudgetLine, ...] = ()  # where the budgets lie in a picture
     recipe_overrides: tuple[str, ...] = ()  # a.b=c, as they were given beside recipe_text
     fidelities: tuple[Fidelity, ...] = ()  # of embeddings, each against the teacher
+    search: SearchFacts | None = None  # of a student of kind auto
 
 
 REPORT_VERSION = 1

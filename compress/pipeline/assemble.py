@@ -13,6 +13,7 @@ from compress.gate.judge import judge
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, read_decision
 from compress.pipeline.manifest import Facts, Preprocessing
+from compress.pipeline.search import searched
 from compress.pipeline.stage import Finished
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
 from compress.pipeline.stages.inside import INSIDE_FILE, inside_note, raw_dtype
@@ -22,12 +23,14 @@ from compress.pipeline.stages.measuring import MEASURE, MEASURED_FILE
 from compress.pipeline.stages.method import METHOD
 from compress.pipeline.stages.quantizing import CHOOSE, FACTS, INT8_FILE, QUANTIZE
 from compress.pipeline.stages.rounding import rounding_notes
+from compress.pipeline.stages.search import SEARCH
 from compress.pipeline.stages.shipping import SHIP
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE
 from compress.pipeline.stages.training import PRECISION, TRAIN, TRAIN_ON_LABELS
 from compress.recipe.load import LoadedRecipe
 from compress.recipe.nodes import Budget
 from compress.report.codec import from_json
+from compress.report.search import search_notes
 from compress.teachers.build import teacher_digest
 from compress.values import (
     REPORT_VERSION,
@@ -87,7 +90,9 @@ def assemble_report(
         added=tuple(from_json(Added, value) for value in facts["added"]),
         ledger=tuple(from_json(LedgerStep, value) for value in ledger["ledger"]),
         node_costs=tuple(from_json(NodeCost, value) for value in ledger["node_costs"]),
+        search=searched(finished),
         notes=(
+            *search_notes(searched(finished)),
             *_notes(context, decisions, fidelities),
             *rounding_notes(finished),
             *_inside_notes(finished[SHIP]),
@@ -142,7 +147,7 @@ def _history(done: Finished | None) -> History | None:
 def _decisions(finished: Mapping[str, Finished]) -> tuple[Decision, ...]:
     return tuple(
         read_decision(finished[stage].files[DECISION_FILE])
-        for stage in (METHOD, PRECISION, CHOOSE)
+        for stage in (SEARCH, METHOD, PRECISION, CHOOSE)
         if stage in finished
     )
 

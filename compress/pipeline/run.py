@@ -19,6 +19,7 @@ from compress.pipeline.graph import plan_stages, run_stages
 from compress.pipeline.method import hold_race, race_stages, with_method
 from compress.pipeline.publish import predict_source, publish
 from compress.pipeline.run_lock import run_folder
+from compress.pipeline.search import hold_search, search_stages, with_student
 from compress.pipeline.stage import Finished, Planned, Stage
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE, export_stages
 from compress.pipeline.stages.judging import JUDGE, PREDICTIONS_FILE, judge_stage
@@ -99,10 +100,13 @@ def run(
         except BaseException:
             log.forget()
             raise
+        searched = hold_search(context, store=store, fresh=fresh, on_event=tell)
+        context = with_student(context, searched)
         raced = hold_race(context, store=store, fresh=fresh, on_event=tell)
         if raced:
             context = with_method(context, raced)
         finished = {
+            **searched,
             **raced,
             **run_stages(stages_of(context), store=store, fresh=fresh, on_event=tell),
         }
@@ -131,13 +135,19 @@ def plan(
     )
     with open_store(cache) as store:
         context = prepare(loaded, cache=store.root, data_folder=data_folder, on_event=on_event)
+        searched = plan_stages(search_stages(context, store=store), store=store)
+        if searched and not searched[-1].hit:
+            return searched
+        if searched:
+            done = hold_search(context, store=store, fresh=False, on_event=on_event)
+            context = with_student(context, done)
         raced = plan_stages(race_stages(context, store=store), store=store)
         if raced and not raced[-1].hit:  # what comes then depends on what it will choose
-            return raced
+            return (*searched, *raced)
         if raced:
             done = hold_race(context, store=store, fresh=False, on_event=on_event)
             context = with_method(context, done)
-        return (*raced, *plan_stages(stages_of(context), store=store))
+        return (*searched, *raced, *plan_stages(stages_of(context), store=store))
 
 
 def prepare(

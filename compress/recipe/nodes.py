@@ -11,8 +11,10 @@ from compress.recipe.loss_nodes import LabelsLoss as LabelsLoss
 from compress.recipe.loss_nodes import LossNode as LossNode
 from compress.recipe.node import Node as Node
 from compress.recipe.qat_nodes import QatQuantize as QatQuantize
+from compress.recipe.student_nodes import AutoStudent as AutoStudent
 from compress.recipe.student_nodes import FactoryStudent as FactoryStudent
 from compress.recipe.student_nodes import PythonStudent as PythonStudent
+from compress.recipe.student_nodes import Search as Search
 from compress.recipe.student_nodes import StudentNode as StudentNode
 from compress.recipe.teacher_nodes import OnnxTeacher as OnnxTeacher
 from compress.recipe.teacher_nodes import OutputsTeacher as OutputsTeacher
@@ -239,6 +241,7 @@ class Recipe(Node):
     task: TaskNode
     teacher: TeacherNode | None = None
     student: StudentNode
+    search: Search = Search()
     distill: Distill
     export: Export = Export()
     quantize: QuantizeNode = NoQuantize(kind="none")

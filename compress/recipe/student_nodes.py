@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from compress.recipe.node import Node
+from compress.recipe.units import DurationText
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 Family = Literal["residual", "depthwise", "encoder", "convolution", "perceptron", "sequence"]
@@ -36,4 +37,19 @@ class FactoryStudent(Node):
     stride: Literal[1, 2, 4] = 1
 
 
-StudentNode = Annotated[PythonStudent | FactoryStudent, Field(discriminator="kind")]
+class AutoStudent(Node):
+    """Found by a search: the most accurate of the families that meets the budgets on speed and
+    size. families: those that are tried, by default all that take the task's inputs."""
+
+    kind: Literal["auto"]
+    families: tuple[Family, ...] | None = Field(default=None, min_length=1)
+
+
+class Search(Node):
+    """How a student of kind `auto` is found. time: of the whole run but loading the data; the last
+    training gets what is left of it, and at most `distill.epochs`."""
+
+    time: DurationText = "40min"
+
+
+StudentNode = Annotated[PythonStudent | FactoryStudent | AutoStudent, Field(discriminator="kind")]

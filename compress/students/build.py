@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from compress.errors import InputError
-from compress.recipe.student_nodes import FactoryStudent, PythonStudent, StudentNode
+from compress.recipe.student_nodes import AutoStudent, FactoryStudent, PythonStudent, StudentNode
 from compress.recipe.targets import load_target, target_digest
 from compress.students.factories import make as factories
 from compress.tasks.data import Task
@@ -33,6 +33,8 @@ def build_student(
                     raise ValueError("a network of a family is made for a task")
                 torch.manual_seed(seed)
                 return factories.make(node, task)
+            case AutoStudent():
+                raise ValueError("a search has to find it first")
             case _ as never:
                 assert_never(never)
 
@@ -44,6 +46,8 @@ def student_code(node: StudentNode, *, folder: Path) -> str:
             return target_digest(node.target, folder)
         case FactoryStudent():
             return sha256(f"families {factories.VERSION}".encode()).hexdigest()
+        case AutoStudent():
+            raise ValueError("a search has to find it first")
         case _ as never:
             assert_never(never)
 

@@ -84,6 +84,6 @@ def sizes_of(text: str) -> tuple[int, int]:
     import tokenizers
 
     library = tokenizers.Tokenizer.from_str(text)
-    return max(library.get_vocab(with_added_tokens=True).values()) + 1, int(
-        library.truncation["max_length"]
-    )
+    cut = library.truncation
+    assert cut is not None, "a Tokenizer always cuts"
+    return max(library.get_vocab(with_added_tokens=True).values()) + 1, int(cut["max_length"])

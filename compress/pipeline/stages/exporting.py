@@ -29,13 +29,14 @@ FLOAT_FILE = "student.float32.onnx"
 
 def export_stages(context: Context) -> tuple[Stage, ...]:
     """The student's file, and the control's where it is wanted."""
-    stages = [_export(context, EXPORT, TRAIN)]
+    stages = [export_stage(context, EXPORT, TRAIN)]
     if context.controls.labels_only:
-        stages.append(_export(context, EXPORT_ON_LABELS, TRAIN_ON_LABELS))
+        stages.append(export_stage(context, EXPORT_ON_LABELS, TRAIN_ON_LABELS))
     return tuple(stages)
 
 
-def _export(context: Context, name: str, trained: str) -> Stage:
+def export_stage(context: Context, name: str, trained: str) -> Stage:
+    """The file of what the stage `trained` made, under a name of its own."""
     recipe = context.recipe
     settings = recipe.export
 

@@ -92,7 +92,7 @@ def test_a_loss_by_its_kind_alone(tmp_path: Path) -> None:
             "no kind 'audio-folder'; kinds: image-arrays, image-folder",
         ),
         ("kind: image-arrays, ", "", ":3:1: task: needs a `kind`; kinds: image-arrays"),
-        ("kind: python", "kind: auto", "student.kind: no kind 'auto'; kinds: python"),
+        ("kind: python", "kind: own", "student.kind: no kind 'own'; kinds: python, factory"),
         (
             "kind: kd, temp",
             "kind: kdd, temp",

@@ -1,0 +1,113 @@
+"""Many files against one reference in one warm process: seconds each, and no verdict claimed.
+
+Which of many candidates are worth a comparison is a question of tens of percent. A fresh process
+per candidate and epoch would answer it no better and cost a hundred times as much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from types import TracebackType
+
+from benchmarks.feeds import Inputs
+from benchmarks.process import WorkerProcess
+from benchmarks.quiet import exclusive_timing
+from benchmarks.staging import open_subjects, staged
+from benchmarks.timing import WarmUp
+from exporters.cpus import check_threads
+
+ROUNDS = 10  # blocks of each file, forth and back
+_WARM_UP = WarmUp(min_calls=3, min_ns=60_000_000, max_ns=600_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screened:
+    """One file at one batch. ratio: its time over the reference's; low, high: the middle half of
+    the pairs of blocks, which says how steady the machine was and nothing about other processes."""
+
+    p50_ms: float
+    reference_ms: float
+    ratio: float
+    low: float
+    high: float
+
+
+class Screen:
+    """A warm worker with the reference open, at one device and number of threads. A context
+    manager; the host's stopwatch is held for the time of one screening alone."""
+
+    def __init__(
+        self,
+        reference: Path,
+        *,
+        inputs: Inputs,
+        batches: Sequence[int],
+        threads: int = 1,
+        device: str = "cpu",
+    ) -> None:
+        check_threads(threads)
+        self._inputs, self._batches = inputs, tuple(batches)
+        self._threads, self._device = threads, device
+        self._stack = ExitStack()
+        with ExitStack() as stack:
+            artifacts = open_subjects({"reference": reference})
+            (subject,) = stack.enter_context(staged(artifacts, inputs=inputs, batches=batches))
+            self._worker = stack.enter_context(WorkerProcess(source=reference))
+            self._worker.request(subject.load_request(self._batches, device=device))
+            self._worker.request(
+                subject.open_request(device=device, threads=threads, batch=self._batches[0])
+            )
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker."""
+        self._stack.close()
+
+    def measure(self, path: Path) -> dict[int, Screened]:
+        """batch -> what a file takes beside the reference: about a second."""
+        artifacts = open_subjects({"candidate": path})
+        with (
+            staged(artifacts, inputs=self._inputs, batches=self._batches) as (subject,),
+            exclusive_timing(),
+        ):
+            opening = subject.open_request(device=self._device, threads=self._threads, batch=1)
+            reply = self._worker.ask(
+                "screen",
+                opening={key: value for key, value in opening.items() if key not in _NOT_OPENED},
+                feeds={str(b): dict(subject.feed_files[b]) for b in self._batches},
+                rule=asdict(_WARM_UP),
+                rounds=ROUNDS,
+            )
+        return {int(batch): _screened(found) for batch, found in reply["blocks_ns"].items()}
+
+
+_NOT_OPENED = ("op", "batch")
+
+
+def _screened(blocks: Mapping[str, Sequence[float]]) -> Screened:
+    pairs = list(zip(blocks["reference"], blocks["candidate"], strict=True))
+    logs = sorted(math.log(own / other) for other, own in pairs)
+    quarter = len(logs) // 4
+    return Screened(
+        p50_ms=median(blocks["candidate"]) / 1e6,
+        reference_ms=median(blocks["reference"]) / 1e6,
+        ratio=math.exp(median(logs)),
+        low=math.exp(logs[quarter]),
+        high=math.exp(logs[-1 - quarter]),
+    )

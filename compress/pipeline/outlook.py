@@ -1,0 +1,213 @@
+"""What validation says of a trained candidate, and what to relax where it is not enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from compress.pipeline.context import Context
+from compress.pipeline.decisions import DECISION_FILE, read_decision
+from compress.pipeline.limits import accuracy_floor, on_accuracy, written
+from compress.pipeline.stage import Finished
+from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
+from compress.pipeline.stages.predicting import predict
+from compress.pipeline.stages.quantizing import CHOOSE, INT8_FILE, QUANTIZE
+from compress.pipeline.stages.teacher import TEACHER_FILE
+from compress.recipe.catalogue import budget_limit
+from compress.recipe.nodes import Budget
+from compress.search.relax import POWER, REPEATED, Goal, relax, standard_error
+from compress.search.screening import Screening, excess
+from compress.search.solve import Found, Trainer
+from compress.search.space import Plan, Space
+from compress.trials import Relaxation, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """accuracy: of the file to ship, on validation. aim: what leaves the test 80 % power; None
+    without a budget on accuracy. enough: budget -> the limit that it is expected to meet."""
+
+    accuracy: float
+    aim: float | None
+    enough: Mapping[str, float]
+    seconds: float
+
+    @property
+    def reaches(self) -> bool:
+        """Whether the budgets on accuracy are expected to be met."""
+        return self.aim is None or self.accuracy >= self.aim
+
+
+def outlook(
+    context: Context,
+    budgets: tuple[Budget, ...],
+    done: Mapping[str, Finished],
+    *,
+    teacher: Finished | None,
+) -> Outlook:
+    """From the finished stages of a training in full."""
+    validation, task = context.task.validation, context.task
+    path = done[EXPORT].files[FLOAT_FILE]
+    if CHOOSE in done and read_decision(done[CHOOSE].files[DECISION_FILE]).chosen == "int8":
+        path = done[QUANTIZE].files[INT8_FILE]
+    right = predict(path, task, validation, threads=context.threads) == validation.labels
+    accuracy, samples = float(right.mean()), len(validation)
+    before = np.ones(samples, dtype=bool)
+    if teacher is not None and TEACHER_FILE in teacher.files:
+        answered = predict(teacher.files[TEACHER_FILE], task, validation, threads=context.threads)
+        before = answered == validation.labels
+    known: float | None = None
+    if teacher is not None:
+        known = teacher.json("facts.json")["validation_accuracy"]
+    lost, gained = int((before & ~right).sum()), int((right & ~before).sum())
+    error = standard_error(lost, gained, samples)
+    aims, enough = [], {}
+    for budget in budgets:
+        if budget_limit(budget).field == "max_drop":
+            aims.append(accuracy_floor(budget, known) + POWER * error)
+            assert known is not None
+            enough[budget.id] = max(0.0, known - accuracy + REPEATED * error)
+        else:
+            own = (accuracy * (1 - accuracy) / samples) ** 0.5
+            aims.append(accuracy_floor(budget, known) + POWER * own)
+            enough[budget.id] = accuracy - REPEATED * own
+    return Outlook(
+        accuracy=accuracy,
+        aim=max(aims, default=None),
+        enough=enough,
+        seconds=sum(one.entry.seconds for one in done.values()),
+    )
+
+
+def relaxations(
+    budgets: tuple[Budget, ...],
+    space: Space,
+    found: Found,
+    seen: Outlook,
+    *,
+    screening: Screening,
+    trainer: Trainer,
+    finish: Callable[[Found], Outlook],
+    left_s: float,
+    seed: int,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[Found, Outlook, str | None, tuple[Relaxation, ...]]:
+    """(the best candidate, what is known of it, the budget that binds, one line per budget).
+
+    Where something meets the limits on speed and size, accuracy binds and that candidate stays the
+    best. Otherwise the best is the one that oversteps a single limit least and keeps the rest.
+    """
+    by_id = {budget.id: budget for budget in budgets}
+    pilot = trainer.pilots[found.plan]
+    gain = max(0.0, seen.accuracy - pilot.accuracy)
+    goal = Goal(
+        aim=seen.aim,
+        gain=gain if found.fits else 0.0,
+        length_s=pilot.seconds if found.fits else left_s / 10,
+    )
+    began = trainer.seconds
+    lines: list[Relaxation] = []
+    best: tuple[float, str, Plan] | None = None
+    for limit in screening.limits:
+        enough = relax(
+            limit.budget,
+            space,
+            screening=screening,
+            trainer=trainer,
+            goal=goal,
+            seed=seed,
+            go_on=lambda: trainer.seconds - began < left_s,
+        )
+        budget = by_id[limit.budget]
+        value = enough.value
+        lines.append(
+            Relaxation(
+                budget=budget.id,
+                limit=written(budget, limit.limit),
+                enough=None if value is None else written(budget, max(value, limit.limit)),
+                candidate=None if enough.plan is None else enough.plan.name,
+                reason=enough.reason,
+            )
+        )
+        if enough.plan is not None and value is not None:
+            step = (value / limit.limit, budget.id, enough.plan)
+            best = min(best or step, step, key=lambda one: one[0])
+    if not found.fits and best is not None:
+        plan = best[2]
+        epoch_s = trainer.epoch_s(plan)
+        epochs = max(1, min(trainer.most_epochs, int(left_s / max(1e-6, epoch_s))))
+        found = replace(found, plan=plan, epochs=epochs, pilots=dict(trainer.pilots))
+        seen = finish(found)
+    for budget in filter(on_accuracy, budgets):
+        lines.append(_on_accuracy(budget, found, seen, fits=_keeps(found, screening)))
+    if _keeps(found, screening):
+        binding = next((b.id for b in budgets if on_accuracy(b)), None)
+    else:
+        binding = best[1] if best else _worst(found, screening)
+    return found, seen, binding, tuple(lines)
+
+
+def _on_accuracy(budget: Budget, found: Found, seen: Outlook, *, fits: bool) -> Relaxation:
+    limit = budget_limit(budget)
+    text = f"{limit.field}: {limit.text}"
+    if not fits:
+        reason = "the limits on speed and size can't be met at any accuracy"
+        return Relaxation(budget=budget.id, limit=text, enough=None, candidate=None, reason=reason)
+    return Relaxation(
+        budget=budget.id,
+        limit=text,
+        enough=written(budget, seen.enough[budget.id]),
+        candidate=found.plan.name,
+        reason="trained in full, with room for chance on a new test set",
+    )
+
+
+def _keeps(found: Found, screening: Screening) -> bool:
+    return excess(screening.look(found.plan), screening.limits) <= 1
+
+
+def _worst(found: Found, screening: Screening) -> str:
+    values = screening.look(found.plan).values
+    return max(screening.limits, key=lambda one: values[one.budget] / one.limit).budget
+
+
+def trials_of(
+    screening: Screening, trainer: Trainer, found: Found, seen: Outlook
+) -> tuple[Trial, ...]:
+    """Every candidate that was looked at, the chosen one first."""
+    rows = []
+    for plan, screened in screening.seen.items():
+        pilot = trainer.pilots.get(plan)
+        trained: dict[str, Any] = {}
+        if plan == found.plan:
+            trained = {
+                "accuracy": seen.accuracy,
+                "epochs": found.epochs,
+                "trained_s": found.epochs * found.epoch_s,
+            }
+        elif pilot is not None and np.isfinite(pilot.accuracy):
+            trained = {
+                "accuracy": pilot.accuracy,
+                "epochs": pilot.epochs,
+                "trained_s": pilot.seconds,
+            }
+        rows.append(
+            Trial(
+                name=plan.name,
+                scheme=plan.scheme,
+                parameters=screened.parameters,
+                macs=screened.macs,
+                size_bytes=screened.size_bytes,
+                p50_ms=screened.p50_ms,
+                speedup=screened.speedup,
+                fits=excess(screened, screening.limits) <= 1,
+                seconds=screened.seconds + (pilot.seconds if pilot else 0.0),
+                **trained,
+            )
+        )
+    rows.sort(key=lambda row: row.name != found.plan.name)
+    return tuple(rows)

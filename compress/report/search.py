@@ -1,0 +1,40 @@
+"""What a search found, in words: for the page, the table of a pull request and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compress.report import quantities as q
+from compress.values import SearchFacts
+
+PARTS = 3  # of where the time went, in one line
+
+
+def search_notes(facts: SearchFacts | None) -> tuple[str, ...]:
+    """How long the search took and for what; where nothing met the budgets, which one binds and
+    by how little each, alone, would have to give way."""
+    return () if facts is None else tuple(_lines(facts))
+
+
+def _lines(facts: SearchFacts) -> Iterator[str]:
+    trained = sum(trial.accuracy is not None for trial in facts.trials)
+    parts = sorted(facts.spent_s.items(), key=lambda one: -one[1])
+    spent = ", ".join(f"{q.seconds(value)} {name}" for name, value in parts[:PARTS])
+    yield (
+        f"The search timed {len(facts.trials)} candidates and trained {trained}, in "
+        f"{q.seconds(sum(facts.spent_s.values()))}: {spent}."
+    )
+    if facts.binding is None:
+        return
+    yield (
+        f"No candidate was found that meets all budgets; `{facts.binding}` is the one that binds, "
+        "and the best candidate is what is here."
+    )
+    for one in facts.relaxations:
+        if one.enough is None:
+            yield f"To relax `{one.budget}` ({one.limit}) alone is not enough: {one.reason}."
+        else:
+            yield (
+                f"`{one.budget}` alone would do at `{one.enough}` instead of {one.limit}: "
+                f"{one.candidate}; {one.reason}."
+            )

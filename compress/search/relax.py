@@ -1,0 +1,124 @@
+"""Where nothing meets the budgets: by how little each one, alone, would have to give way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from compress.search.screening import Screening
+from compress.search.solve import Trainer
+from compress.search.space import Plan, Space
+
+POWER = 1.645 + 0.84  # standard errors between the aim and the budget: 80 % power at level 5 %
+REPEATED = 1.645 + 1.645 * math.sqrt(2)  # the same for a new test set and 95 %
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enough:
+    """The smallest value of a limit that would have done, and the plan that keeps to it."""
+
+    budget: str
+    value: float | None
+    plan: Plan | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What accuracy is asked for. aim: on validation. gain: of a training in full over a pilot."""
+
+    aim: float | None
+    gain: float
+    length_s: float  # of a pilot
+
+
+def standard_error(lost: int, gained: int, samples: int) -> float:
+    """Of the paired difference of two accuracies on as many samples as validation has."""
+    difference = (gained - lost) / samples
+    return math.sqrt(max(0.0, (lost + gained) / samples - difference**2) / samples)
+
+
+def relax(
+    budget: str,
+    space: Space,
+    *,
+    screening: Screening,
+    trainer: Trainer,
+    goal: Goal,
+    seed: int,
+    go_on: Callable[[], bool],
+) -> Enough:
+    """The least of one limit on speed or size at which a plan keeps to all others.
+
+    Of the structures that do without this limit the one with the largest network is taken; its
+    widths are bisected by pilots, which say what a training in full would reach.
+    """
+    wide = screening.widest(space, ignored=(budget,))
+    if not wide:
+        reason = "without it the other limits on speed and size still can't be met"
+        return Enough(budget=budget, value=None, plan=None, reason=reason)
+    if goal.aim is None:
+        least = _narrowest(wide, space, screening, budget)
+        value = _value(least, screening, budget)
+        return Enough(budget=budget, value=value, plan=least, reason="accuracy is not limited")
+    ranked = sorted(wide, key=lambda plan: -screening.seen[plan].macs)[:2]
+    best: tuple[float, Plan] | None = None
+    for top in ranked:
+        plans = [p for p in space.plans(top.structure, top.scheme) if p.width <= top.width]
+        plan = _smallest_that_reaches(plans, trainer, goal, seed, go_on)
+        if plan is not None:
+            screening.look(plan)
+            value = _value(plan, screening, budget)
+            best = min(best or (math.inf, plan), (value, plan), key=lambda pair: pair[0])
+        if not go_on():
+            break
+    if best is None:
+        reason = "without it no candidate is expected to reach the accuracy"
+        return Enough(budget=budget, value=None, plan=None, reason=reason)
+    reason = "by pilots of equal length"
+    return Enough(budget=budget, value=best[0], plan=best[1], reason=reason)
+
+
+def _smallest_that_reaches(
+    plans: Sequence[Plan],
+    trainer: Trainer,
+    goal: Goal,
+    seed: int,
+    go_on: Callable[[], bool],
+) -> Plan | None:
+    """The narrowest whose pilot, with the gain of the full length, reaches the aim."""
+    low, high = -1, len(plans) - 1
+    if not _reaches(plans[high], trainer, goal, seed):
+        return None
+    while high - low > 1 and go_on():
+        middle = (low + high) // 2
+        if _reaches(plans[middle], trainer, goal, seed):
+            high = middle
+        else:
+            low = middle
+    return plans[high]
+
+
+def _reaches(plan: Plan, trainer: Trainer, goal: Goal, seed: int) -> bool:
+    assert goal.aim is not None
+    known = trainer.pilots.get(plan)
+    accuracy = known.accuracy if known else math.nan
+    if known is None:
+        epochs = trainer.epochs_in(plan, goal.length_s)
+        accuracy = trainer.run(plan, seed=seed, epochs=epochs)
+    return accuracy + goal.gain >= goal.aim
+
+
+def _narrowest(wide: Sequence[Plan], space: Space, screening: Screening, budget: str) -> Plan:
+    """The plan that takes least of the limit, among the narrowest of each structure."""
+    least = [space.plans(plan.structure, plan.scheme)[0] for plan in wide]
+    for plan in least:
+        screening.look(plan)
+    return min(least, key=lambda plan: screening.seen[plan].values[budget])
+
+
+def _value(plan: Plan, screening: Screening, budget: str) -> float:
+    """With the margin that the search itself leaves."""
+    limit = next(one for one in screening.limits if one.budget == budget)
+    return screening.look(plan).values[budget] * limit.room * (1 + 1e-9)
