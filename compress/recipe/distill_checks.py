@@ -6,10 +6,16 @@ from collections.abc import Iterator
 
 from compress.recipe.document import KeyPath
 from compress.recipe.loss_needs import needs_class_index, needs_teacher, taps_of
-from compress.recipe.nodes import Recipe
+from compress.recipe.nodes import Recipe, SeveralTeacher, TeacherNode
 from compress.recipe.teaching import asks_online
 
 SHOWS_LAYERS = ("torch", "python", "transformers")
+
+
+def _is_stored(teacher: TeacherNode) -> bool:
+    if isinstance(teacher, SeveralTeacher):
+        return any(one.kind == "outputs" for one in teacher.of)
+    return teacher.kind == "outputs"
 
 
 def distill_problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
@@ -32,7 +38,7 @@ def distill_problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
             f"{kind} compares inner layers, and a teacher of kind {teacher.kind} shows none",
             f"use a teacher of kind {', '.join(SHOWS_LAYERS)}, or a loss on outputs",
         )
-    elif teacher is not None and asks_online(node) and teacher.kind == "outputs":
+    elif teacher is not None and asks_online(node) and _is_stored(teacher):
         yield (
             ("distill", "reuse_teacher_outputs"),
             "stored outputs can't answer in the training loop",

@@ -39,6 +39,9 @@ def embedding_problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
     if recipe.teacher is None or node.teach_by == "average":
         what = "embeddings are learnt from a teacher alone"
         yield ("task", "outputs"), what, "write `teacher:`, and no `teach_by`"
+    elif recipe.teacher.kind == "several":
+        what = "embeddings of several teachers have no mean: their axes differ"
+        yield ("teacher", "kind"), what, "name one teacher"
     unfit = _unfit(node.loss)
     if unfit is not None:
         yield (

@@ -20,6 +20,7 @@ from compress.recipe.teacher_nodes import OnnxTeacher as OnnxTeacher
 from compress.recipe.teacher_nodes import OutputsTeacher as OutputsTeacher
 from compress.recipe.teacher_nodes import PythonTeacher as PythonTeacher
 from compress.recipe.teacher_nodes import RunTeacher as RunTeacher
+from compress.recipe.teacher_nodes import SeveralTeacher as SeveralTeacher
 from compress.recipe.teacher_nodes import TeacherNode as TeacherNode
 from compress.recipe.teacher_nodes import TorchTeacher as TorchTeacher
 from compress.recipe.teacher_nodes import TransformersTeacher as TransformersTeacher

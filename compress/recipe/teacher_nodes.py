@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from compress.recipe.node import Node
 
@@ -62,7 +62,28 @@ class PythonTeacher(Node):
     outputs: Scores = "logits"
 
 
-TeacherNode = Annotated[
-    TorchTeacher | TransformersTeacher | OnnxTeacher | RunTeacher | OutputsTeacher | PythonTeacher,
-    Field(discriminator="kind"),
-]
+Member = (
+    TorchTeacher | TransformersTeacher | OnnxTeacher | RunTeacher | OutputsTeacher | PythonTeacher
+)
+
+
+class SeveralTeacher(Node):
+    """Several teachers as one: the mean of their probabilities, weighted where weights are given.
+
+    Each has stored outputs of its own, so that another weight or one more costs nothing twice.
+    """
+
+    kind: Literal["several"]
+    of: Annotated[tuple[Annotated[Member, Field(discriminator="kind")], ...], Field(min_length=2)]
+    weights: tuple[Annotated[float, Field(gt=0)], ...] | None = None  # default: all alike
+
+    @model_validator(mode="after")
+    def _a_weight_each(self) -> SeveralTeacher:
+        if self.weights is not None and len(self.weights) != len(self.of):
+            raise ValueError(
+                f"{len(self.weights)} weights for {len(self.of)} teachers; write one for each"
+            )
+        return self
+
+
+TeacherNode = Annotated[Member | SeveralTeacher, Field(discriminator="kind")]

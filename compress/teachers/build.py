@@ -13,6 +13,7 @@ from compress.recipe.nodes import (
     OutputsTeacher,
     PythonTeacher,
     RunTeacher,
+    SeveralTeacher,
     TeacherNode,
     TorchTeacher,
     TransformersTeacher,
@@ -24,6 +25,7 @@ from compress.teachers.given import outputs_teacher
 from compress.teachers.hugging_face import folder_digest, transformers_teacher
 from compress.teachers.modules import module_teacher
 from compress.teachers.onnx_file import onnx_teacher
+from compress.teachers.several import several_teachers
 from compress.teachers.teacher import Answer, Teacher
 from exporters.artifact import open_artifact
 from exporters.atomic import sha256_bytes, sha256_file
@@ -37,6 +39,7 @@ __all__ = [
     "is_black_box",
     "onnx_teacher",
     "teacher_digest",
+    "weights_of",
 ]
 
 
@@ -60,6 +63,9 @@ def teacher_digest(node: TeacherNode, *, folder: Path) -> str:
         case RunTeacher():
             manifest, _ = shipped(folder / node.path)
             return manifest.files[manifest.facts.model].sha256
+        case SeveralTeacher():
+            parts = " ".join(teacher_digest(one, folder=folder) for one in node.of)
+            return sha256_bytes(f"several {parts} {weights_of(node)}".encode())
         case OutputsTeacher():
             path = _existing(folder / node.path, "teacher.path")
             return sha256_bytes(f"outputs {sha256_file(path)}".encode())
@@ -79,6 +85,9 @@ def check_named(node: TeacherNode, *, folder: Path) -> None:
             teacher_digest(node, folder=folder)
         case OnnxTeacher() | OutputsTeacher():
             _existing(folder / node.path, "teacher.path")
+        case SeveralTeacher():
+            for one in node.of:
+                check_named(one, folder=folder)
         case _:
             assert_never(node)
 
@@ -86,6 +95,8 @@ def check_named(node: TeacherNode, *, folder: Path) -> None:
 def is_black_box(node: TeacherNode, *, folder: Path) -> bool:
     """Whether there is no model file to measure and quantize: stored outputs, or a function that
     answers batches."""
+    if isinstance(node, SeveralTeacher):
+        return any(is_black_box(one, folder=folder) for one in node.of)
     if isinstance(node, PythonTeacher):
         return takes_a_batch(load_target(node.target, folder))
     return isinstance(node, OutputsTeacher)
@@ -145,10 +156,21 @@ def build_teacher(
             return transformers_teacher(folder / node.path, digest=digest)
         case RunTeacher():
             return run_teacher(folder / node.path, digest=digest, threads=threads, device=device)
+        case SeveralTeacher():
+            members = [
+                build_teacher(one, folder=folder, threads=threads, classes=classes, device=device)
+                for one in node.of
+            ]
+            return several_teachers(members, weights_of(node), digest=digest)
         case OutputsTeacher():
             return outputs_teacher(folder / node.path, digest=digest, classes=classes)
         case _:
             assert_never(node)
+
+
+def weights_of(node: SeveralTeacher) -> tuple[float, ...]:
+    """One for each of its teachers."""
+    return node.weights or (1.0,) * len(node.of)
 
 
 def _given_as(node: TorchTeacher | OnnxTeacher | PythonTeacher) -> str:

@@ -18,6 +18,7 @@ from compress.tasks.batches import row_batches
 from compress.tasks.data import Samples, Task
 from compress.tasks.mixup import mixed_view
 from compress.tasks.views import as_inputs
+from compress.teachers.several import mean_of
 from compress.teachers.stored import Form, StoredOutputs, write_outputs
 from compress.teachers.teacher import Teacher
 from exporters.events import Event
@@ -75,6 +76,14 @@ def view_answers(
 ) -> NDArray[np.float32]:
     """Logits of one view of some training rows: (rows, classes). Raises as store_view does."""
     train = task.train
+    if teacher.members:
+        return mean_of(
+            [
+                view_answers(member, task, rows, seed=seed, view=view, alpha=alpha)
+                for member, _ in teacher.members
+            ],
+            [weight for _, weight in teacher.members],
+        )
     if teacher.by_id is not None:
         scores = teacher.by_id(train.ids[rows])
     else:
@@ -127,6 +136,11 @@ def plain_answers(
     teacher: Teacher, task: Task, samples: Samples, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """As plain_outputs, of some rows."""
+    if teacher.members:
+        return mean_of(
+            [plain_answers(member, task, samples, rows) for member, _ in teacher.members],
+            [weight for _, weight in teacher.members],
+        )
     if teacher.by_id is not None:
         scores = teacher.by_id(samples.ids[rows])
     else:

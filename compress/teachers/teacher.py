@@ -22,7 +22,8 @@ class Teacher:
     module, onnx_path: what it can be exported from or is; both None for a black box. by_id is
     there for stored outputs alone, which have no answer to an input: (n,) sample ids -> logits,
     where `gives` says how much of them was stored. classes: their names in its order, where it
-    knows them. input_shape, scale: what it was made for, where it knows that.
+    knows them. input_shape, scale: what it was made for, where it knows that. members: of several
+    as one, each with its weight; then compress.teachers.outputs asks each in its own way.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Teacher:
     classes: tuple[str, ...] | None = None
     input_shape: tuple[int, ...] | None = None  # of one sample
     scale: float | None = None
+    members: tuple[tuple[Teacher, float], ...] = ()

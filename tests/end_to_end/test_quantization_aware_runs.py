@@ -98,5 +98,7 @@ def test_texts_are_refused_before_anything_starts(tmp_path: Path) -> None:
         'student: {kind: python, target: "project.py:student"}\n'
         "distill: {loss: {kind: labels}}\nquantize: {kind: qat}\n"
     )
-    with pytest.raises(RecipeError, match=r"recipe.yaml:6:\d+: quantize.kind: qat trains static.*kind: auto"):
+    with pytest.raises(
+        RecipeError, match=r"recipe.yaml:6:\d+: quantize.kind: qat trains static.*kind: auto"
+    ):
         load_recipe(recipe)

@@ -13,7 +13,22 @@ from compress.metrics.fidelity import MOST_VALIDATED, spread_rows
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.predicting import some
-from compress.recipe.nodes import OnnxTeacher, OutputsTeacher, TeacherNode, TransformersTeacher
+from compress.pipeline.stages.several import mean_stage, member_name, together_stage
+from compress.pipeline.stages.teacher_files import FACTS as FACTS
+from compress.pipeline.stages.teacher_files import OUTPUTS as OUTPUTS
+from compress.pipeline.stages.teacher_files import OUTPUTS_FILE as OUTPUTS_FILE
+from compress.pipeline.stages.teacher_files import TEACHER as TEACHER
+from compress.pipeline.stages.teacher_files import TEACHER_FILE as TEACHER_FILE
+from compress.pipeline.stages.teacher_files import VALIDATION_FILE as VALIDATION_FILE
+from compress.pipeline.stages.teacher_files import has_file as has_file
+from compress.pipeline.stages.teacher_files import output_form as output_form
+from compress.recipe.nodes import (
+    OnnxTeacher,
+    OutputsTeacher,
+    SeveralTeacher,
+    TeacherNode,
+    TransformersTeacher,
+)
 from compress.recipe.teaching import reads_stored
 from compress.store.keys import Json
 from compress.tasks.views import as_inputs
@@ -21,19 +36,11 @@ from compress.teachers.adapt import adapt
 from compress.teachers.build import build_teacher, is_black_box, onnx_teacher, teacher_digest
 from compress.teachers.check import check_embedder, check_teacher, check_use
 from compress.teachers.outputs import plain_outputs, store_view
-from compress.teachers.stored import Form, form_for
 from compress.teachers.teacher import Teacher
 from exporters.atomic import atomic_path, write_json
 from exporters.events import Event
 from exporters.export import export
 from exporters.parity import check_parity
-
-TEACHER = "teacher"
-OUTPUTS = "teacher-outputs"
-OUTPUTS_FILE = "outputs.safetensors"
-TEACHER_FILE = "teacher.onnx"
-FACTS = "facts.json"
-VALIDATION_FILE = "validation.npy"  # the teacher's embeddings of evenly spread validation samples
 
 
 def teacher_stages(context: Context) -> tuple[Stage, ...]:
@@ -43,9 +50,19 @@ def teacher_stages(context: Context) -> tuple[Stage, ...]:
         return ()
     if not has_file(context):
         _refuse_comparison(context, node)
-    stages = [_teacher(context, node)]
-    stages += [_view(context, node, view) for view in range(len(view_names(context)))]
-    return tuple(stages)
+    views = range(len(view_names(context)))
+    if isinstance(node, SeveralTeacher):
+        return (
+            *(_teacher(context, one, member_name(index)) for index, one in enumerate(node.of)),
+            together_stage(context, node),
+            *(
+                _view(context, one, view, member_name(index))
+                for view in views
+                for index, one in enumerate(node.of)
+            ),
+            *(mean_stage(context, node, view) for view in views),
+        )
+    return (_teacher(context, node), *(_view(context, node, view) for view in views))
 
 
 def view_names(context: Context) -> tuple[str, ...]:
@@ -54,21 +71,6 @@ def view_names(context: Context) -> tuple[str, ...]:
     if recipe.teacher is None or not reads_stored(recipe.distill):
         return ()
     return tuple(f"{OUTPUTS}-{view}" for view in range(recipe.distill.views))
-
-
-def has_file(context: Context) -> bool:
-    """Whether there is a teacher whose ONNX file can be measured, quantized and judged."""
-    node = context.recipe.teacher
-    return node is not None and not is_black_box(node, folder=context.folder)
-
-
-def output_form(context: Context) -> Form:
-    """How its outputs are stored."""
-    stored = context.recipe.distill.stored
-    classes = context.task.width
-    if classes is None:
-        return Form(dtype=stored.dtype)
-    return form_for(classes, dtype=stored.dtype, k=stored.top_k)
 
 
 def embeddings_needed(context: Context) -> tuple[str, ...]:
@@ -111,7 +113,8 @@ def view_parts(context: Context, node: TeacherNode, view: int) -> dict[str, Json
     }
 
 
-def _teacher(context: Context, node: TeacherNode) -> Stage:
+def _teacher(context: Context, node: TeacherNode, name: str = TEACHER) -> Stage:
+    """name: of the stage; of one of several, its own."""
     loss, alpha = context.recipe.distill.loss, mixup_alpha(context)
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:
@@ -146,14 +149,14 @@ def _teacher(context: Context, node: TeacherNode) -> Stage:
             with atomic_path(files[VALIDATION_FILE]) as temporary, temporary.open("wb") as stream:
                 np.save(stream, found)
             said = f"embeddings of {found.shape[1]} numbers"
-        if has_file(context):
+        if not is_black_box(node, folder=context.folder):
             files[TEACHER_FILE] = work / TEACHER_FILE
             _write_file(context, node, teacher, files[TEACHER_FILE])
         write_json(files[FACTS], {"validation_accuracy": accuracy, "gives": teacher.gives})
-        on_event(Event("note", TEACHER, said))
+        on_event(Event("note", name, said))
         return StageResult(files=files)
 
-    return Stage(name=TEACHER, version=2, parts=parts, compute=compute)
+    return Stage(name=name, version=2, parts=parts, compute=compute)
 
 
 def _write_file(context: Context, node: TeacherNode, teacher: Teacher, path: Path) -> None:
@@ -204,15 +207,16 @@ def _write_file(context: Context, node: TeacherNode, teacher: Teacher, path: Pat
         )
 
 
-def _view(context: Context, node: TeacherNode, view: int) -> Stage:
-    name = f"{OUTPUTS}-{view}"
-    source = TEACHER_FILE if has_file(context) else FACTS
+def _view(context: Context, node: TeacherNode, view: int, teacher_name: str = TEACHER) -> Stage:
+    """teacher_name: of the stage that checked it; of one of several, its own."""
+    name = f"{OUTPUTS}-{view}" if teacher_name == TEACHER else f"{teacher_name}-{OUTPUTS}-{view}"
+    source = FACTS if is_black_box(node, folder=context.folder) else TEACHER_FILE
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:
         return view_parts(context, node, view)
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
-        given = inputs.path(TEACHER, source)
+        given = inputs.path(teacher_name, source)
         teacher = answering_teacher(context, node, given if source == TEACHER_FILE else None)
 
         def tell(event: Event) -> None:
@@ -227,13 +231,14 @@ def _view(context: Context, node: TeacherNode, view: int) -> Stage:
             view=view,
             alpha=mixup_alpha(context),
             form=output_form(context),
-            about=inputs.digest(TEACHER, source),
+            about=inputs.digest(teacher_name, source),
             on_event=tell,
         )
         return StageResult(files={OUTPUTS_FILE: path})
 
     # The teacher stage also refuses a teacher that is no better than chance.
-    return Stage(name=name, version=3, parts=parts, compute=compute, needs=(f"{TEACHER}/{source}",))
+    needs = (f"{teacher_name}/{source}",)
+    return Stage(name=name, version=3, parts=parts, compute=compute, needs=needs)
 
 
 def _refuse_comparison(context: Context, node: TeacherNode) -> None:

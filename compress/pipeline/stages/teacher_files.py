@@ -1,0 +1,29 @@
+"""Names of the teacher's stages and files, and what is known of them from the recipe."""
+
+from __future__ import annotations
+
+from compress.pipeline.context import Context
+from compress.teachers.build import is_black_box
+from compress.teachers.stored import Form, form_for
+
+TEACHER = "teacher"
+OUTPUTS = "teacher-outputs"
+OUTPUTS_FILE = "outputs.safetensors"
+TEACHER_FILE = "teacher.onnx"
+FACTS = "facts.json"
+VALIDATION_FILE = "validation.npy"  # the teacher's embeddings of evenly spread validation samples
+
+
+def has_file(context: Context) -> bool:
+    """Whether there is a teacher whose ONNX file can be measured, quantized and judged."""
+    node = context.recipe.teacher
+    return node is not None and not is_black_box(node, folder=context.folder)
+
+
+def output_form(context: Context) -> Form:
+    """How its outputs are stored."""
+    stored = context.recipe.distill.stored
+    classes = context.task.width
+    if classes is None:
+        return Form(dtype=stored.dtype)
+    return form_for(classes, dtype=stored.dtype, k=stored.top_k)

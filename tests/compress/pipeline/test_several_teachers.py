@@ -1,0 +1,151 @@
+"""Several teachers as one: each with stored outputs of its own, their mean, one file of all."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from compress.errors import RecipeError
+from compress.pipeline.graph import run_stages
+from compress.pipeline.run import prepare
+from compress.pipeline.stage import Finished
+from compress.pipeline.stages.teacher import OUTPUTS_FILE, TEACHER_FILE, teacher_stages
+from compress.recipe.load import load_recipe
+from compress.store.store import open_store
+from compress.store.tensors_file import map_tensors
+from compress.teachers.several import mean_of
+
+TEACHERS = Path(__file__).parents[1] / "teachers"
+sys.path.insert(0, str(TEACHERS))
+import toy  # noqa: E402
+
+PROJECT = """
+import numpy as np
+import toy
+import torch
+from torch import nn
+from compress.tasks import ArrayData
+
+def data():
+    return ArrayData(train=toy.images(260, 1), validation=toy.images(60, 2),
+                     test=toy.images(60, 3), classes=toy.CLASSES)
+
+def box(images):
+    return (images.reshape(len(images), -1) @ toy.weights().T).astype(np.float32)
+
+def blunt(images):
+    return 0.25 * (images.reshape(len(images), -1) @ toy.weights().T).astype(np.float32)
+
+def linear(scale):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 3, bias=False))
+    with torch.no_grad():
+        module[1].weight.copy_(scale * torch.from_numpy(toy.weights()))
+    return module
+
+def sharp():
+    return linear(2.0)
+
+def flat():
+    return linear(0.25)
+
+def small():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+"""
+RECIPE = """
+schema: 1
+name: toy
+task: {kind: python, target: "project.py:data", augment: {crop: 1}}
+teacher:
+  kind: several
+  of:
+    - {kind: python, target: "project.py:FIRST"}
+    - {kind: python, target: "project.py:SECOND"}
+student: {kind: python, target: "project.py:small"}
+distill: {loss: {kind: kd}, epochs: 2, batch: 32, views: 1}
+"""
+
+
+def _project(folder: Path, *of: str) -> Path:
+    folder.mkdir()
+    shutil.copy(TEACHERS / "toy.py", folder)
+    (folder / "project.py").write_text(f"# {folder}\n{PROJECT}")
+    (folder / "recipe.yaml").write_text(RECIPE.replace("FIRST", of[0]).replace("SECOND", of[1]))
+    return folder
+
+
+def _teach(project: Path, *overrides: str) -> dict[str, Finished]:
+    loaded = load_recipe(project / "recipe.yaml", overrides=overrides)
+    cache = project.parent / "cache"
+    with open_store(cache) as store:
+        context = prepare(loaded, cache=cache)
+        return run_stages(teacher_stages(context), store=store, on_event=lambda event: None)
+
+
+def _stored(done: Finished) -> np.ndarray:
+    return np.array(map_tensors(done.files[OUTPUTS_FILE])["values"])
+
+
+def test_the_mean_is_of_probabilities_by_hand() -> None:
+    # Softmax of (ln 3, 0) is (3/4, 1/4), of (0, 0) a half each; 2 to 1 makes 2/3 and 1/3.
+    first, second = np.array([[math.log(3), 0.0]]), np.zeros((1, 2))
+    found = mean_of([first, second], [2, 1])
+    np.testing.assert_allclose(np.exp(found), [[2 / 3, 1 / 3]], rtol=1e-6)
+    # A teacher that is certain, with logits of any size, weighs no more than another.
+    certain = mean_of([np.array([[1e4, 0.0]]), second], [1, 1])
+    np.testing.assert_allclose(np.exp(certain), [[3 / 4, 1 / 4]], rtol=1e-6)
+    assert np.isfinite(mean_of([np.array([[1e4, -1e4]])], [1])).all()
+
+
+def test_each_teacher_stores_its_own_and_another_weight_computes_none_again(tmp_path: Path) -> None:
+    project = _project(tmp_path / "box", "box", "blunt")
+    finished = _teach(project)
+    own = [_stored(finished[f"teacher-{n}-teacher-outputs-0"]) for n in (1, 2)]
+    np.testing.assert_allclose(_stored(finished["teacher-outputs-0"]), mean_of(own, [1, 1]))
+    assert TEACHER_FILE not in finished["teacher"].files  # a function has no file
+    facts = finished["teacher"].json("facts.json")
+    assert facts["validation_accuracy"] > 0.9
+    again = _teach(project, "teacher.weights=[3, 1]")
+    np.testing.assert_allclose(_stored(again["teacher-outputs-0"]), mean_of(own, [3, 1]))
+    assert again["teacher-1-teacher-outputs-0"].record.hit
+    assert again["teacher-2-teacher-outputs-0"].record.hit
+    assert not again["teacher-outputs-0"].record.hit
+
+
+def test_teachers_with_files_become_one_file_that_answers_as_their_mean(tmp_path: Path) -> None:
+    project = _project(tmp_path / "files", "sharp", "flat")
+    finished = _teach(project, "teacher.weights=[1, 4]")
+    images = (toy.images(40, 9)[0] / 255.0).astype(np.float32)
+    answers = [
+        onnxruntime.InferenceSession(finished[name].files[TEACHER_FILE]).run(
+            None, {"images": images}
+        )
+        for name in ("teacher-1", "teacher-2", "teacher")
+    ]
+    wanted = mean_of([answers[0][0], answers[1][0]], [1, 4])
+    np.testing.assert_allclose(answers[2][0], wanted, atol=1e-4)
+    assert np.abs(wanted - answers[0][0]).max() > 0.1
+    assert finished["teacher"].files[TEACHER_FILE].stat().st_size < 2**16
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("teacher.weights=[1, 2, 3]", "3 weights for 2 teachers"),
+        ("teacher.weights=[1, 0]", "greater than 0"),
+        (
+            "distill.loss={kind: hint, layers: [{student: a, teacher: b}]}",
+            "a teacher of kind several shows none",
+        ),
+        ("teacher.of=[{kind: python, target: 'project.py:flat'}]", "2 or more"),
+    ],
+)
+def test_what_does_not_fit_several_is_refused(tmp_path: Path, override: str, said: str) -> None:
+    project = _project(tmp_path / "refused", "box", "blunt")
+    with pytest.raises(RecipeError, match=said):
+        load_recipe(project / "recipe.yaml", overrides=(override,))
