@@ -186,14 +186,22 @@ NETWORKS: Mapping[str, Network] = {
 
 
 class Logits(nn.Module):
-    """The network as a function of tensors, one per input, that gives its logits."""
+    """The network as a function of one tensor that gives its logits."""
 
-    def __init__(self, model: nn.Module, names: tuple[str, ...]) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model, self.names = model, names
+        self.model = model
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        scores: Tensor = self.model(**dict(zip(self.names, inputs, strict=True))).logits
+    def forward(self, values: Tensor) -> Tensor:
+        scores: Tensor = self.model(values).logits
+        return scores
+
+
+class TextLogits(Logits):
+    """The same of token ids and their mask."""
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:  # type: ignore[override]
+        scores: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
         return scores
 
 
@@ -211,7 +219,11 @@ def build(name: str, *, small: bool = False, seed: int = 0) -> tuple[nn.Module, 
         "text": ("input_ids", "attention_mask"),
         "audio": ("input_values",),
     }
-    return Logits(model, names[network.kind]).eval(), names[network.kind]
+    for part in model.modules():
+        if isinstance(part, nn.Conv2d):  # defaults let the answers of deep networks vanish
+            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+    wrapper = TextLogits if network.kind == "text" else Logits
+    return wrapper(model).eval(), names[network.kind]
 
 
 def inputs(name: str, *, rows: int, small: bool = False, seed: int = 0) -> tuple[Tensor, ...]:

@@ -37,7 +37,8 @@ from compress.distill.trackers import tracking
 from compress.distill.trainer import train
 from compress.errors import DistilError, Interrupted
 from compress.recipe.loss_needs import Tap, needs_axes, needs_teacher, taps_of
-from compress.recipe.nodes import Distill, StudentNode, TaskNode, TeacherNode
+from compress.recipe.nodes import Distill, TaskNode, TeacherNode
+from compress.recipe.student_nodes import BuiltStudent
 from compress.recipe.targets import failed_line
 from compress.students.build import build_student
 from compress.students.counts import count_macs, count_parameters
@@ -82,7 +83,7 @@ Build = Callable[[JobSpec, Task], nn.Module]
 
 def student_of(spec: JobSpec, task: Task) -> nn.Module:
     """The untrained student, by the recipe's node."""
-    node: Any = TypeAdapter(StudentNode).validate_python(spec.student)
+    node: Any = TypeAdapter(BuiltStudent).validate_python(spec.student)
     seed = Distill.model_validate(spec.distill).seed
     return build_student(
         node, folder=Path(spec.folder), seed=spec.seed if seed is None else seed, task=task

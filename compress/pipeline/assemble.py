@@ -17,6 +17,7 @@ from compress.pipeline.search import searched
 from compress.pipeline.stage import Finished
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
 from compress.pipeline.stages.inside import INSIDE_FILE, inside_note, raw_dtype
+from compress.pipeline.stages.inheriting import BLOCK
 from compress.pipeline.stages.judging import FLOAT_STUDENT, JUDGE, QUALITY_FILE
 from compress.pipeline.stages.ledger import LEDGER, LEDGER_FILE
 from compress.pipeline.stages.measuring import MEASURE, MEASURED_FILE
@@ -147,7 +148,7 @@ def _history(done: Finished | None) -> History | None:
 def _decisions(finished: Mapping[str, Finished]) -> tuple[Decision, ...]:
     return tuple(
         read_decision(finished[stage].files[DECISION_FILE])
-        for stage in (SEARCH, METHOD, PRECISION, CHOOSE)
+        for stage in (SEARCH, BLOCK, METHOD, PRECISION, CHOOSE)
         if stage in finished
     )
 

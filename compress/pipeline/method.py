@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from compress.pipeline.context import Context
 from compress.pipeline.graph import run_stages
+from compress.pipeline.inheriting import hold_inheritance, with_inherited
 from compress.pipeline.stage import Finished, OnEvent, Stage
 from compress.pipeline.stages.method import ADVICE_FILE, METHOD, method_stage
 from compress.pipeline.stages.student import student_stage
@@ -74,6 +75,8 @@ def advise_recipe(
     raced = replace(loaded, recipe=loaded.recipe.model_copy(update={"distill": node}))
     with open_store(cache) as store:
         context = prepare(raced, cache=store.root, data_folder=data_folder, on_event=on_event)
+        cut = hold_inheritance(context, store=store, fresh=fresh, on_event=on_event)
+        context = with_inherited(context, cut)
         finished = hold_race(context, store=store, fresh=fresh, on_event=on_event)
     return Advised(advice=finished[METHOD].json(ADVICE_FILE), stored=finished[METHOD].record.hit)
 

@@ -16,12 +16,18 @@ from compress.pipeline.assemble import TOKENIZER_FILE, assemble_report, facts_of
 from compress.pipeline.context import Context
 from compress.pipeline.event_log import EventLog
 from compress.pipeline.graph import plan_stages, run_stages
+from compress.pipeline.inheriting import (
+    hold_inheritance,
+    inheritance_stages,
+    with_inherited,
+)
 from compress.pipeline.method import hold_race, race_stages, with_method
 from compress.pipeline.publish import predict_source, publish
 from compress.pipeline.run_lock import run_folder
 from compress.pipeline.search import hold_search, search_stages, with_student
 from compress.pipeline.stage import Finished, Planned, Stage
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE, export_stages
+from compress.pipeline.stages.inheriting import PRUNE
 from compress.pipeline.stages.judging import JUDGE, PREDICTIONS_FILE, judge_stage
 from compress.pipeline.stages.ledger import ledger_stage
 from compress.pipeline.stages.measuring import measure_stage
@@ -30,6 +36,7 @@ from compress.pipeline.stages.shipping import SHIP, ship_stage
 from compress.pipeline.stages.student import student_stage
 from compress.pipeline.stages.teacher import teacher_stages
 from compress.pipeline.stages.training import TRAIN, training_stages
+from compress.prune.saved import PLAN_FILE
 from compress.recipe.load import LoadedRecipe, load_recipe
 from compress.recipe.nodes import PythonStudent
 from compress.recipe.targets import load_target
@@ -102,11 +109,14 @@ def run(
             raise
         searched = hold_search(context, store=store, fresh=fresh, on_event=tell)
         context = with_student(context, searched)
+        cut = hold_inheritance(context, store=store, fresh=fresh, on_event=tell)
+        context = with_inherited(context, cut)
         raced = hold_race(context, store=store, fresh=fresh, on_event=tell)
         if raced:
             context = with_method(context, raced)
         finished = {
             **searched,
+            **cut,
             **raced,
             **run_stages(stages_of(context), store=store, fresh=fresh, on_event=tell),
         }
@@ -141,13 +151,19 @@ def plan(
         if searched:
             done = hold_search(context, store=store, fresh=False, on_event=on_event)
             context = with_student(context, done)
+        cut = plan_stages(inheritance_stages(context), store=store)
+        if cut and not cut[-1].hit:
+            return (*searched, *cut)
+        if cut:
+            done = hold_inheritance(context, store=store, fresh=False, on_event=on_event)
+            context = with_inherited(context, done)
         raced = plan_stages(race_stages(context, store=store), store=store)
         if raced and not raced[-1].hit:  # what comes then depends on what it will choose
-            return (*searched, *raced)
+            return (*searched, *cut, *raced)
         if raced:
             done = hold_race(context, store=store, fresh=False, on_event=on_event)
             context = with_method(context, done)
-        return (*searched, *raced, *plan_stages(stages_of(context), store=store))
+        return (*searched, *cut, *raced, *plan_stages(stages_of(context), store=store))
 
 
 def prepare(
@@ -188,8 +204,10 @@ def prepare(
 def _published(finished: dict[str, Finished], context: Context) -> dict[str, Path | bytes]:
     tokenizer = context.task.tokenizer
     text = {} if tokenizer is None else {TOKENIZER_FILE: tokenizer.encode()}
+    cut = {"student.plan.json": finished[PRUNE].files[PLAN_FILE]} if PRUNE in finished else {}
     return {
         **text,
+        **cut,
         "student.onnx": finished[SHIP].files["student.onnx"],
         "student.float32.onnx": finished[EXPORT].files[FLOAT_FILE],
         "student.safetensors": finished[TRAIN].files["weights.safetensors"],

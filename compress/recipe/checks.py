@@ -10,6 +10,7 @@ from compress.recipe.catalogue import METRICS, check_budget
 from compress.recipe.distill_checks import distill_problems
 from compress.recipe.document import Document, KeyPath
 from compress.recipe.embedding_checks import embedding_problems
+from compress.recipe.inherited_nodes import inherited_problems
 from compress.recipe.nodes import Bench, Budget, Controls, ImageArraysTask, QatQuantize, Recipe
 from compress.recipe.validate import place
 
@@ -34,6 +35,7 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     if isinstance(task, ImageArraysTask) and task.source is None and task.data is None:
         yield ("task",), "names no data", "write `source: fashion-mnist`, or `data:` with a path"
     yield from distill_problems(recipe)
+    yield from inherited_problems(recipe.student, recipe.teacher)
     if isinstance(recipe.quantize, QatQuantize) and task.kind == "text-table":
         what = "qat trains static ranges, which a network of texts does not bear"
         yield ("quantize", "kind"), what, "write `kind: auto`"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from compress.recipe.inherited_nodes import InheritedStudent, PrunedStudent, TruncatedStudent
 from compress.recipe.node import Node
 from compress.recipe.units import DurationText
 
@@ -52,4 +53,9 @@ class Search(Node):
     time: DurationText = "40min"
 
 
-StudentNode = Annotated[PythonStudent | FactoryStudent | AutoStudent, Field(discriminator="kind")]
+StudentNode = Annotated[
+    PythonStudent | FactoryStudent | AutoStudent | PrunedStudent | TruncatedStudent,
+    Field(discriminator="kind"),
+]
+# What a module can be built of, once a search or a pruning is done.
+BuiltStudent = Annotated[StudentNode | InheritedStudent, Field(discriminator="kind")]

@@ -10,14 +10,17 @@ import torch
 from torch import nn
 
 from compress.errors import InputError
-from compress.recipe.student_nodes import AutoStudent, FactoryStudent, PythonStudent, StudentNode
+from compress.recipe.inherited_nodes import InheritedStudent, PrunedStudent, TruncatedStudent
+from compress.recipe.student_nodes import AutoStudent, BuiltStudent, FactoryStudent, PythonStudent
 from compress.recipe.targets import load_target, target_digest
 from compress.students.factories import make as factories
+from compress.students.inherited import build_inherited
 from compress.tasks.data import Task
+from compress.teachers.architecture import architecture_digest
 
 
 def build_student(
-    node: StudentNode, *, folder: Path, seed: int, task: Task | None = None
+    node: BuiltStudent, *, folder: Path, seed: int, task: Task | None = None
 ) -> nn.Module:
     """The module with its initial weights, which depend on `seed` alone.
 
@@ -33,21 +36,29 @@ def build_student(
                     raise ValueError("a network of a family is made for a task")
                 torch.manual_seed(seed)
                 return factories.make(node, task)
+            case InheritedStudent():
+                return build_inherited(node, folder=folder)
             case AutoStudent():
                 raise ValueError("a search has to find it first")
+            case PrunedStudent() | TruncatedStudent():
+                raise ValueError("its teacher has to be pruned first")
             case _ as never:
                 assert_never(never)
 
 
-def student_code(node: StudentNode, *, folder: Path) -> str:
+def student_code(node: BuiltStudent, *, folder: Path) -> str:
     """SHA-256 of the code that makes it, for stage keys."""
     match node:
         case PythonStudent():
             return target_digest(node.target, folder)
         case FactoryStudent():
             return sha256(f"families {factories.VERSION}".encode()).hexdigest()
+        case InheritedStudent():
+            return architecture_digest(node.teacher, folder=folder)
         case AutoStudent():
             raise ValueError("a search has to find it first")
+        case PrunedStudent() | TruncatedStudent():
+            raise ValueError("its teacher has to be pruned first")
         case _ as never:
             assert_never(never)
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from compress.errors import InputError
-from compress.recipe.nodes import StudentNode
+from compress.recipe.student_nodes import BuiltStudent
 from compress.recipe.targets import failed_line
 from compress.students.build import build_student
 from compress.tasks.data import Task
@@ -17,7 +17,7 @@ from compress.tasks.views import Inputs, as_inputs
 
 
 def checked_student(
-    node: StudentNode, task: Task, *, folder: Path, seed: int
+    node: BuiltStudent, task: Task, *, folder: Path, seed: int
 ) -> tuple[nn.Module, Inputs]:
     """The untrained student in eval mode, and two samples of the task that it has answered.
 

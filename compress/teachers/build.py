@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, assert_never
+from typing import assert_never
 
 from torch import nn
 
@@ -23,7 +23,7 @@ from compress.teachers.earlier_run import run_teacher, shipped
 from compress.teachers.functions import function_teacher, takes_a_batch
 from compress.teachers.given import outputs_teacher
 from compress.teachers.hugging_face import folder_digest, transformers_teacher
-from compress.teachers.modules import module_teacher
+from compress.teachers.modules import module_of, module_teacher
 from compress.teachers.onnx_file import onnx_teacher
 from compress.teachers.several import several_teachers
 from compress.teachers.teacher import Answer, Teacher
@@ -185,11 +185,4 @@ def _existing(path: Path, where: str) -> Path:
 
 
 def _module(target: str, folder: Path) -> nn.Module:
-    module: Any = load_target(target, folder)()
-    if not isinstance(module, nn.Module):
-        raise InputError(
-            f"`{target}` returned {type(module).__name__}, not a torch.nn.Module",
-            where="teacher.target",
-            cure="return the module itself from the factory, or name a function of a batch",
-        )
-    return module
+    return module_of(load_target(target, folder), target)

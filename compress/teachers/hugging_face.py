@@ -41,16 +41,7 @@ def transformers_teacher(folder: Path, *, digest: str) -> Teacher:
     """
     config = _checked_config(folder)
     _weights(folder)
-    import transformers
-
-    names = config.get("architectures") or []
-    kind = getattr(transformers, str(names[0]), None) if names else None
-    if kind is None or not issubclass(kind, transformers.PreTrainedModel):
-        raise InputError(
-            f"names the architecture {names[0]!a}" if names else "names no architecture",
-            where=str(folder / CONFIG),
-            cure=f"it must be one of transformers {transformers.__version__}",
-        )
+    kind = _architecture(config, folder)
     with _quiet():
         try:
             model, report = kind.from_pretrained(
@@ -74,9 +65,41 @@ def transformers_teacher(folder: Path, *, digest: str) -> Teacher:
             where=str(folder),
             cure="use a folder that was saved with its head, after training for these classes",
         )
-    text = model.main_input_name == "input_ids"
-    module = _Text(model) if text else _Images(model, *_normalisation(folder))
+    module = _wrapped(model, folder)
     return module_teacher(module, name=folder.name, digest=digest, classes=_class_names(config))
+
+
+def transformers_architecture(folder: Path) -> nn.Module:
+    """The same network with random weights, from config.json alone. Raises InputError."""
+    kind = _architecture(_checked_config(folder), folder)
+    with _quiet():
+        try:
+            config = kind.config_class.from_pretrained(folder, local_files_only=True)
+            model = kind._from_config(config, attn_implementation="eager", dtype=torch.float32)
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+            said = " ".join(str(error).split())[:300]
+            raise InputError(f"can't be built: {said}", where=str(folder / CONFIG)) from error
+    return _wrapped(model, folder).train()
+
+
+def _architecture(config: dict[str, Any], folder: Path) -> Any:  # Any: a class of transformers
+    """The first architecture that config.json names."""
+    import transformers
+
+    names = config.get("architectures") or []
+    kind = getattr(transformers, str(names[0]), None) if names else None
+    if kind is None or not issubclass(kind, transformers.PreTrainedModel):
+        raise InputError(
+            f"names the architecture {names[0]!a}" if names else "names no architecture",
+            where=str(folder / CONFIG),
+            cure=f"it must be one of transformers {transformers.__version__}",
+        )
+    return kind
+
+
+def _wrapped(model: Any, folder: Path) -> nn.Module:
+    text = model.main_input_name == "input_ids"
+    return _Text(model) if text else _Images(model, *_normalisation(folder))
 
 
 class _Text(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ def module_teacher(
     return Teacher(
         name=name, digest=digest, answer=answer, module=module, onnx_path=None, classes=classes
     )
+
+
+def module_of(factory: Callable[[], Any], target: str) -> nn.Module:
+    """What a factory gives. Raises InputError unless it is a module."""
+    module = factory()
+    if not isinstance(module, nn.Module):
+        raise InputError(
+            f"`{target}` returned {type(module).__name__}, not a torch.nn.Module",
+            where="teacher.target",
+            cure="return the module itself from the factory, or name a function of a batch",
+        )
+    return module
 
 
 def _forward(module: nn.Module, inputs: tuple[Tensor, ...], folder: Path | None) -> Tensor:

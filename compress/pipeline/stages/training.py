@@ -25,6 +25,7 @@ from compress.pipeline.stages.teacher import (
     has_file,
     view_names,
 )
+from compress.recipe.inherited_nodes import WITH_FILES
 from compress.recipe.loss_needs import taps_of
 from compress.recipe.nodes import Distill, LabelsLoss, TeacherNode
 from compress.recipe.teaching import asks_online
@@ -183,7 +184,7 @@ def _spec(
     return JobSpec(
         mode=mode,
         task=recipe.task.model_dump(mode="json"),
-        student=recipe.student.model_dump(mode="json"),
+        student=recipe.student.model_dump(mode="json", context=WITH_FILES),
         distill=trial.model_dump(mode="json"),
         folder=str(context.folder.resolve()),
         cache=str(context.cache.resolve()),

@@ -1,0 +1,96 @@
+"""A student that begins as a part of its teacher: made once, built again from plan and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from compress.prune.api import prune
+from compress.prune.layers import truncate
+from compress.prune.plan import plan_from_json
+from compress.prune.saved import rebuilt
+from compress.prune.values import Pruned
+from compress.recipe.inherited_nodes import InheritedStudent, PrunedStudent, TruncatedStudent
+from compress.students.counts import count_macs, count_parameters
+from compress.tasks.data import Task
+from compress.tasks.views import Inputs, as_inputs
+from compress.teachers.architecture import architecture
+from exporters.weights import load_into, load_weights
+
+_TRACED = 2  # samples
+
+
+def inherit(
+    node: PrunedStudent | TruncatedStudent,
+    teacher: nn.Module,
+    task: Task,
+    *,
+    round_to: int,
+    seed: int,
+) -> Pruned:
+    """What the recipe's node asks for. teacher: its module, left as it was. Raises InputError."""
+    example = as_inputs(task, task.train.inputs[:_TRACED])
+    if isinstance(node, TruncatedStudent):
+        samples = as_inputs(task, task.train.inputs[: node.samples])
+        shorter = truncate(teacher, samples, layers=node.layers, by=node.by)
+        return Pruned(
+            module=shorter.module,
+            plan=shorter.plan,
+            macs_before=count_macs(teacher, *example),
+            macs=count_macs(shorter.module, *example),
+            parameters_before=count_parameters(teacher),
+            parameters=count_parameters(shorter.module),
+            kept={name: (len(kept), of) for name, (kept, of) in shorter.kept.items()},
+        )
+    module, layers = teacher, None
+    if node.layers is not None:
+        shorter = truncate(teacher, example, layers=node.layers)
+        module, layers = shorter.module, shorter.plan.layers
+    share = node.macs
+    if share is not None and layers is not None:  # of the whole teacher, blocks that went included
+        share = min(1.0, share * count_macs(teacher, *example) / count_macs(module, *example))
+    found = prune(
+        module,
+        example,
+        ratio=node.ratio,
+        macs=share,
+        scope=node.scope,
+        importance=node.importance,
+        loss=_loss(task, node.samples) if node.importance == "taylor" else None,
+        round_to=round_to,
+        keep=node.keep,
+        seed=seed,
+    )
+    if layers is None:
+        return found
+    return replace(
+        found,
+        plan=replace(found.plan, layers=layers),
+        macs_before=count_macs(teacher, *example),
+        parameters_before=count_parameters(teacher),
+    )
+
+
+def _loss(task: Task, samples: int) -> Callable[[nn.Module], Tensor]:
+    """Cross-entropy on labels where there are some; elsewhere on the teacher's own classes."""
+    rows = range(min(samples, len(task.train)))
+    inputs: Inputs = as_inputs(task, task.train.inputs[: len(rows)])
+    labels = torch.from_numpy(task.train.labels[: len(rows)]).long()
+
+    def loss(module: nn.Module) -> Tensor:
+        scores: Tensor = module(*inputs)
+        wanted = torch.where(labels >= 0, labels, scores.detach().argmax(1))
+        return nn.functional.cross_entropy(scores, wanted)
+
+    return loss
+
+
+def build_inherited(node: InheritedStudent, *, folder: Path) -> nn.Module:
+    """The student with the weights that it inherited, in training mode."""
+    module = rebuilt(architecture(node.teacher, folder=folder), plan_from_json(node.plan))
+    load_into(module, load_weights(Path(node.weights)), where=node.weights)
+    return module.train()
