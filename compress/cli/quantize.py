@@ -80,6 +80,9 @@ Goal = Annotated[GoalName, typer.Option("--goal", help="With auto: size takes a 
 Method = Annotated[MethodName, typer.Option("--calibration", help="How ranges are found.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Batch that is timed.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads inside an operator.")]
+Timed = Annotated[
+    bool, typer.Option("--timed/--not-timed", help="Time it; `auto` has to, unless for size.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the order of timing.")]
 
 
@@ -94,6 +97,7 @@ def quantize(
     method: Method = MethodName.minmax,
     batch: Batch = 1,
     threads: Threads = 1,
+    timed: Timed = True,
     seed: Seed = 0,
     json_file: JsonFile = None,
     quiet: Quiet = False,
@@ -124,6 +128,7 @@ def quantize(
             method=method.value,
             batch=batch,
             threads=threads,
+            timed=timed,
             seed=seed,
             on_event=call.on_event,
         )

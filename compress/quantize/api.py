@@ -6,14 +6,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from benchmarks.compare import quick_compare
 from benchmarks.environment import read_environment
 from benchmarks.values import Comparison
 from compress.errors import DistilError, InputError
@@ -24,15 +20,15 @@ from compress.quantize.fidelity import (
     answers,
     changed_by_batch_mates,
     fidelity,
-    suitable_metric,
 )
 from compress.quantize.halves import store_halves
+from compress.quantize.job import Goal, Job
 from compress.quantize.kept import kept_by_operator, kept_in_float
 from compress.quantize.mixed import Calibrated, Plan, applied, everything, rounded_alone
 from compress.quantize.opened import inferred, nothing_to_round, write_model
 from compress.quantize.products import products
 from compress.quantize.ranges import Method
-from compress.quantize.samples import BATCH, Data, Samples, split_samples
+from compress.quantize.samples import BATCH, Data, split_samples
 from compress.quantize.scheme import scheme_for
 from compress.quantize.silence import quiet_quantization
 from compress.quantize.static import observed
@@ -41,12 +37,10 @@ from compress.quantize.weight_only import round_weights
 from exporters.artifact import open_artifact
 from exporters.atomic import atomic_path
 from exporters.events import Event
-from exporters.values import OnnxArtifact
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-Goal = Literal["speed", "size"]
 _CALIBRATED = frozenset({"auto", "static"})
 
 
@@ -63,6 +57,7 @@ def quantize(
     batch: int = 1,
     threads: int = 1,
     cpu_flags: tuple[str, ...] | None = None,
+    timed: bool = True,
     seed: int = 0,
     on_event: Callable[[Event], None] | None = None,
 ) -> Quantized:
@@ -73,19 +68,25 @@ def quantize(
     `auto` takes the fastest mix that holds this and is faster than the float file, timed at
     batch and threads in one interleaved run; with the goal `size` the smallest file, faster or
     not. Another scheme is held to max_drop where there is data, and its speed is told.
-    cpu_flags: of the machine that will run it, default this one. Raises InputError or DistilError.
+    cpu_flags: of the machine that will run it, default this one. timed: False leaves speed out; not
+    for `auto`, which chooses by it. Raises InputError or DistilError.
     """
     if scheme not in SCHEMES:
         raise InputError(f"unknown scheme {scheme!r}", cure=f"one of {', '.join(SCHEMES)}")
     if scheme in _CALIBRATED and data is None:
         raise InputError(f"`{scheme}` needs samples", cure="give data, or use `dynamic`")
+    if scheme == "auto" and goal == "speed" and not timed:
+        raise InputError("`auto` chooses by speed", cure="time it, or name a scheme or goal `size`")
     artifact = open_artifact(source)
     if Path(os.path.abspath(path)) == artifact.path:
         raise InputError("is the float file itself", where=str(path), cure="name another file")
+    samples = None if data is None else split_samples(data, artifact.inputs)
+    if metric == "accuracy" and (samples is None or samples.labels is None):
+        raise InputError("accuracy needs labels", cure="give an array `labels`, or use top1")
     flags = read_environment().cpu_flags if cpu_flags is None else cpu_flags
-    job = _Job(
+    job = Job(
         artifact=artifact,
-        samples=None if data is None else split_samples(data, artifact.inputs),
+        samples=samples,
         metric=metric,
         max_drop=max_drop,
         goal=goal,
@@ -93,6 +94,7 @@ def quantize(
         batch=batch,
         threads=threads,
         flags=tuple(flags),
+        timed=timed,
         seed=seed,
         tell=on_event or (lambda event: None),
     )
@@ -106,53 +108,7 @@ def quantize(
     return replace(made, artifact=replace(written, path=Path(os.path.abspath(path))))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    artifact: OnnxArtifact
-    samples: Samples | None
-    metric: Metric | None
-    max_drop: float
-    goal: Goal
-    method: Method
-    batch: int
-    threads: int
-    flags: tuple[str, ...]
-    seed: int
-    tell: Callable[[Event], None]
-
-    def reference(self) -> tuple[NDArray[np.float64], Metric]:
-        assert self.samples is not None
-        found = answers(self.artifact.path, self.samples.held_out, threads=self.threads)
-        return found, self.metric or suitable_metric(found, self.samples.labels)
-
-    def served(self) -> dict[str, NDArray[Any]]:
-        """One batch as it is served: rows of the first batch held out, repeated where needed."""
-        assert self.samples is not None
-        feeds = self.samples.held_out[0]
-        fixed = [
-            s.shape[0] for s in self.artifact.inputs if s.shape and isinstance(s.shape[0], int)
-        ]
-        if fixed:
-            return dict(feeds)
-        return {n: a[np.arange(self.batch) % len(a)] if a.ndim else a for n, a in feeds.items()}
-
-    def compared(self, path: Path) -> Comparison | None:
-        if self.samples is None:
-            return None
-        feeds = self.served()
-        size = next((len(array) for array in feeds.values() if array.ndim), 1)
-        return quick_compare(
-            self.artifact.path,
-            path,
-            inputs=feeds,
-            batch=size,
-            threads=self.threads,
-            seed=self.seed,
-            on_event=self.tell,
-        )
-
-
-def _auto(job: _Job, folder: Path) -> Quantized:
+def _auto(job: Job, folder: Path) -> Quantized:
     assert job.samples is not None
     if job.goal == "size":
         return _smallest(job, folder)
@@ -192,7 +148,7 @@ def _auto(job: _Job, folder: Path) -> Quantized:
     )
 
 
-def _refused(job: _Job, choice: Choice, compared: Comparison | None, said: str) -> Quantized:
+def _refused(job: Job, choice: Choice, compared: Comparison | None, said: str) -> Quantized:
     return Quantized(
         artifact=None,
         source=job.artifact,
@@ -206,7 +162,7 @@ def _refused(job: _Job, choice: Choice, compared: Comparison | None, said: str) 
     )
 
 
-def _smallest(job: _Job, folder: Path) -> Quantized:
+def _smallest(job: Job, folder: Path) -> Quantized:
     """The smallest file of any scheme that keeps the accuracy."""
     found: list[tuple[int, Path, Quantized]] = []
     missed = ""
@@ -233,14 +189,14 @@ def _smallest(job: _Job, folder: Path) -> Quantized:
     return replace(best, reason=said, comparison=compared)
 
 
-def _nothing(job: _Job, said: str) -> Quantized:
+def _nothing(job: Job, said: str) -> Quantized:
     return Quantized(
         artifact=None, source=job.artifact, scheme="float32", reason=said, kept_float=(),
         fidelity=None, comparison=None, batch_changes=None, tried=(),
     )  # fmt: skip
 
 
-def _one(job: _Job, scheme: Scheme, folder: Path, *, timed: bool = True) -> Quantized:
+def _one(job: Job, scheme: Scheme, folder: Path, *, timed: bool = True) -> Quantized:
     """One scheme, as asked for."""
     model = inferred(job.artifact, folder)
     made, kept = _made(job, model, scheme, folder)
@@ -273,7 +229,7 @@ def _one(job: _Job, scheme: Scheme, folder: Path, *, timed: bool = True) -> Quan
 
 
 def _made(
-    job: _Job, model: ModelProto, scheme: Scheme, folder: Path
+    job: Job, model: ModelProto, scheme: Scheme, folder: Path
 ) -> tuple[ModelProto, tuple[KeptFloat, ...]]:
     if scheme == "float16" or scheme == "bfloat16":
         store_halves(model, scheme)

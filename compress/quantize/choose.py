@@ -14,7 +14,7 @@ _SLACK = 1e-9  # accuracies are counts over samples; their difference is exact b
 
 def choose_quantization(
     *,
-    kind: Literal["auto", "static"],
+    kind: Literal["auto", "static", "dynamic", "weight-only", "float16"],
     float32_accuracy: float,
     int8_accuracy: float,
     samples: int,
@@ -31,13 +31,13 @@ def choose_quantization(
     drop = float32_accuracy - int8_accuracy
     holds = drop <= max_drop + _SLACK
     faster = comparison is not None and comparison.verdict == "faster"
-    chosen = "int8" if holds and (faster or kind == "static") else "float32"
+    chosen = "int8" if holds and (faster or kind != "auto") else "float32"
     accuracy = _accuracy_words(drop, score, samples=samples, max_drop=max_drop, holds=holds)
     speed = speed_words(comparison)
     if chosen == "int8" and faster:
         reason = f"int8 {speed}, and {accuracy}"
     elif chosen == "int8":
-        reason = f"`static` was asked for and {accuracy}; int8 {speed}"
+        reason = f"`{kind}` was asked for and {accuracy}; int8 {speed}"
     elif holds:
         reason = f"float32 is kept: int8 {speed}, though {accuracy}"
     else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compress.errors import InputError
 from compress.quantize.chain import chain_tensors, chained, is_transformer, round_chain
 from compress.quantize.feeds import Batch
 from compress.quantize.graph import Rewriter
@@ -67,6 +68,9 @@ def calibrate(
 ) -> Calibrated:
     """Observe all that a static plan may need. Raises as observe_ranges does."""
     found = rounded_alone(model)
+    if found and iter(batches) is batches:
+        what = "a transformer is calibrated in two readings, and an iterator gives samples once"
+        raise InputError(what, cure="give a list, or an object that can be iterated again")
     sources = sorted({product.source for product in found})
     ranges, spread = observe_ranges(
         model,

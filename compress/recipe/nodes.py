@@ -170,7 +170,22 @@ class StaticQuantize(Node):
     max_drop: PercentagePoints = Field(default="0.5pp", validate_default=True)
 
 
-QuantizeNode = Annotated[NoQuantize | StaticQuantize | QatQuantize, Field(discriminator="kind")]
+class SchemeQuantize(Node):
+    """One scheme by name, held to max_drop of accuracy alone.
+
+    dynamic: matrix products in int8 with ranges as they come. weight-only: their weights in blocks
+    of 8 or 4 bits. float16: storage; the file computes in float32.
+    """
+
+    kind: Literal["dynamic", "weight-only", "float16"]
+    bits: Literal[4, 8] = 8  # of weight-only
+    samples: int = Field(default=512, ge=1)
+    max_drop: PercentagePoints = Field(default="0.5pp", validate_default=True)
+
+
+QuantizeNode = Annotated[
+    NoQuantize | StaticQuantize | SchemeQuantize | QatQuantize, Field(discriminator="kind")
+]
 
 
 class Bench(Node):

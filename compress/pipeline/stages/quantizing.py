@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.compare import quick_compare
 from compress.pipeline.context import Context, versions_of
@@ -23,9 +24,9 @@ from compress.pipeline.stages.teacher import (
 )
 from compress.pipeline.stages.timed import timed_inputs
 from compress.quantize.choose import choose_quantization
-from compress.quantize.dynamic import quantize_dynamic
+from compress.quantize.kinds import quantize_kind
 from compress.quantize.static import quantize_static
-from compress.recipe.nodes import NoQuantize, QatQuantize, StaticQuantize
+from compress.recipe.nodes import NoQuantize, QatQuantize, SchemeQuantize, StaticQuantize
 from compress.store.keys import Json
 from compress.tasks.counter import uniform
 from compress.values import Decision
@@ -64,32 +65,48 @@ def quantize_stages(context: Context) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def calibration_batches(
-    context: Context, count: int, *, skip: int = 0
-) -> Iterator[NDArray[np.float32]]:
+def calibration_batches(context: Context, count: int, *, skip: int = 0) -> CalibrationBatches:
     """Training samples without augmentation, drawn over all classes, one batch at a time.
 
     skip: of the count, so many of the first drawn are left out: samples that calibrated nothing.
     """
-    train = context.task.train
-    order = uniform(context.recipe.seed, CALIBRATION_VIEW, np.arange(len(train)), draws=1)[:, 0]
-    rows = np.sort(np.argsort(order, kind="stable")[skip:count])
-    for start in range(0, len(rows), CALIBRATION_BATCH):
-        yield context.task.prepare(train.inputs[rows[start : start + CALIBRATION_BATCH]])
+    return CalibrationBatches(context, count, skip)
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBatches:
+    """Images as one array, texts by input name; can be iterated again and again."""
+
+    context: Context
+    count: int
+    skip: int = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        """Batches of 32, in the order of the rows."""
+        task, seed = self.context.task, self.context.recipe.seed
+        train = task.train
+        order = uniform(seed, CALIBRATION_VIEW, np.arange(len(train)), draws=1)[:, 0]
+        rows = np.sort(np.argsort(order, kind="stable")[self.skip : self.count])
+        for start in range(0, len(rows), CALIBRATION_BATCH):
+            inputs = train.inputs[rows[start : start + CALIBRATION_BATCH]]
+            yield task.prepare(inputs) if task.padding is None else task.collate(inputs)
 
 
 def quantize_stage(
-    context: Context, node: StaticQuantize, name: str, source: str, source_file: str
+    context: Context,
+    node: StaticQuantize | SchemeQuantize,
+    name: str,
+    source: str,
+    source_file: str,
 ) -> Stage:
-    """The int8 file of a stage's file, under a name of its own, and what both get right."""
+    """The quantized file of a stage's file, under a name of its own, and what both get right."""
     flags = tuple(context.machine.get("cpu_flags", "").split())
-    # Static ranges destroy attention; dynamic ones cost it a few thousandths of cosine.
+    scheme = node if isinstance(node, SchemeQuantize) else None
     judged_by = embeddings_needed(context)
-    is_dynamic = context.task.padding is not None and node.kind == "auto"
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:
         return {
-            **({"dynamic": True} if is_dynamic else {}),
+            **({"kind": scheme.kind, "bits": scheme.bits} if scheme else {}),
             "samples": node.samples,
             "data": context.task.fingerprint,
             "seed": context.recipe.seed,
@@ -101,15 +118,20 @@ def quantize_stage(
         source_path = inputs.path(source, source_file)
         path = work / INT8_FILE
         original = open_artifact(source_path)
-        if is_dynamic:
-            quantize_dynamic(original, path=path, cpu_flags=flags, on_event=on_event)
-        else:
-            quantize_static(
+        samples = calibration_batches(context, node.samples)
+        if scheme is not None:
+            quantize_kind(
                 original,
                 path=path,
-                calibration=calibration_batches(context, node.samples),
+                kind=scheme.kind,
+                bits=scheme.bits,
+                calibration=samples,
                 cpu_flags=flags,
                 on_event=on_event,
+            )
+        else:
+            quantize_static(
+                original, path=path, calibration=samples, cpu_flags=flags, on_event=on_event
             )
         task, threads = context.task, context.threads
         given = inputs.path(TEACHER, VALIDATION_FILE) if judged_by else None
@@ -125,14 +147,14 @@ def quantize_stage(
 
     return Stage(
         name=name,
-        version=1,
+        version=2,
         parts=parts,
         compute=compute,
         needs=(f"{source}/{source_file}", *judged_by),
     )
 
 
-def choose_stage(context: Context, node: StaticQuantize | QatQuantize) -> Stage:
+def choose_stage(context: Context, node: StaticQuantize | SchemeQuantize | QatQuantize) -> Stage:
     """The decision which of the two files is shipped; qat is held to the same as auto."""
     pinned = context.recipe.decisions.get("quantize")
 

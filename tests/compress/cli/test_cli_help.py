@@ -58,7 +58,7 @@ def test_help_lists_the_verbs_of_this_version_alone(call) -> None:
         *VERBS,
         *("baseline", "cache"),
     ]
-    assert "quantize" not in listed
+    assert "prune" not in listed
     assert "..." not in result.out.split("Commands:")[1]  # every verb's line fits
 
 

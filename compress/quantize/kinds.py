@@ -1,0 +1,61 @@
+"""The schemes of a recipe that are asked for by name: dynamic, weight-only, float16."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Literal
+
+from compress.quantize.feeds import Batch
+from compress.quantize.halves import store_halves
+from compress.quantize.mixed import Calibrated, Plan, applied, rounded_alone
+from compress.quantize.opened import inferred, nothing_to_round, write_model
+from compress.quantize.products import products
+from compress.quantize.scheme import scheme_for
+from compress.quantize.silence import quiet_quantization
+from compress.quantize.static import observed
+from compress.quantize.weight_only import round_weights
+from exporters.events import Event
+from exporters.values import OnnxArtifact
+
+Kind = Literal["dynamic", "weight-only", "float16"]
+
+
+def quantize_kind(
+    artifact: OnnxArtifact,
+    *,
+    path: Path,
+    kind: Kind,
+    bits: Literal[4, 8] = 8,
+    calibration: Iterable[Batch] = (),
+    cpu_flags: Collection[str],
+    on_event: Callable[[Event], None] | None = None,
+) -> OnnxArtifact:
+    """Write artifact in one scheme. bits: of weight-only. calibration: smooths what `dynamic`
+    rounds in a transformer; the others read none. Raises InputError or DistilError, as
+    quantize_static."""
+    tell = on_event or (lambda event: None)
+    with quiet_quantization(), tempfile.TemporaryDirectory(prefix="distil-quantize-") as folder:
+        scratch = Path(folder)
+        model = inferred(artifact, scratch)
+        done: Collection[str]
+        if kind == "float16":
+            done = store_halves(model, "float16")
+        elif kind == "weight-only":
+            done = round_weights(model, bits=bits)
+        else:
+            found = Calibrated(model=model, ranges={}, smoothed={}, scheme=scheme_for(cpu_flags))
+            if rounded_alone(model):
+                found = observed(
+                    artifact, calibration, cpu_flags=cpu_flags, scratch=scratch, tell=tell,
+                    model=model,
+                )  # fmt: skip
+            plan = Plan(products=dict.fromkeys((p.node for p in products(model)), "dynamic"))
+            done = tuple(plan.products)
+            model = applied(found, plan)
+        if not done:
+            raise nothing_to_round(artifact)
+        made = write_model(model, path)
+    tell(Event("done", "quantize", f"{artifact.size_bytes:,} -> {made.size_bytes:,} bytes"))
+    return made
