@@ -51,6 +51,13 @@ from compress.values import (
 
 T = TypeVar("T")
 TOKENIZER_FILE = "tokenizer.json"
+_UNJUDGED: dict[str, Any] = {
+    "class_counts": {},
+    "qualities": [],
+    "pairs": [],
+    "slices": [],
+    "added": [],
+}
 VERSIONS = ("distil", "torch", "onnx", "onnxruntime", "onnxscript", "accelerate", "numpy")
 
 
@@ -59,7 +66,7 @@ def assemble_report(
 ) -> Report:
     """The report of a run, its budgets judged."""
     recipe, task = loaded.recipe, context.task
-    facts: dict[str, Any] = finished[JUDGE].json(QUALITY_FILE)
+    facts: dict[str, Any] = finished[JUDGE].json(QUALITY_FILE) if JUDGE in finished else _UNJUDGED
     ledger: dict[str, Any] = finished[LEDGER].json(LEDGER_FILE)
     decisions = _decisions(finished)
     fidelities = tuple(from_json(Fidelity, value) for value in facts.get("fidelities", ()))
@@ -82,7 +89,7 @@ def assemble_report(
         control_history=_history(finished.get(TRAIN_ON_LABELS)),
         export=from_json(ExportFacts, finished[EXPORT].json("export.json")),
         sizes=_sizes(finished, embeddings=task.outputs == "embeddings"),
-        measured=from_json(Measured, finished[MEASURE].json(MEASURED_FILE)),
+        measured=_measured(finished.get(MEASURE)),
         qualities=tuple(from_json(Quality, value) for value in facts["qualities"]),
         pairs=tuple(from_json(PairedQuality, value) for value in facts["pairs"]),
         verdicts=(),
@@ -139,6 +146,11 @@ def _slice_drop(budgets: tuple[Budget, ...]) -> float | None:
     drops = [b for b in budgets if b.metric == "accuracy" and b.vs == "teacher" and b.max_drop]
     drops.sort(key=lambda budget: budget.per_slice is None)
     return drops[0].max_drop if drops else None
+
+
+def _measured(done: Finished | None) -> Measured | None:
+    """None on another machine than the target's."""
+    return None if done is None else from_json(Measured, done.json(MEASURED_FILE))
 
 
 def _history(done: Finished | None) -> History | None:

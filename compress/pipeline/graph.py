@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,10 +49,12 @@ def run_stages(
     *,
     store: Store,
     fresh: bool = False,
+    kept: Collection[str] = (),
     on_event: OnEvent,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Finished]:
-    """Finish every stage in order. fresh: compute all again, decisions included, from the start.
+    """Finish every stage in order. fresh: compute all again, decisions included, from the start;
+    kept: keys that this leaves alone, since they were computed just now.
 
     A DistilError of a stage passes through; anything else is wrapped once with the stage and the
     digest of its inputs. SIGINT and SIGTERM end in Interrupted; the same call then resumes.
@@ -67,7 +69,13 @@ def run_stages(
             with _boundary(stage, inputs, store):
                 key = key_of(stage, inputs)
                 finished[stage.name] = _finish(
-                    stage, key, inputs, store, fresh=fresh, on_event=on_event, clock=clock
+                    stage,
+                    key,
+                    inputs,
+                    store,
+                    fresh=fresh and key.digest not in kept,
+                    on_event=on_event,
+                    clock=clock,
                 )
     return finished
 

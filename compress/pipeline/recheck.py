@@ -79,12 +79,19 @@ def recheck(
 
     recipe_folder: what the recipe's paths are relative to. teacher: its ONNX file, where the cache
     holds it no more; without either, the teacher's stored answers serve, and its time is missing.
-    Raises InputError: no finished run, other data than the run was judged on, another teacher.
+    Raises InputError: no finished run, a run of several targets, other data than the run was
+    judged on, another teacher.
     """
     then = load_report(folder, samples=False)
     loaded = load_recipe_text(
         then.recipe_text, folder=recipe_folder, overrides=then.recipe_overrides
     )
+    if loaded.recipe.targets:
+        raise InputError(
+            "the run has several targets, and one alone can be measured again",
+            where=str(folder),
+            cure="run its recipe on the other machine: `distil run`",
+        )
     for device in loaded.recipe.bench.devices:
         check_device(device, {"onnxruntime"})
     context = _context(loaded, then, cache=cache, data_folder=data_folder, on_event=on_event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from benchmarks.environment import machine_fingerprint
 from compress.distill.devices import check_device
 from compress.pipeline.assemble import TOKENIZER_FILE, assemble_report, facts_of
 from compress.pipeline.context import Context
+from compress.pipeline.deployments import deploy, for_main_target, plan_targets
 from compress.pipeline.event_log import EventLog
 from compress.pipeline.graph import plan_stages, run_stages
 from compress.pipeline.inheriting import (
@@ -121,9 +122,30 @@ def run(
             **run_stages(stages_of(context), store=store, fresh=fresh, on_event=tell),
         }
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        report = assemble_report(loaded, context, finished, created_at=now)
+        deployed: dict[str, Path | bytes] = {}
+        if loaded.recipe.targets:
+            own = replace(loaded, recipe=context.recipe)
+            done = deploy(
+                loaded,
+                context,
+                assemble_report(own, context, finished, created_at=now),
+                finished,
+                stages_of=stages_of,
+                store=store,
+                fresh=fresh,
+                created_at=now,
+                on_event=tell,
+            )
+            report, deployed = done.report, dict(done.files)
+        else:
+            report = assemble_report(loaded, context, finished, created_at=now)
         tell(Event("start", "report", "writing the report"))
-        files = {**_published(finished, context), **report_files(report), "events.jsonl": log.path}
+        files = {
+            **_published(finished, context),
+            **deployed,
+            **report_files(report),
+            "events.jsonl": log.path,
+        }
         publish(files, folder, facts=facts_of(loaded, context, created_at=now))
         log.clear()
     return RunResult(report=report, folder=folder)
@@ -190,14 +212,16 @@ def prepare(
         data_folder=data_folder,
         on_event=on_event,
     )
-    return Context(
-        recipe=recipe,
-        folder=loaded.folder,
-        cache=cache,
-        data_folder=data_folder,
-        task=task,
-        machine=machine_fingerprint(),
-        threads=allowed_cpus(),
+    return for_main_target(
+        Context(
+            recipe=recipe,
+            folder=loaded.folder,
+            cache=cache,
+            data_folder=data_folder,
+            task=task,
+            machine=machine_fingerprint(),
+            threads=allowed_cpus(),
+        )
     )
 
 

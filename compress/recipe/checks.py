@@ -7,14 +7,17 @@ from collections import Counter
 from collections.abc import Iterator
 
 from compress.recipe.catalogue import METRICS, check_budget
+from compress.recipe.deployments import bench_of, budgets_of
 from compress.recipe.distill_checks import distill_problems
 from compress.recipe.document import Document, KeyPath
 from compress.recipe.embedding_checks import embedding_problems
 from compress.recipe.inherited_nodes import inherited_problems
 from compress.recipe.nodes import Bench, Budget, Controls, ImageArraysTask, QatQuantize, Recipe
+from compress.recipe.suggest import suggestion
 from compress.recipe.validate import place
 
 P95_EPOCHS = 16
+DEVICES = ("cpu", "cuda", "tensorrt")
 Problem = tuple[KeyPath, str, str]  # where, what, cure
 
 
@@ -26,7 +29,7 @@ def check_recipe(recipe: Recipe, document: Document) -> None:
 
 def check_budgets(budgets: tuple[Budget, ...], document: Document) -> None:
     """Raises RecipeError for a budget that can't be judged, and for an id that comes twice."""
-    for path, what, cure in _budget_problems(budgets):
+    for path, what, cure in (*_budget_problems(budgets), *_device_problems(budgets)):
         raise place(document, path, what, cure=cure)
 
 
@@ -60,15 +63,56 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     for index, budget in enumerate(recipe.budgets):
         if budget.vs == "teacher" and recipe.teacher is None:
             yield ("budgets", index, "vs"), "this recipe has no teacher", "remove `vs`"
-        yield from _untimed(index, budget, recipe.bench)
-    yield from _too_few_epochs(recipe.budgets, recipe.bench)
+    if recipe.targets:
+        yield from _target_problems(recipe)
+    else:
+        listed = list(enumerate(recipe.budgets))
+        yield from _device_problems(recipe.budgets)
+        yield from _unjudged(listed, recipe.bench, "bench")
 
 
-def _too_few_epochs(budgets: tuple[Budget, ...], bench: Bench) -> Iterator[Problem]:
+def _target_problems(recipe: Recipe) -> Iterator[Problem]:
+    if "bench" in recipe.model_fields_set:
+        yield ("bench",), "stands beside `targets`, which say what is timed", "remove it"
+    counts = Counter(target.id for target in recipe.targets)
+    for at, target in enumerate(recipe.targets):
+        if counts[target.id] > 1:
+            yield ("targets", at, "id"), f"{target.id!r} comes twice", "rename one of them"
+        if isinstance(target.quantize, QatQuantize) and recipe.task.kind == "text-table":
+            yield ("targets", at, "quantize", "kind"), "qat takes no texts", "write `kind: auto`"
+        for name, values in (("batch", target.batch), ("threads", target.threads)):
+            if not values or len(set(values)) < len(values):
+                what = "must hold each value once, and at least one"
+                yield ("targets", at, name), what, ""
+    for index, budget in enumerate(recipe.budgets):
+        if "on" in budget.model_fields_set and budget.on not in counts:
+            what = f"no target {budget.on!r}"
+            yield ("budgets", index, "on"), what, suggestion(budget.on, counts)
+    for target in recipe.targets:
+        listed = list(budgets_of(recipe, target))
+        yield from _unjudged(listed, bench_of(target), f"target {target.id}")
+
+
+def _device_problems(budgets: tuple[Budget, ...]) -> Iterator[Problem]:
+    for index, budget in enumerate(budgets):
+        if budget.on not in DEVICES:
+            what = f"no device {budget.on!r}"
+            yield ("budgets", index, "on"), what, f"use {', '.join(DEVICES)}, or write `targets:`"
+
+
+def _unjudged(listed: list[tuple[int, Budget]], bench: Bench, where: str) -> Iterator[Problem]:
+    """Budgets, with their places in the recipe, that could not be judged by what is timed."""
+    for index, budget in listed:
+        yield from _untimed(index, budget, bench, where)
+    yield from _too_few_epochs(listed, bench, where)
+
+
+def _too_few_epochs(
+    listed: list[tuple[int, Budget]], bench: Bench, where: str
+) -> Iterator[Problem]:
     """A verdict that can only be inconclusive is an error before the run, not after it."""
-    timed = [index for index, budget in enumerate(budgets) if _is_timed(budget)]
-    for index in timed:
-        budget = budgets[index]
+    timed = [(index, budget) for index, budget in listed if _is_timed(budget)]
+    for index, budget in timed:
         if budget.on_inconclusive == "warn" or budget.level == "warn":
             continue
         if budget.metric == "latency.p95":
@@ -79,8 +123,12 @@ def _too_few_epochs(budgets: tuple[Budget, ...], bench: Bench) -> Iterator[Probl
         else:
             needed, why = 3, "an interval"
         if bench.epochs < needed:
-            what = f"needs {needed} epochs for {why}, and bench.epochs is {bench.epochs}"
-            yield ("budgets", index, "id"), what, f"write `epochs: {needed}` in bench"
+            what = f"needs {needed} epochs for {why}, and {_of(where, 'epochs')} is {bench.epochs}"
+            yield ("budgets", index, "id"), what, f"write `epochs: {needed}` in {where}"
+
+
+def _of(where: str, name: str) -> str:
+    return f"bench.{name}" if where == "bench" else f"`{name}` of {where}"
 
 
 def epochs_needed(tests: int) -> int:
@@ -93,7 +141,7 @@ def _is_timed(budget: Budget) -> bool:
     return METRICS[budget.metric].timed and budget.level != "off"
 
 
-def _untimed(index: int, budget: Budget, bench: Bench) -> Iterator[Problem]:
+def _untimed(index: int, budget: Budget, bench: Bench, where: str) -> Iterator[Problem]:
     """A budget on a setting that `bench` leaves out could never be judged."""
     if not METRICS[budget.metric].cell or budget.level == "off":
         return
@@ -103,8 +151,8 @@ def _untimed(index: int, budget: Budget, bench: Bench) -> Iterator[Problem]:
         ("threads", "threads", budget.threads, bench.threads),
     ):
         if wanted not in timed:
-            what = f"{wanted} is not measured; bench.{name} is {list(timed)}"
-            yield ("budgets", index, key), what, f"add it to bench.{name}"
+            what = f"{wanted} is not measured; {_of(where, name)} is {list(timed)}"
+            yield ("budgets", index, key), what, f"add it to {_of(where, name)}"
 
 
 def _budget_problems(budgets: tuple[Budget, ...]) -> Iterator[Problem]:

@@ -199,13 +199,31 @@ class Bench(Node):
     cpu_nodes: int = Field(default=0, ge=0)  # that may run on the CPU where a GPU is asked for
 
 
+class Target(Node):
+    """A machine and a setting that the student is deployed on; each gets a file of its own.
+
+    cpu_flags: what its processor can do, as in /proc/cpuinfo, where that isn't this one. quantize:
+    by default the recipe's. The rest as in `bench`.
+    """
+
+    id: Identifier
+    device: Literal["cpu", "cuda", "tensorrt"] = "cpu"
+    batch: tuple[Annotated[int, Field(ge=1)], ...] = (1, 32)
+    threads: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
+    epochs: int = Field(default=12, ge=3)
+    tokens: int | None = Field(default=None, ge=1)
+    cpu_nodes: int = Field(default=0, ge=0)
+    cpu_flags: tuple[Text, ...] | None = None
+    quantize: QuantizeNode | None = None
+
+
 class Budget(Node):
     """A limit. Exactly one of the limit fields; which one fits depends on metric and vs."""
 
     id: Identifier
     metric: Text
     vs: Literal["teacher", "baseline"] | None = None
-    on: Literal["cpu", "cuda", "tensorrt"] = "cpu"
+    on: Identifier = "cpu"  # cpu, cuda, tensorrt; the id of a target where there are some
     batch: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)
     level: Level = "error"
@@ -262,6 +280,7 @@ class Recipe(Node):
     export: Export = Export()
     quantize: QuantizeNode = NoQuantize(kind="none")
     bench: Bench = Bench()
+    targets: tuple[Target, ...] = ()  # instead of `bench`
     budgets: tuple[Budget, ...] = ()
     controls: ControlsNode = "all"  # those that the recipe has a teacher and quantization for
     slices: SlicesNode = Slices()
