@@ -14,8 +14,8 @@ from compress.prune.plan import Plan, Setting
 
 def apply_plan(module: nn.Module, plan: Plan, *, where: str = "plan") -> None:
     """Make module, in place, what the plan keeps of it. InputError where the plan is of another."""
-    make_plain(module, plan.plain, where=where)
     keep_layers(module, plan.layers, where=where)
+    make_plain(module, plan.plain, where=where)
     cut_tensors(module, plan.tensors, where=where)
     set_attributes(module, plan.attributes, where=where)
     for part in module.modules():

@@ -126,11 +126,16 @@ def find_stacks(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[Stack, ...
         for index, block in enumerate(blocks):
             calls = seen.get(f"{name}.{index}", [])
             alike = sum(type(other) is type(block) for other in blocks) > 1
-            if len(calls) == 1 and alike and next(block.parameters(), None) is not None:
+            # A layer by itself is no block: what it does is done nowhere else.
+            whole = any(True for _ in block.children())
+            if len(calls) == 1 and alike and whole:
                 change = _change(*calls[0])
                 if change is not None:
                     stack.changes[index] = change
-        if stack.changes and all(len(seen.get(f"{name}.{i}", [])) == 1 for i in range(len(blocks))):
+        called = all(len(seen.get(f"{name}.{place}", [])) == 1 for place in range(len(blocks)))
+        # Of a list of stages most change the shape: there the blocks are one level below.
+        most = stack.fixed in ((), (0,)) or 2 * len(stack.changes) > len(blocks)
+        if called and stack.changes and most:
             stacks.append(stack)
     return tuple(stacks)
 
