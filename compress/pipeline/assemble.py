@@ -16,8 +16,8 @@ from compress.pipeline.manifest import Facts, Preprocessing
 from compress.pipeline.search import searched
 from compress.pipeline.stage import Finished
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
-from compress.pipeline.stages.inside import INSIDE_FILE, inside_note, raw_dtype
 from compress.pipeline.stages.inheriting import BLOCK
+from compress.pipeline.stages.inside import INSIDE_FILE, inside_note, raw_dtype
 from compress.pipeline.stages.judging import FLOAT_STUDENT, JUDGE, QUALITY_FILE
 from compress.pipeline.stages.ledger import LEDGER, LEDGER_FILE
 from compress.pipeline.stages.measuring import MEASURE, MEASURED_FILE
@@ -98,13 +98,14 @@ def assemble_report(
         added=tuple(from_json(Added, value) for value in facts["added"]),
         ledger=tuple(from_json(LedgerStep, value) for value in ledger["ledger"]),
         node_costs=tuple(from_json(NodeCost, value) for value in ledger["node_costs"]),
-        search=searched(finished),
         notes=(
-            *search_notes(searched(finished)),
             *_notes(context, decisions, fidelities),
             *rounding_notes(finished),
             *_inside_notes(finished[SHIP]),
+            *_inside_notes(finished[SHIP]),
+            *search_notes(searched(finished)),
         ),
+        search=searched(finished),
         fidelities=fidelities,
     )
     return replace(

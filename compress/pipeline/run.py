@@ -185,7 +185,8 @@ def plan(
         if raced:
             done = hold_race(context, store=store, fresh=False, on_event=on_event)
             context = with_method(context, done)
-        return (*searched, *cut, *raced, *plan_stages(stages_of(context), store=store))
+        others = plan_targets(loaded, context, stages_of=stages_of, store=store)
+        return (*searched, *cut, *raced, *plan_stages(stages_of(context), store=store), *others)
 
 
 def prepare(
