@@ -22,7 +22,7 @@ from compress.pipeline.stages.shipping import SHIP
 from compress.quantize.scheme import scheme_for
 from compress.recipe.deployments import recipe_of
 from compress.recipe.load import LoadedRecipe
-from compress.recipe.nodes import NoQuantize, Recipe, StaticQuantize, Target
+from compress.recipe.nodes import NoQuantize, Recipe, Target
 from compress.report.write import report_files
 from compress.store.store import Store
 from compress.values import Report, StageRecord
@@ -86,8 +86,8 @@ def for_target(context: Context, recipe: Recipe, target: Target) -> Context:
     """The context of another target. recipe: as it was written; context: of the main one, which
     knows what student and loss were found.
 
-    Where it can't be measured, int8 is made for its processor if `static` insists on it; whether
-    int8 is faster is open there, so that other kinds ship the float file.
+    Where it can't be measured, a kind that insists on its scheme is made for its processor; auto
+    and qat ask what is faster, which is open there: the float file is shipped.
     """
     written = context.recipe.model_copy(
         update={"budgets": recipe.budgets, "quantize": recipe.quantize}
@@ -95,8 +95,7 @@ def for_target(context: Context, recipe: Recipe, target: Target) -> Context:
     own = recipe_of(written, target)
     if why_not_here(target, context.machine) is None:
         return replace(context, recipe=own)
-    insists = isinstance(own.quantize, StaticQuantize) and own.quantize.kind == "static"
-    if not insists:
+    if own.quantize.kind in ("auto", "qat"):
         own = own.model_copy(update={"quantize": NoQuantize(kind="none")})
     machine = dict(context.machine)
     if target.cpu_flags is not None:

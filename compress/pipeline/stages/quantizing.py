@@ -164,6 +164,8 @@ def choose_stage(context: Context, node: StaticQuantize | SchemeQuantize | QatQu
         return {
             "kind": node.kind,
             "max_drop": node.model_dump(mode="json")["max_drop"],
+            "device": context.recipe.bench.devices[0],
+            "batch": context.recipe.bench.batch[0],
             "threads": list(context.recipe.bench.threads),
             "machine": dict(context.machine),
             "versions": versions_of("onnxruntime"),
@@ -184,6 +186,7 @@ def choose_stage(context: Context, node: StaticQuantize | SchemeQuantize | QatQu
                 inputs=samples,
                 batch=bench.batch[0],
                 threads=bench.threads[0],
+                device=bench.devices[0],
                 seed=context.recipe.seed,
                 on_event=on_event,
             )
