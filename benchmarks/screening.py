@@ -27,8 +27,9 @@ _WARM_UP = WarmUp(min_calls=3, min_ns=60_000_000, max_ns=600_000_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
-    """One file at one batch. ratio: its time over the reference's; low, high: the middle half of
-    the pairs of blocks, which says how steady the machine was and nothing about other processes."""
+    """One file at one batch, by the fastest quarter of each block. ratio: its time over the
+    reference's; low, high: the middle half of the pairs of blocks, which says how steady the
+    machine was and nothing about other processes."""
 
     p50_ms: float
     reference_ms: float

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from compress.pipeline.run import run
     from compress.prune.api import prune
     from compress.quantize.api import quantize
+    from compress.search.solve import solve
 
-__all__ = ["distill", "judge", "prune", "quantize", "run"]
+__all__ = ["distill", "judge", "prune", "quantize", "run", "solve"]
 
-_HOMES = {"judge": "compress.gate.judge", "run": "compress.pipeline.run"}
+_HOMES = {
+    "judge": "compress.gate.judge",
+    "run": "compress.pipeline.run",
+    "solve": "compress.search.solve",
+}
 
 
 # Not among them: `distill`, `prune` and `quantize`, packages that the import system finds and that

@@ -108,6 +108,7 @@ def relaxations(
         aim=seen.aim,
         gain=gain if found.fits else 0.0,
         length_s=pilot.seconds if found.fits else left_s / 10,
+        full_s=found.epochs * found.epoch_s if found.fits else left_s / 2,
     )
     began = trainer.seconds
     lines: list[Relaxation] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from compress.search.screening import Screening
-from compress.search.solve import Trainer
+from compress.search.solve import Trainer, affordable
 from compress.search.space import Plan, Space
 
 POWER = 1.645 + 0.84  # standard errors between the aim and the budget: 80 % power at level 5 %
@@ -26,11 +26,13 @@ class Enough:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What accuracy is asked for. aim: on validation. gain: of a training in full over a pilot."""
+    """What accuracy is asked for. aim: on validation. gain: of a training in full, of full_s
+    seconds, over a pilot of length_s."""
 
     aim: float | None
     gain: float
-    length_s: float  # of a pilot
+    length_s: float
+    full_s: float
 
 
 def standard_error(lost: int, gained: int, samples: int) -> float:
@@ -62,7 +64,8 @@ def relax(
         least = _narrowest(wide, space, screening, budget)
         value = _value(least, screening, budget)
         return Enough(budget=budget, value=value, plan=least, reason="accuracy is not limited")
-    ranked = sorted(wide, key=lambda plan: -screening.seen[plan].macs)[:2]
+    tops = [affordable(space, plan, trainer, goal.full_s) for plan in wide]
+    ranked = sorted(dict.fromkeys(tops), key=lambda plan: -_macs(screening, plan))[:2]
     best: tuple[float, Plan] | None = None
     for top in ranked:
         plans = [p for p in space.plans(top.structure, top.scheme) if p.width <= top.width]
@@ -108,6 +111,12 @@ def _reaches(plan: Plan, trainer: Trainer, goal: Goal, seed: int) -> bool:
         epochs = trainer.epochs_in(plan, goal.length_s)
         accuracy = trainer.run(plan, seed=seed, epochs=epochs)
     return accuracy + goal.gain >= goal.aim
+
+
+def _macs(screening: Screening, plan: Plan) -> int:
+    if plan in screening.seen or screening.operators is None:
+        return screening.look(plan).macs
+    return sum(one.macs for one in screening.operators(plan))
 
 
 def _narrowest(wide: Sequence[Plan], space: Space, screening: Screening, budget: str) -> Plan:

@@ -58,13 +58,14 @@ def excess(found: Screened, limits: Sequence[Limit], *, ignored: Collection[str]
 class Screening:
     """Asks `screen` only where it matters, and keeps all that it heard.
 
-    screen(plan): builds, exports and times it. operators(plan): its shapes, cheap. go_on(): False
+    screen(plan): builds, exports and times it. operators(plan): its shapes, cheap; without it
+    nothing is predicted, and widths are bisected. go_on(): False
     once the time for screening is over; one structure is always looked at.
     """
 
     limits: Sequence[Limit]
     screen: Callable[[Plan], Screened]
-    operators: Callable[[Plan], Sequence[Operator]]
+    operators: Callable[[Plan], Sequence[Operator]] | None = None
     go_on: Callable[[], bool] = lambda: True
     seen: dict[Plan, Screened] = field(default_factory=dict)
     _tables: dict[str, Table] = field(default_factory=dict)
@@ -103,29 +104,33 @@ class Screening:
         if plan not in self.seen:
             found = self.screen(plan)
             self.seen[plan] = found
-            shapes = self.operators(plan)
-            for budget, value in found.values.items():
-                self._table(budget).learn(plan.scheme, shapes, value)
+            if self.operators is not None:
+                shapes = self.operators(plan)
+                for limit in self.limits:
+                    value = found.values[limit.budget]
+                    self._table(limit).learn(plan.scheme, shapes, value)
         return self.seen[plan]
 
     def predicted(self, plan: Plan, *, ignored: Collection[str] = ()) -> float | None:
         """Its excess by the tables; None where they know nothing."""
         if plan in self.seen:
             return excess(self.seen[plan], self.limits, ignored=ignored)
+        if self.operators is None:
+            return None
         shapes = self.operators(plan)
         parts = []
         for one in self.limits:
             if one.budget in ignored:
                 continue
-            value = self._table(one.budget).predict(plan.scheme, shapes)
+            value = self._table(one).predict(plan.scheme, shapes)
             if value is None:
                 return None
             parts.append(value * one.room / one.limit)
         return max(parts, default=0.0)
 
-    def _table(self, budget: str) -> Table:
-        timed = next(one.timed for one in self.limits if one.budget == budget)
-        return self._tables.setdefault(budget, Table(shares=TIME if timed else BYTES))
+    def _table(self, limit: Limit) -> Table:
+        new = Table(shares=TIME if limit.timed else BYTES)
+        return self._tables.setdefault(limit.budget, new)
 
     def _next(
         self, plans: Sequence[Plan], low: int, high: int, ignored: Collection[str]

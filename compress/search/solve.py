@@ -19,6 +19,7 @@ from compress.search.space import Plan, Space
 SCREENING, RACING = 0.2, 0.3  # parts of the time
 ROUNDS = (1, 2)  # lengths of the rounds
 MOST_ARMS = 6
+LEARNT = 8  # epochs of the training in full: a wider network that gets fewer would learn less
 ENOUGH = 2.0  # epochs of the first round: with fewer, arms are left out instead
 _TRAINING = "training"
 
@@ -68,7 +69,7 @@ class Trainer:
     """Runs pilots, learns what an epoch of a structure takes, and keeps count of the seconds."""
 
     evaluate: Evaluate
-    operators: Callable[[Plan], Sequence[Operator]]
+    operators: Callable[[Plan], Sequence[Operator]] | None
     most_epochs: int
     seconds: float = 0.0
     start_s: float = 0.0
@@ -87,7 +88,8 @@ class Trainer:
         self.seconds += spent
         self.start_s = max(self.start_s, scored.start_s) if self.start_s else scored.start_s
         self._epoch_s[plan] = scored.epoch_s
-        self._table.learn(_TRAINING, self.operators(plan), scored.epoch_s)
+        if self.operators is not None and scored.epoch_s > 0:
+            self._table.learn(_TRAINING, self.operators(plan), scored.epoch_s)
         before = self.pilots.get(plan)
         if before is None or epochs >= before.epochs:
             self.pilots[plan] = Pilot(accuracy=scored.accuracy, epochs=epochs, seconds=spent)
@@ -97,9 +99,11 @@ class Trainer:
         """Measured, or predicted from the others by its operators."""
         if plan in self._epoch_s:
             return self._epoch_s[plan]
-        predicted = self._table.predict(_TRAINING, self.operators(plan))
-        assert predicted is not None, "nothing was trained yet"
-        return predicted
+        predicted = None
+        if self.operators is not None:
+            predicted = self._table.predict(_TRAINING, self.operators(plan))
+        # By the mean of the others, where shapes are unknown.
+        return predicted or sum(self._epoch_s.values()) / len(self._epoch_s)
 
     def epochs_in(self, plan: Plan, seconds: float) -> int:
         """As many as fit, at least one."""
@@ -127,8 +131,13 @@ def choose(
         least = min(screening.seen, key=lambda plan: excess(screening.seen[plan], screening.limits))
         trainer.run(least, seed=seed, epochs=1)
         return _found(least, trainer, seconds - spent() - reserve_s, fits=False)
-    arms = shortlist(fitting, screening.seen)
+    arms = roomiest(fitting, screening.seen)
     trainer.run(min(arms, key=lambda plan: screening.seen[plan].macs), seed=seed, epochs=1)
+    full_s = seconds - spent() - reserve_s - RACING * seconds
+    arms = [affordable(space, plan, trainer, full_s) for plan in arms]
+    for plan in arms:
+        screening.look(plan)
+    arms = shortlist(arms, screening.seen)
     room = min(RACING * seconds, seconds - spent() - reserve_s)
     arms, length = lengths(arms, trainer, room)
     held = hold(arms, trainer, length=length, seed=seed)
@@ -140,15 +149,70 @@ def choose(
     return _found(best, trainer, seconds - spent() - reserve_s, fits=True)
 
 
-def shortlist(fitting: Sequence[Plan], seen: Mapping[Plan, Screened]) -> list[Plan]:
-    """Of each structure the scheme that leaves room for most, largest first; each family's best is
-    among the first."""
+def solve(
+    space: Space,
+    limits: Sequence[Limit],
+    *,
+    screen: Callable[[Plan], Screened],
+    evaluate: Evaluate,
+    seconds: float,
+    operators: Callable[[Plan], Sequence[Operator]] | None = None,
+    most_epochs: int = 1000,
+    seed: int = 0,
+) -> Found:
+    """Find the plan of a space that keeps to its limits and is most accurate in a time.
+
+    screen(plan): what it takes, untrained. evaluate(plan, seed=, epochs=): trains it briefly. What
+    both say of their own seconds is what counts as time. The plan found is not yet trained in full:
+    found.epochs says for how long the time left allows. found.fits is False where nothing fits.
+
+    Raises ValueError for an empty space and for a limit that is not above 0.
+    """
+    if not space.structures or not space.schemes:
+        raise ValueError("there is nothing to search: the space is empty")
+    if bad := [one.budget for one in limits if not one.limit > 0]:
+        raise ValueError(f"limits must be above 0: {', '.join(bad)}")
+    trainer = Trainer(evaluate=evaluate, operators=operators, most_epochs=most_epochs)
+    screening = Screening(limits=limits, screen=screen, operators=operators)
+
+    def screened() -> float:
+        return sum(found.seconds for found in screening.seen.values())
+
+    screening.go_on = lambda: screened() < SCREENING * seconds
+    return choose(
+        space,
+        screening=screening,
+        trainer=trainer,
+        seconds=seconds,
+        spent=lambda: screened() + trainer.seconds,
+        reserve_s=0.0,
+        seed=seed,
+    )
+
+
+def roomiest(fitting: Sequence[Plan], seen: Mapping[Plan, Screened]) -> list[Plan]:
+    """Of each structure the scheme that leaves room for the largest network."""
     largest: dict[object, Plan] = {}
     for plan in fitting:
         rival = largest.get(plan.structure)
         if rival is None or seen[plan].macs > seen[rival].macs:
             largest[plan.structure] = plan
-    ranked = sorted(largest.values(), key=lambda plan: -seen[plan].macs)
+    return list(largest.values())
+
+
+def affordable(space: Space, widest: Plan, trainer: Trainer, seconds: float) -> Plan:
+    """The widest of a structure, no wider than this one, that is trained LEARNT epochs in so many
+    seconds; the narrowest where none is."""
+    plans = [p for p in space.plans(widest.structure, widest.scheme) if p.width <= widest.width]
+    for plan in reversed(plans):
+        if LEARNT * trainer.epoch_s(plan) <= seconds:
+            return plan
+    return plans[0]
+
+
+def shortlist(plans: Sequence[Plan], seen: Mapping[Plan, Screened]) -> list[Plan]:
+    """The largest networks first, each family's best among them; MOST_ARMS at most."""
+    ranked = sorted(plans, key=lambda plan: -seen[plan].macs)
     heads: list[Plan] = []
     for plan in ranked:
         if plan.structure.family not in {head.structure.family for head in heads}:
@@ -201,6 +265,3 @@ def _found(plan: Plan, trainer: Trainer, left_s: float, *, fits: bool) -> Found:
 
 def _finite(value: float) -> float:
     return value if math.isfinite(value) else -math.inf
-
-
-__all__ = ["Evaluate", "Found", "Limit", "Pilot", "Scored", "Trainer", "choose"]

@@ -1,0 +1,80 @@
+"""Many files against one reference: interleaved, exact under a fake clock, unmoved by bursts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.screening import Screen
+from benchmarks.timing import WarmUp, interleaved
+from exporters.errors import DistilError
+from exporters.export import export
+
+RULE = WarmUp(min_calls=3, min_ns=0, max_ns=1)
+
+
+class Clock:
+    """Moves by what the calls say that they took."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.log: list[str] = []
+
+    def __call__(self) -> int:
+        return self.now
+
+    def call(self, name: str, *lengths: int) -> object:
+        turn = iter(lengths * 1000) if lengths else iter(())
+
+        def run() -> None:
+            self.log.append(name)
+            self.now += next(turn)
+
+        return run
+
+
+def test_blocks_alternate_and_a_burst_moves_nothing() -> None:
+    clock = Clock()
+    slow = clock.call("reference", 8_000_000, 8_000_000, 8_000_000, 90_000_000)
+    quick = clock.call("candidate", 1_000_000)
+    found = interleaved(slow, quick, rule=RULE, rounds=4, clock_ns=clock)  # type: ignore[arg-type]
+    assert found == {"reference": [8e6] * 4, "candidate": [1e6] * 4}
+    order = [name for i, name in enumerate(clock.log) if i == 0 or clock.log[i - 1] != name]
+    # Warm-ups of both, then AB BA AB BA, in which neighbours of one name run together.
+    assert order == ["reference", "candidate"] * 3 + ["reference"]
+
+
+class Wide(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 4))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.body(rows)
+
+
+def written(folder: Path, width: int) -> Path:
+    path = folder / f"{width}.onnx"
+    export(Wide(width).eval(), torch.zeros(2, 64), path=path, input_names=("rows",))
+    return path
+
+
+def test_one_warm_worker_takes_many_files_and_refuses_a_broken_one(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).random((8, 64), dtype=np.float32)
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    with Screen(written(tmp_path, 4096), inputs=rows, batches=[1, 4]) as screen:
+        small = screen.measure(written(tmp_path, 8))
+        with pytest.raises(DistilError):
+            screen.measure(broken)
+        again = screen.measure(written(tmp_path, 16))
+    for found in (small, again):
+        assert set(found) == {1, 4}
+        for one in found.values():
+            assert one.low <= one.ratio <= one.high
+            assert one.p50_ms > 0
+            assert one.ratio == pytest.approx(one.p50_ms / one.reference_ms, rel=9.0)
