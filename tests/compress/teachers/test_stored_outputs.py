@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from toy_task import Linear, dense, toy_task
 
+from compress.distill.feed import TrainingFeed
 from compress.errors import InputError
 from compress.store.tensors_file import create_tensors, map_tensors
 from compress.tasks.mixup import mixed_view, mixup_pairs
@@ -174,6 +175,40 @@ def test_stored_outputs_match_the_very_mixed_image(tmp_path: Path) -> None:
     np.testing.assert_allclose(stored[rows], expected, atol=1e-4)
     seen = mixed_view(task, task.train, rows, seed=9, view=2, alpha=alpha)
     np.testing.assert_allclose(stored[rows], teacher.answer(*seen), atol=1e-5)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_batch_of_mixtures_comes_with_the_answers_to_its_own_images(
+    tmp_path: Path, processes: int
+) -> None:
+    task, alpha = toy_task(pad=2), 0.4
+    teacher = module_teacher(Linear(), name="t", digest="0" * 64)
+    stored = []
+    for view in range(2):
+        store_view(teacher, task, path=tmp_path / str(view), seed=9, view=view, alpha=alpha)
+        stored.append(open_outputs(tmp_path / str(view), samples=len(task.train), classes=3))
+    for process in range(processes):
+        feed = TrainingFeed(
+            task=task,
+            batch=32,
+            seed=9,
+            order_seed=5,
+            teacher_outputs=stored,
+            process=process,
+            processes=processes,
+            mixup=alpha,
+        )
+        for epoch in range(3):  # the third goes back to the first view
+            for batch in feed.batches(epoch, first_step=3):
+                assert batch.teacher is not None
+                assert len(batch.teacher) == 32 // processes
+                torch.testing.assert_close(
+                    batch.teacher,
+                    torch.from_numpy(teacher.answer(*batch.inputs)),
+                    atol=1e-5,
+                    rtol=0,
+                )
+                torch.testing.assert_close(batch.target.sum(dim=1), torch.ones(32 // processes))
 
 
 @pytest.mark.parametrize("form", [Form(), Form(dtype="float16"), Form(k=1, dtype="float16")])

