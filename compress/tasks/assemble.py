@@ -14,6 +14,7 @@ from compress.tasks.checks import check_classes, check_inputs, check_range, chec
 from compress.tasks.columns import checked_columns, checked_groups, columns_digest
 from compress.tasks.content import content_digests, fingerprint
 from compress.tasks.data import Samples, Task
+from compress.tasks.mapped import MappedFiles, rows_of
 from compress.tasks.split import default_validation, validation_indices
 from exporters.events import Event
 
@@ -44,9 +45,17 @@ class Parts:
 
 
 def assemble(
-    parts: Parts, *, augmentation: Augmentation, seed: int, on_event: OnEvent | None = None
+    parts: Parts,
+    *,
+    augmentation: Augmentation,
+    seed: int,
+    mapping: MappedFiles | None = None,
+    on_event: OnEvent | None = None,
 ) -> Task:
-    """Check, split and fingerprint. InputError for anything that can't be trained on or judged."""
+    """Check, split and fingerprint. InputError for anything that can't be trained on or judged.
+
+    mapping: where splits of more than 256 MiB go, to be mapped; None keeps all in memory.
+    """
     check_classes(parts.classes, where=parts.where)
     train = _checked(parts, "train", parts.train)
     test = _checked(parts, "test", parts.test)
@@ -60,14 +69,26 @@ def assemble(
     if given is None:
         count = parts.validation_count or default_validation(len(train[0]))
         keep, held = validation_indices(len(train[0]), count, seed=seed)
-        in_validation = Samples(ids=train_ids[held], inputs=train[0][held], labels=train[1][held])
-        in_train = Samples(ids=train_ids[keep], inputs=train[0][keep], labels=train[1][keep])
+        in_validation = Samples(
+            ids=train_ids[held],
+            inputs=rows_of(train[0], held, mapping=mapping),
+            labels=train[1][held],
+        )
+        in_train = Samples(
+            ids=train_ids[keep],
+            inputs=rows_of(train[0], keep, mapping=mapping),
+            labels=train[1][keep],
+        )
     else:
-        in_validation = Samples(ids=validation_ids, inputs=given[0], labels=given[1])
-        in_train = Samples(ids=train_ids, inputs=train[0], labels=train[1])
+        in_validation = Samples(
+            ids=validation_ids, inputs=rows_of(given[0], None, mapping=mapping), labels=given[1]
+        )
+        in_train = Samples(
+            ids=train_ids, inputs=rows_of(train[0], None, mapping=mapping), labels=train[1]
+        )
     in_test = Samples(
         ids=test_ids,
-        inputs=test[0],
+        inputs=rows_of(test[0], None, mapping=mapping),
         labels=test[1],
         columns=checked_columns(parts.test_columns, samples=len(test[0]), where=parts.where),
         groups=checked_groups(parts.test_groups, samples=len(test[0]), where=parts.where),

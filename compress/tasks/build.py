@@ -19,6 +19,7 @@ from compress.tasks.augment import Augmentation
 from compress.tasks.data import Task
 from compress.tasks.images import image_folder
 from compress.tasks.labelled import hide_labels
+from compress.tasks.mapped import MappedFiles
 from compress.tasks.python import python_task
 from compress.tasks.text_task import text_task
 from compress.tasks.unlabelled import as_embeddings
@@ -61,7 +62,13 @@ def build_task(
             parts = python_task(node, folder=folder)
         case _:
             assert_never(node)
-    task = assemble(parts, augmentation=_augmentation(node.augment), seed=seed, on_event=on_event)
+    task = assemble(
+        parts,
+        augmentation=_augmentation(node.augment),
+        seed=seed,
+        mapping=MappedFiles(folder=cache / "data" / "mapped"),
+        on_event=on_event,
+    )
     if node.outputs == "embeddings":
         return as_embeddings(task)
     return task if node.labelled is None else hide_labels(task, node.labelled, seed=seed)
