@@ -39,6 +39,7 @@ from compress.report.scenarios import (
     slice_rows,
     slices_sentence,
 )
+from compress.report.search_page import SearchPage, search_page
 from compress.report.subjects import STUDENT, SubjectTable, pair_of, subject_table
 from compress.values import ClassChange, PairedQuality, Report
 
@@ -55,6 +56,7 @@ class Run:
     highlights: tuple[Highlight, ...]
     table: SubjectTable
     candidates: Figure | None
+    search: SearchPage | None
     latency: tuple[LatencyFigures, ...]
     class_figure: Figure | None
     classes_left_out: int
@@ -133,6 +135,7 @@ def _run(report: Report, key: str) -> Run:
         highlights=highlights(report),
         table=subject_table(report),
         candidates=candidates_figure(report, key=key),
+        search=search_page(report, key=key),
         latency=latency_figures(report, key=key),
         class_figure=drawn[0] if drawn else None,
         classes_left_out=drawn[1] if drawn else 0,

@@ -1,0 +1,116 @@
+"""The picture and the table of a search: every candidate by what it takes and what it learnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compress.report import quantities as q
+from compress.report.candidates import bounds_of
+from compress.report.charts.pareto import Bounds, Point, pareto
+from compress.report.figures import Figure, twice
+from compress.report.subjects import TEACHER, settings_of
+from compress.values import Report, SearchFacts, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRow:
+    """One candidate, in words."""
+
+    name: str
+    chosen: bool
+    p50: str
+    speedup: str
+    size: str
+    fits: str
+    accuracy: str
+    trained: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """figure: None where fewer than two candidates were trained."""
+
+    sentence: str
+    figure: Figure | None
+    rows: tuple[TrialRow, ...]
+    spent: tuple[tuple[str, str, float], ...]  # part, time in words, part of the whole
+
+
+def search_page(report: Report, *, key: str) -> SearchPage | None:
+    """What the page shows of a search; None without one."""
+    facts = report.search
+    if facts is None:
+        return None
+    whole = sum(facts.spent_s.values()) or 1.0
+    trained = sum(trial.accuracy is not None for trial in facts.trials)
+    return SearchPage(
+        sentence=(
+            f"{len(facts.trials)} candidates were timed and {trained} of them trained; "
+            f"{facts.chosen} was chosen: {facts.reason}."
+        ),
+        figure=search_figure(report, key=key),
+        rows=tuple(_row(trial, facts) for trial in facts.trials),
+        spent=tuple(
+            (name, q.seconds(value), value / whole) for name, value in facts.spent_s.items()
+        ),
+    )
+
+
+def search_figure(report: Report, *, key: str) -> Figure | None:
+    """Trained candidates by latency in the warm process and accuracy on validation."""
+    facts = report.search
+    assert facts is not None
+    points = [
+        Point(
+            name=trial.name,
+            index=1 if trial.name == facts.chosen else 2,
+            cost=trial.p50_ms,
+            accuracy=trial.accuracy,
+            size_bytes=trial.size_bytes,
+            met=trial.fits and (facts.aim is None or trial.accuracy >= facts.aim),
+            named=trial.name == facts.chosen,
+        )
+        for trial in facts.trials
+        if trial.accuracy is not None
+    ]
+    if len(points) < 2:
+        return None
+    teacher = _teacher(report, facts)
+    if teacher is not None:
+        points.insert(0, teacher)
+    setting = next(iter(settings_of(report)), None)
+    bounds = Bounds() if setting is None else bounds_of((report,), setting)
+    limits = Bounds(cost=bounds.cost)  # that of accuracy is on test, and these are on validation
+    title = "Candidates by latency in one warm process and accuracy on validation"
+    return twice(
+        lambda width, k: pareto(points, bounds=limits, width=width, key=k, title=title),
+        f"{key}-search",
+    )
+
+
+def _teacher(report: Report, facts: SearchFacts) -> Point | None:
+    step = next((one for one in report.sizes if one.stage == TEACHER), None)
+    chosen = next((one for one in facts.trials if one.name == facts.chosen), None)
+    if step is None or step.validation_accuracy is None or chosen is None:
+        return None
+    return Point(
+        name=TEACHER,
+        index=0,
+        cost=chosen.p50_ms * chosen.speedup,
+        accuracy=step.validation_accuracy,
+        size_bytes=step.size_bytes,
+    )
+
+
+def _row(trial: Trial, facts: SearchFacts) -> TrialRow:
+    known = trial.accuracy is not None
+    return TrialRow(
+        name=trial.name,
+        chosen=trial.name == facts.chosen,
+        p50=q.milliseconds(trial.p50_ms),
+        speedup=q.times(trial.speedup),
+        size=q.size(trial.size_bytes),
+        fits="yes" if trial.fits else "no",
+        accuracy=q.percent(trial.accuracy) if trial.accuracy is not None else "\u2013",
+        trained=f"{trial.epochs} epochs, {q.seconds(trial.trained_s)}" if known else "no",
+    )

@@ -1,0 +1,101 @@
+"""A search on the page and in the notes: every candidate, the picture, and what to relax."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from compress.report.codec import from_json, to_json
+from compress.report.html import render_html
+from compress.report.search import search_notes
+from compress.report.search_page import search_page
+from compress.values import Relaxation, Report, SearchFacts, Trial
+from tests.compress.report.sample import sample_report
+
+
+def trial(name: str, p50_ms: float, accuracy: float | None, *, fits: bool = True) -> Trial:
+    return Trial(
+        name=name,
+        scheme="int8",
+        parameters=90_000,
+        macs=5_000_000,
+        size_bytes=int(90_000 * p50_ms * 10),
+        p50_ms=p50_ms,
+        speedup=1.0 / p50_ms,
+        fits=fits,
+        accuracy=accuracy,
+        epochs=0 if accuracy is None else 3,
+        trained_s=0.0 if accuracy is None else 90.0,
+        seconds=95.0,
+    )
+
+
+def facts(*, binding: str | None = None) -> SearchFacts:
+    trials = [trial("residual 2x(48, 72) /2, int8", 0.11, 0.944)]
+    trials += [
+        trial(f"residual 1x({8 * n}, {16 * n}) /2, int8", 0.02 * n, 0.90 + 0.008 * n)
+        for n in range(1, 6)
+    ]
+    trials += [trial("residual 2x(96, 144) /2, float32", 0.4, None, fits=False)]
+    return SearchFacts(
+        chosen=trials[0].name,
+        reason="the best of 6 that were trained",
+        binding=binding,
+        trials=tuple(trials),
+        relaxations=(
+            Relaxation(
+                budget="speed", limit="min_speedup: 8x", enough="min_speedup: 6.2x",
+                candidate="residual 2x(64, 96) /2, int8", reason="by pilots of equal length",
+            ),
+            Relaxation(
+                budget="size", limit="max: 300KiB", enough=None, candidate=None,
+                reason="without it no candidate is expected to reach the accuracy",
+            ),
+        ) if binding else (),
+        reached=0.944,
+        aim=0.94,
+        stated_s=2400.0,
+        spent_s={"screening": 240.0, "pilots": 700.0, "training in full": 1200.0, "rest": 8.0},
+    )  # fmt: skip
+
+
+def with_search(found: SearchFacts) -> Report:
+    notes = search_notes(found)
+    return dataclasses.replace(sample_report(), search=found, notes=notes)
+
+
+def test_every_candidate_is_on_the_page_and_the_trained_ones_in_the_picture() -> None:
+    page = search_page(with_search(facts()), key="k")
+    assert page is not None
+    assert page.figure is not None
+    assert page.figure.wide.count("<circle") == 7  # six candidates and the teacher
+    assert "on validation" in page.figure.wide
+    assert [row.name for row in page.rows if row.chosen] == ["residual 2x(48, 72) /2, int8"]
+    assert [row.accuracy for row in page.rows].count("\u2013") == 1
+    assert sum(part for _, _, part in page.spent) == pytest.approx(1)
+    html = render_html((with_search(facts()),))
+    for row in page.rows:
+        assert row.name in html
+    assert "Where the time went" in html
+
+
+def test_a_report_without_a_search_shows_none() -> None:
+    assert search_page(sample_report(), key="k") is None
+    assert "All candidates" not in render_html((sample_report(),))
+
+
+def test_what_binds_and_what_would_do_is_said_in_the_notes() -> None:
+    said = search_notes(facts(binding="speed"))
+    assert "timed 7 candidates and trained 6" in said[0]
+    assert "training in full" in said[0]
+    assert "`speed` is the one that binds" in said[1]
+    assert "`speed` alone would do at `min_speedup: 6.2x` instead of min_speedup: 8x" in said[2]
+    assert "`size` (max: 300KiB) alone is not enough" in said[3]
+    assert len(search_notes(facts())) == 1
+    assert search_notes(None) == ()
+
+
+def test_a_search_survives_the_way_through_json() -> None:
+    report = with_search(facts(binding="speed"))
+    assert from_json(Report, to_json(report)) == report
