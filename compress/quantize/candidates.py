@@ -67,10 +67,10 @@ def depthwise(model: ModelProto) -> tuple[str, ...]:
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     found = []
     for node in model.graph.node:
+        if node.op_type != "Conv" or node.input[1] not in constants:
+            continue
         group = next((a.i for a in node.attribute if a.name == "group"), 1)
-        weight = constants.get(node.input[1]) if len(node.input) > 1 else None
-        each = weight is not None and group == weight.dims[0]
-        if node.op_type == "Conv" and each and group > 1:
+        if group > 1 and group == constants[node.input[1]].dims[0]:
             found.append(node.name)
     return tuple(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,3 +138,32 @@ def test_mse_never_loses_to_the_whole_range(seed: int, outlier: float) -> None:
 
     low, high = float(values.min()), float(values.max())
     assert error(*mse_range(counts, largest, low, high)) <= 1.02 * error(min(low, 0), max(high, 0))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_memory_does_not_grow_with_the_samples(method: Method, tmp_path: Path) -> None:
+    """Peak of what numpy and Python hold: 8 and 128 batches of 48 kB a tensor."""
+    artifact = conv_then_gemm(tmp_path / "m.onnx")
+    model = onnx.shape_inference.infer_shapes(onnx.load(artifact.path))
+    batch = np.random.default_rng(0).random((32, 8, 4, 4), dtype=np.float32)
+
+    class Stream:
+        def __init__(self, count: int) -> None:
+            self.count = count
+
+        def __iter__(self) -> Iterator[NDArray[np.float32]]:
+            return (batch * np.float32(n % 3 + 1) for n in range(self.count))
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        try:
+            observe_ranges(
+                model, Stream(count), inputs=artifact.inputs, tensors=TENSORS, scratch=tmp_path,
+                method=method,
+            )  # fmt: skip
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(2)  # what is imported and cached on the way
+    assert peak(128) < peak(8) + 20_000

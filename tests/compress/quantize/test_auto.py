@@ -1,0 +1,104 @@
+"""The choice among candidates, with times that are given: speed, accuracy, batch mates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_transformer import ids, small_transformer
+
+from compress.quantize.auto import Choice, Wanted, choose
+from compress.quantize.candidates import plans
+from compress.quantize.fidelity import answers, fidelity
+from compress.quantize.samples import split_samples
+from compress.quantize.static import observed
+
+
+def chosen(folder: Path, *, static: float, row: float, dynamic: float, drop: float) -> Choice:
+    """Float takes 10 ms; what has operators in float takes 5 ms."""
+    source = small_transformer(folder / "float.onnx", outlier=30.0)
+    samples = split_samples(ids(96), source.inputs)
+    found = observed(source, samples.calibration, cpu_flags=("avx512_vnni",), scratch=folder)
+    given = {"": 10.0, "static": static, "row": row, "dynamic": dynamic}
+    by_number = dict(enumerate(plans(found.model)))
+
+    def times(files: Mapping[str, Path], feeds: Any, **settings: Any) -> dict[str, float]:
+        return {name: given.get(name, 5.0) for name in files}
+
+    assert list(by_number.values()) == ["static", "row", "dynamic"]
+    return choose(
+        found,
+        source,
+        samples,
+        reference=answers(source.path, samples.held_out),
+        wanted=Wanted(
+            metric="cosine",
+            max_drop=drop,
+            feeds=samples.held_out[0],
+            threads=1,
+            seed=0,
+            times=times,
+        ),
+        scratch=folder,
+        tell=lambda event: None,
+    )
+
+
+def test_the_fastest_whose_answers_stand_alone_is_taken(tmp_path: Path) -> None:
+    """Though a dynamic one is faster still."""
+    made = chosen(tmp_path, static=4.0, row=6.0, dynamic=3.0, drop=0.01)
+    assert (made.name, made.batch_changes) == ("static", 0.0)
+    assert [(one.name, one.outcome) for one in made.tried] == [
+        ("row", "not looked at: a faster one was taken"),
+        ("static", "taken"),
+    ]
+
+
+def test_a_dynamic_one_is_taken_where_no_other_is_faster(tmp_path: Path) -> None:
+    made = chosen(tmp_path, static=11.0, row=12.0, dynamic=6.0, drop=0.01)
+    assert made.name == "dynamic"
+    assert made.batch_changes is not None
+    assert made.tried[0].outcome == "not faster than float"
+
+
+def test_nothing_is_taken_where_nothing_is_faster(tmp_path: Path) -> None:
+    made = chosen(tmp_path, static=10.0, row=12.0, dynamic=9.9, drop=0.01)
+    assert made.path is None
+    assert made.best == "no candidate was faster than float"
+
+
+def test_one_that_loses_too_much_gets_its_most_sensitive_operators_in_float(
+    tmp_path: Path,
+) -> None:
+    whole = chosen(tmp_path, static=4.0, row=20.0, dynamic=20.0, drop=1.0)
+    assert whole.fidelity is not None
+    drop = 0.97 * whole.fidelity.drop
+    made = chosen(tmp_path, static=4.0, row=20.0, dynamic=20.0, drop=drop)
+    assert made.fidelity is not None
+    assert made.plan is not None
+    assert made.name in {f"static, {count} sensitive in float" for count in (1, 2)}
+    assert made.fidelity.drop <= drop
+    assert set(made.sensitive).isdisjoint(made.plan.products)
+
+
+def test_the_nearest_miss_is_told(tmp_path: Path) -> None:
+    made = chosen(tmp_path, static=4.0, row=5.0, dynamic=6.0, drop=0.0)
+    assert made.path is None
+    assert "loses 0.0" in made.best
+    assert "(allowed: 0.00 pp)" in made.best
+
+
+def test_metrics_are_shares_of_the_float_answers_that_are_kept() -> None:
+    """Four samples: one class of four changes; with labels the loss is of right answers."""
+    exact = np.eye(4)
+    changed = exact.copy()
+    changed[0] = [0.0, 1.0, 0.0, 0.0]
+    assert fidelity(exact, changed, metric="top1").value == 0.75
+    kept = fidelity(exact, changed, metric="accuracy", labels=np.array([1, 1, 2, 0]))
+    assert (kept.value, kept.reference, kept.drop) == (0.75, 0.5, -0.25)
+    assert fidelity(exact, changed, metric="cosine").value == pytest.approx(0.75)
+    pairs = np.array([[1, 0.1], [1, 0], [0.1, 1], [0, 1.0]])
+    assert fidelity(pairs, pairs[[0, 2, 1, 3]], metric="nearest").value == 0.0
