@@ -13,6 +13,7 @@ from compress.recipe.nodes import (
     OutputsTeacher,
     PythonTeacher,
     RunTeacher,
+    SeveralTeacher,
     TeacherNode,
     TorchTeacher,
     TransformersTeacher,
@@ -35,7 +36,7 @@ def architecture(node: TeacherNode, *, folder: Path) -> nn.Module:
             return LogitsOf(module) if node.outputs == "probabilities" else module
         case TransformersTeacher():
             return transformers_architecture(folder / node.path)
-        case OnnxTeacher() | RunTeacher() | OutputsTeacher():
+        case OnnxTeacher() | RunTeacher() | OutputsTeacher() | SeveralTeacher():
             raise InputError(
                 f"a teacher of kind {node.kind} has no layers that a student could inherit",
                 where="teacher.kind",
