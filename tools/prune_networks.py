@@ -219,11 +219,27 @@ def build(name: str, *, small: bool = False, seed: int = 0) -> tuple[nn.Module, 
         "text": ("input_ids", "attention_mask"),
         "audio": ("input_values",),
     }
-    for part in model.modules():
-        if isinstance(part, nn.Conv2d):  # defaults let the answers of deep networks vanish
-            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+    if network.kind == "images":
+        _settle(model)
     wrapper = TextLogits if network.kind == "text" else Logits
     return wrapper(model).eval(), names[network.kind]
+
+
+def _settle(model: nn.Module) -> None:
+    """Statistics of batch norms for the weights that are there: with those of a new network the
+    answers of a deep one vanish, and their parity says nothing."""
+    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
+    for part in model.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+    if norms:
+        before = [part.momentum for part in norms]
+        for part in norms:
+            part.momentum = 1.0  # the statistics of this batch alone
+        with torch.no_grad():
+            model.train()(torch.randn(8, 3, 64, 64))
+        for part, momentum in zip(norms, before, strict=True):
+            part.momentum = momentum
 
 
 def inputs(name: str, *, rows: int, small: bool = False, seed: int = 0) -> tuple[Tensor, ...]:

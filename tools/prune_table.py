@@ -35,7 +35,7 @@ from benchmarks.environment import read_environment
 from compress import prune
 from compress.prune.block import Block, measure_block
 from exporters.atomic import write_text
-from exporters.errors import DistilError
+from exporters.errors import DistilError, ExportError
 from exporters.export import export
 from exporters.parity import check_parity
 from exporters.values import OnnxArtifact
@@ -135,6 +135,8 @@ def _parity(name: str, network: nn.Module, artifact: OnnxArtifact, small: bool) 
         atol=TOLERANCE * spread,
         rtol=TOLERANCE,
     )
+    if not spread:
+        raise ExportError("all answers are equal: parity would say nothing", where=name)
     difference = parity.max_abs_diff / spread
     return {"difference": difference, "spread": spread, "passed": parity.passed}
 

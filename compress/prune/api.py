@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from itertools import product as combinations
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compress.errors import InputError
 from compress.prune.choose import Scope, chosen, chosen_for
-from compress.prune.cut import apply_plan, make_plain, weight_norms
+from compress.prune.cut import make_plain, weight_norms
+from compress.prune.held_sizes import fitted, numbers
 from compress.prune.importance import Importance, scores_of
 from compress.prune.plan import Plan, Setting
 from compress.prune.trace import trace
 from compress.prune.units import Units, kept_counts, units_of
 from compress.prune.values import Pruned, Traced
-
-_MANY = 64  # settings of numbers that are tried in the smaller network, at most
 
 
 def prune(
@@ -72,7 +68,7 @@ def prune(
         )
     parameters = _parameters(made)
     plan = _plan(found, units, removed, plain)
-    smaller, plan = _applied(made, plan, _numbers(found, removed, made), inputs)
+    smaller, plan = fitted(made, plan, numbers(found, removed, made), inputs)
     smaller.train(module.training)
     return Pruned(
         module=smaller,
@@ -116,96 +112,6 @@ def _plan(found: Traced, units: Units, removed: NDArray[np.bool_], plain: tuple[
         whole = ~removed[roots]
         attributes.setdefault(count.module, {})[count.attribute] = int(whole.any(axis=1).sum())
     return Plan(tensors=tensors, attributes=attributes, plain=plain)
-
-
-def _numbers(
-    found: Traced, removed: NDArray[np.bool_], module: nn.Module
-) -> dict[tuple[str, str], set[Setting]]:
-    """Attributes of the user's modules that hold a size which changed, with what they may become:
-    a view to (batch, tokens, self.width) reads one."""
-    sizes: dict[str, dict[int, set[int]]] = {}
-    for written in found.sizes:
-        stays = ~removed[found.known.find(written.labels).numpy()]
-        for axis, size in enumerate(stays.shape):
-            others = tuple(other for other in range(stays.ndim) if other != axis)
-            left = int(stays.any(axis=others).sum())
-            if left < size:
-                sizes.setdefault(written.module, {}).setdefault(size, set()).add(left)
-    numbers: dict[tuple[str, str], set[Setting]] = {}
-    for name, changes in sizes.items():
-        part = module.get_submodule(name)
-        if type(part).__module__.startswith("torch.nn.modules"):
-            continue
-        for attribute, value in vars(part).items():
-            if isinstance(value, int) and not isinstance(value, bool) and value in changes:
-                numbers[name, attribute] = set(changes[value])
-            elif isinstance(value, tuple) and len(value) == 1 and value[0] in changes:
-                numbers[name, attribute] = {(left,) for left in changes[value[0]]}
-    return numbers
-
-
-def _applied(
-    made: nn.Module,
-    plan: Plan,
-    numbers: dict[tuple[str, str], set[Setting]],
-    inputs: tuple[Tensor, ...],
-) -> tuple[nn.Module, Plan]:
-    """The smaller network, which answers the example with outputs of the same shapes."""
-    with torch.no_grad():
-        shapes = _shapes(made(*inputs))
-    apply_plan(made, Plan(tensors=plan.tensors, attributes=plan.attributes), where="prune")
-    sure = {key: next(iter(values)) for key, values in numbers.items() if len(values) == 1}
-    open_keys = [key for key, values in numbers.items() if len(values) > 1]
-    choices = combinations(*(sorted(numbers[key], key=str) for key in open_keys))
-    failed: Exception | None = None
-    for index, choice in enumerate(choices):
-        if index == _MANY:
-            break
-        settings = {**sure, **dict(zip(open_keys, choice, strict=True))}
-        attributes = {name: dict(held) for name, held in plan.attributes.items()}
-        for (name, attribute), value in settings.items():
-            attributes.setdefault(name, {})[attribute] = value
-        whole = Plan(tensors=plan.tensors, attributes=attributes, plain=plan.plain)
-        apply_plan(made, Plan(attributes=attributes), where="prune")
-        try:
-            with torch.no_grad():
-                reached = _shapes(made(*inputs))
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            failed = error
-            continue
-        if reached == shapes:
-            return made, whole
-        failed = ValueError(f"outputs of shape {reached} for {shapes}")
-    said = str(failed).strip().splitlines()[0][:300] if failed else ""
-    where = _failed_in(failed)
-    raise InputError(
-        f"can't be pruned: the smaller network fails{where}: {said}",
-        where=type(made).__name__,
-        cure="keep the outputs of the modules near it (`keep`)",
-    ) from failed
-
-
-def _failed_in(error: Exception | None) -> str:
-    """The line of the network's own code."""
-    import traceback
-
-    if error is None:
-        return ""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if "/torch/" not in frame.filename and frame.filename != __file__
-    ]
-    return f" at {frames[-1].filename}:{frames[-1].lineno} ({frames[-1].line})" if frames else ""
-
-
-def _shapes(outputs: Any) -> tuple[tuple[int, ...], ...]:
-    if isinstance(outputs, Tensor):
-        return (tuple(outputs.shape),)
-    values = outputs.values() if isinstance(outputs, dict) else outputs
-    if not isinstance(values, (list, tuple)) and not isinstance(outputs, dict):
-        return ()
-    return tuple(shape for value in values for shape in _shapes(value))
 
 
 def _widths(units: Units, removed: NDArray[np.bool_]) -> dict[str, tuple[int, int]]:

@@ -106,6 +106,9 @@ def refit(part: nn.Module) -> None:
         case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
             part.out_channels = part.weight.shape[0]
             part.in_channels = part.weight.shape[1] * part.groups
+        case nn.ConvTranspose1d() | nn.ConvTranspose2d() | nn.ConvTranspose3d():
+            part.in_channels = part.weight.shape[0]
+            part.out_channels = part.weight.shape[1] * part.groups
         case nn.LayerNorm() if part.weight is not None:
             part.normalized_shape = tuple(part.weight.shape)
         case nn.GroupNorm() if part.weight is not None:

@@ -33,6 +33,8 @@ def labels_of_layer(
             return elementwise(machine.found.known, result.shape, [found, machine.labels(args[0])])
         case "conv1d" | "conv2d" | "conv3d" | "convolution":
             return _convolution(machine, args, named, result)
+        case "conv_transpose1d" | "conv_transpose2d" | "conv_transpose3d":
+            return _convolution(machine, args, named, result, transposed=True)
         case "batch_norm" | "instance_norm":
             return _per_channel(machine, args[0], args[1:5], result)
         case "layer_norm":
@@ -114,11 +116,18 @@ def _remember(machine: Machine, weight: Value, axis: int) -> None:
 
 
 def _convolution(
-    machine: Machine, args: Sequence[Any], named: Mapping[str, Any], result: Tensor
+    machine: Machine,
+    args: Sequence[Any],
+    named: Mapping[str, Any],
+    result: Tensor,
+    *,
+    transposed: bool = False,
 ) -> Any:
     known = machine.found.known
     given, weight = args[0], args[1]
     bias = args[2] if len(args) > 2 else None
+    # conv2d(x, weight, bias, stride, padding, dilation, groups); a transposed one has
+    # (..., padding, output_padding, groups, dilation), which leaves groups in the same place.
     groups = args[6] if len(args) > 6 else named.get("groups", 1)
     groups = groups if isinstance(groups, int) else 1
     labels = machine.labels(given)
@@ -126,13 +135,17 @@ def _convolution(
         known.freeze(labels, f"a computed weight in {machine.module}")
         known.freeze(machine.labels(weight), f"a computed weight in {machine.module}")
         return None
-    outer = machine.axis(weight, 0)
+    if transposed and groups > 1:
+        known.freeze(labels, f"a grouped transposed convolution in {machine.module}")
+        return None
+    outer = machine.axis(weight, int(transposed))
     assert outer is not None
     channels = folded(labels, 1, known)
-    channels = channels.expand(groups * weight.tensor.shape[1])
-    per_output = math.prod(weight.tensor.shape[2:]) * math.prod(result.shape[2:])
+    channels = channels.expand(given.tensor.shape[1])
+    places = given.tensor.shape[2:] if transposed else result.shape[2:]
+    per_output = math.prod(weight.tensor.shape[2:]) * math.prod(places)
     if groups == 1:
-        inner = machine.axis(weight, 1)
+        inner = machine.axis(weight, int(not transposed))
         assert inner is not None
         known.unite(channels, inner)
         machine.found.costs.append(Cost(factor=per_output, axes=(inner, outer)))
@@ -142,7 +155,7 @@ def _convolution(
         added = machine.axis(bias, 0)
         if added is not None:
             known.unite(added, outer)
-    _remember(machine, weight, 0)
+    _remember(machine, weight, int(transposed))
     return outer.reshape(1, -1, *(1,) * (result.ndim - 2)).expand(result.shape)
 
 

@@ -69,7 +69,7 @@ class Machine:
 def written_sizes(machine: Machine, labels: Tensor) -> None:
     """Remember a tensor whose sizes a module's code may hold as numbers."""
     spread = compact(labels, machine.found.known)
-    if machine.module and not is_none(spread):
+    if not is_none(spread):
         machine.found.sizes.append(WrittenSize(module=machine.module, labels=base_of(spread)))
 
 

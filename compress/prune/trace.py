@@ -56,10 +56,20 @@ def trace(module: nn.Module, example: Sequence[Tensor]) -> Traced:
             values.append(_input(machine, given.pop(0)))
     with torch.no_grad():
         outputs = _interpret(program.graph_module, values, machine)
+    _freeze_attention(module, machine)
     for value in _flat(outputs):
         if isinstance(value, Value):
             machine.found.known.freeze(machine.labels(value), "the output")
     return machine.found
+
+
+def _freeze_attention(module: nn.Module, machine: Machine) -> None:
+    """torch.nn.MultiheadAttention wants as many channels outside as its heads have together."""
+    for name, part in module.named_modules():
+        if isinstance(part, nn.MultiheadAttention):
+            for own, _ in part.named_parameters(prefix=name):
+                for labels in machine.found.axes.get(own, {}).values():
+                    machine.found.known.freeze(labels, f"torch.nn.MultiheadAttention in {name}")
 
 
 def _program(module: nn.Module, inputs: tuple[Tensor, ...]) -> torch.export.ExportedProgram:

@@ -68,3 +68,44 @@ def everything() -> tuple[Everything, Tensor]:
             part.running_mean = torch.rand(part.num_features)
             part.running_var = 1 + torch.rand(part.num_features)
     return module, torch.randn(3, 3, 12, 12)
+
+
+class Hourglass(nn.Module):
+    """A transposed convolution, a skip and a pixel shuffle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, padding=1)
+        self.down, self.up = nn.Conv2d(16, 32, 3, 2, 1), nn.ConvTranspose2d(32, 16, 2, 2)
+        self.join, self.wide = nn.Conv2d(32, 16, 3, padding=1), nn.Conv2d(16, 64, 3, padding=1)
+        self.out = nn.Conv2d(16, 3, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = torch.relu(self.stem(images))
+        low = torch.relu(self.up(torch.relu(self.down(maps))))
+        maps = torch.relu(self.join(torch.cat([maps, low], dim=1)))
+        return self.out(nn.functional.pixel_shuffle(torch.relu(self.wide(maps)), 2))
+
+
+class Fused(nn.Module):
+    """Attention with one layer for query, key and value, split by a size that the module holds, and
+    a norm of each head, in plain torch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.width, self.heads = 24, 4
+        self.embed = nn.Linear(6, 24)
+        self.three = nn.Linear(24, 72)
+        self.scale = nn.Parameter(torch.ones(6))
+        self.back, self.head = nn.Linear(24, 24), nn.Linear(24, 2)
+
+    def forward(self, values: Tensor) -> Tensor:
+        rows = self.embed(values)
+        batch, tokens = rows.shape[:2]
+        query, key, value = (
+            part.view(batch, tokens, self.heads, 6).transpose(1, 2)
+            for part in self.three(rows).split(self.width, dim=2)
+        )
+        weights = (query * self.scale @ key.transpose(2, 3) / 6**0.5).softmax(-1)
+        mixed = (weights @ value).transpose(1, 2).reshape(batch, tokens, self.width)
+        return self.head((rows + self.back(mixed)).mean(1))

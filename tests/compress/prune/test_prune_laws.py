@@ -7,7 +7,7 @@ import copy
 import networks
 import pytest
 import torch
-from networks import everything
+from networks import Fused, Hourglass, everything
 from torch import Tensor, nn
 
 from compress import prune
@@ -58,6 +58,32 @@ def test_macs_and_parameters_are_those_of_the_module(choice: dict[str, object]) 
     assert pruned.parameters == count_parameters(pruned.module) < pruned.parameters_before
     if "macs" in choice:
         assert pruned.macs / pruned.macs_before == pytest.approx(choice["macs"], abs=0.08)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"), [(Hourglass, (2, 3, 8, 8)), (Fused, (2, 5, 6))], ids=lambda x: str(x)
+)
+def test_shuffles_skips_and_fused_attention_hold_too(
+    network: type[nn.Module], shape: tuple[int, ...]
+) -> None:
+    torch.manual_seed(0)
+    module, values = network().eval(), torch.randn(shape)
+    pruned = prune(module, values, ratio=0.5)
+    assert pruned.macs == count_macs(pruned.module, values) < 0.45 * pruned.macs_before
+    with torch.no_grad():
+        expected = without(module, pruned.plan)(values)
+        torch.testing.assert_close(pruned.module(values), expected, atol=1e-5, rtol=1e-4)
+    if network is Fused:
+        assert pruned.plan.attributes[""] == {"heads": 2, "width": 12}
+        assert "scale" not in pruned.plan.tensors  # of every head: what stays of them is whole
+
+
+def test_torchs_own_attention_keeps_its_width_and_the_rest_goes() -> None:
+    layer = nn.TransformerEncoderLayer(16, 2, 64, batch_first=True)
+    module = nn.Sequential(nn.Linear(4, 16), layer, nn.Linear(16, 2)).eval()
+    pruned = prune(module, torch.randn(2, 5, 4), ratio=0.5)
+    assert pruned.kept == {"1.linear1.weight": (32, 64)}
+    assert "torch.nn.MultiheadAttention in 1.self_attn" in pruned.notes[0]
 
 
 def test_the_argument_is_left_as_it_was_and_in_its_mode() -> None:
