@@ -129,6 +129,8 @@ class QuantizedNetwork(nn.Module):
                     given = [self._value(name, values) for name in step.inputs]
                     answered = known[step.kind](given, step.attributes)
                     parts = answered if isinstance(answered, tuple) else (answered,)
+                    if not step.inputs:  # a constant of the graph
+                        parts = tuple(part.to(inputs[0].device) for part in parts)
                     values.update(zip(step.outputs, parts, strict=False))
                 yield values
                 for name in step.inputs:
