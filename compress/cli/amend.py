@@ -23,7 +23,9 @@ UpTo = Annotated[
 ]
 BudgetIds = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID ...]", help="Budgets; default all with room."),
+    typer.Argument(
+        metavar="[ID ...]", help="Budgets; default those with `ratchet: true`, else all."
+    ),
 ]
 
 
@@ -78,7 +80,8 @@ def ratchet(
 ) -> None:
     """Tighten limits to what was measured.
 
-    Only limits on numbers without noise (file_bytes, params, macs), and only downwards.
+    Only limits on numbers without noise (file_bytes, params, macs), and only downwards. Without
+    names: the budgets that say `ratchet: true`, and all where none does.
     """
     with Invocation(
         "gate ratchet", json_file=json_file, quiet=quiet, verbose=verbose, debug=debug
@@ -88,9 +91,8 @@ def ratchet(
         from compress.cli.gate import load
         from compress.errors import InputError
         from compress.gate.amend import ratchet_limits, tighten
-        from compress.gate.exact_rules import exact_value
         from compress.gate.gate_file import load_gate
-        from compress.gate.result import run_gate
+        from compress.gate.result import exact_values, run_parts
         from compress.recipe.suggest import suggestion
         from compress.report.baseline_file import find_baseline
 
@@ -100,11 +102,11 @@ def ratchet(
             if name not in known:
                 cure = suggestion(name, known)
                 raise InputError(f"no budget {name[:64]!r}", where=str(file), cure=cure)
-        result = run_gate(gate, load_report=load, today=date.today(), find_baseline=find_baseline)
+        parts = run_parts(gate, load_report=load, today=date.today(), find_baseline=find_baseline)
         values = {
-            name: max(found)
-            for name, budget in known.items()
-            if (found := [v for r in result.reports if (v := exact_value(r, budget)) is not None])
+            name: value
+            for part, result in parts
+            for name, value in exact_values(part, result.reports).items()
         }
         limits = ratchet_limits(gate, values, budgets or ())
         call.result = {"file": file, "limits": {k: text for k, (_, text) in limits.items()}}

@@ -15,12 +15,17 @@ from compress.cli.streams import printable
 
 if TYPE_CHECKING:
     from compress.gate.gate_file import LoadedGate
+    from compress.gate.sources import BaselineNode
     from compress.values import ModelFacts, Report
 
 app = typer.Typer(no_args_is_help=False, help="Keep or compare the gate's committed baseline.")
 
 Gate = Annotated[
     Path, typer.Argument(metavar="[GATE.yaml]", help="The gate file that names the baseline.")
+]
+Pinned = Annotated[
+    bool,
+    typer.Option("--pinned", help="The second baseline, which budgets `vs: pinned` speak of."),
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it changes; kept.")]
 
@@ -29,6 +34,7 @@ Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it ch
 def update(
     reason: Reason,
     file: Gate = Path("distil.gate.yaml"),
+    pinned: Pinned = False,
     json_file: JsonFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -44,7 +50,9 @@ def update(
     ) as call:
         from compress.gate.gate_file import load_gate
 
-        path = update_store(load_gate(file), reason=reason)
+        gate = load_gate(file)
+        node = gate.with_pinned().gate.baseline if pinned else gate.gate.baseline
+        path = update_store(gate, node, reason=reason)
         call.result = {"store": path}
         call.say(printable(f"{path}: commit it, and the files that it names"))
 
@@ -52,6 +60,7 @@ def update(
 @app.command("diff")
 def diff(
     file: Gate = Path("distil.gate.yaml"),
+    pinned: Pinned = False,
     json_file: JsonFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -70,20 +79,21 @@ def diff(
 
         gate = load_gate(file)
         found = _current(gate)
-        state = find_baseline(gate.with_baseline())
+        state = find_baseline(gate.with_pinned() if pinned else gate.with_baseline())
         lines = diff_lines(state, found.facts, found.report)
         call.result = {"lines": lines}
         call.say("\n".join(printable(line) for line in lines))
 
 
-def update_store(gate: LoadedGate, *, reason: str) -> Path:
-    """Write the store with what is known of the present student; its path."""
+def update_store(gate: LoadedGate, named: BaselineNode | None, *, reason: str) -> Path:
+    """Write a store with what is known of the present student; its path. named: which, default the
+    one of a gate file that names none."""
     from datetime import UTC, datetime
 
     from compress.gate.sources import BaselineNode
     from compress.report.baseline_update import update_baseline
 
-    node = gate.gate.baseline or BaselineNode()
+    node = named or BaselineNode()
     found = _current(gate)
     store = gate.folder / node.store
     update_baseline(

@@ -14,8 +14,6 @@ from compress.cli.invocation import Invocation
 from compress.cli.options import BenchmarkJson, CacheFolder, Debug, JsonFile, Quiet, Verbose
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from compress.gate.gate_file import LoadedGate
     from compress.gate.result import GateResult
 
@@ -109,7 +107,7 @@ def gate(
         if explain is None:
             call.say(render(result, format_))
         else:
-            call.say(_explained(loaded, result, explain))
+            call.say(_explained(loaded, explain))
         if out is not None:
             _keep(out, {name: render(result, name) for name in FORMATS})
         if benchmark_json is not None:
@@ -143,11 +141,12 @@ def _judged(
         gate = gate.with_baseline_ref(baseline_ref)
     today = date.today()
     if measure:
-        _measure(call, gate, data=data, cache=cache, today=today)
+        _measure(call, file, candidate=candidate, baseline_ref=baseline_ref, data=data, cache=cache)
     result = run_gate(gate, load_report=load, today=today, find_baseline=find_baseline)
-    state = None if gate.baseline is None else gate.baseline.missing
-    if state == "seed" and result.exit_code == 0:
-        _seed(call, gate)
+    for part in gate.parts():
+        state = None if part.baseline is None else part.baseline.missing
+        if state == "seed" and result.exit_code == 0:
+            _seed(call, part)
     return gate, result
 
 
@@ -158,34 +157,30 @@ def load(path: Path, samples: bool) -> Any:
 
 
 def _measure(
-    call: Invocation, gate: LoadedGate, *, data: Path | None, cache: Path | None, today: date
+    call: Invocation,
+    file: Path,
+    *,
+    candidate: Path | None,
+    baseline_ref: str | None,
+    data: Path | None,
+    cache: Path | None,
 ) -> None:
-    """Run what the budgets lack, and keep it beside the gate file."""
-    from datetime import UTC, datetime
-
+    """Run what the budgets lack in a process of its own, and keep it beside the gate file."""
     from compress.cli.cache_folder import cache_folder
-    from compress.gate.evidence import read_evidence
-    from compress.gate.result import judge_collected
-    from compress.pipeline.gate_evidence import lacking, measure_gate
-    from compress.report.baseline_file import find_baseline
+    from compress.pipeline.gate_child import Asked, measure_apart
 
-    state = find_baseline(gate)
-    collected = read_evidence(gate, load_report=load, baseline=state, today=today)
-    found = judge_collected(gate, collected, state, today=today)
-    budgets = lacking(gate, found.verdicts, collected, state)
-    if not budgets:
-        call.note("nothing to measure: every budget has evidence")
-        return
-    call.note(f"measuring for {', '.join(budget.id for budget in budgets)}")
-    measure_gate(
-        gate,
-        budgets,
-        collected,
-        state,
-        cache=cache_folder(cache),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        data_folder=data,
-        on_event=call.on_event,
+    asked = Asked(
+        file=str(file),
+        cache=str(cache_folder(cache)),
+        candidate=None if candidate is None else str(candidate.absolute()),
+        baseline_ref=baseline_ref,
+        data_folder=None if data is None else str(data.absolute()),
+    )
+    measured = measure_apart(asked, on_event=call.on_event)
+    call.note(
+        f"measured for {', '.join(measured)}"
+        if measured
+        else "nothing to measure: every budget has evidence"
     )
 
 
@@ -196,17 +191,24 @@ def _seed(call: Invocation, gate: LoadedGate) -> None:
         return
     from compress.cli.baseline import update_store
 
-    path = update_store(gate, reason="seeded: there was no baseline")
+    path = update_store(gate, node, reason="seeded: there was no baseline")
     call.note(f"wrote {path}: commit it")
 
 
-def _explained(gate: LoadedGate, result: GateResult, budget: str) -> str:
+def _explained(whole: LoadedGate, budget: str) -> str:
     """With the contents of files that no report holds: onnx is loaded only here."""
+    from datetime import date
+
     from compress.gate.explain import explain
     from compress.gate.look import look_into
     from compress.gate.lookup import BASELINE, STUDENT, TEACHER
+    from compress.gate.result import run_parts
     from compress.report.baseline_file import find_baseline
 
+    parts = run_parts(whole, load_report=load, today=date.today(), find_baseline=find_baseline)
+    gate, result = next(
+        (pair for pair in parts if budget in {b.id for b in pair[0].budgets}), parts[0]
+    )
     known = {facts.subject for report in result.reports for facts in report.models}
     state = find_baseline(gate)
     student = gate.candidate
@@ -234,16 +236,21 @@ def _keep_benchmarks(gate: LoadedGate, path: Path) -> None:
     from compress.report.baseline_file import find_baseline
     from exporters.atomic import write_json
 
-    collected = read_evidence(
-        gate, load_report=lambda p, _: load(p, True), baseline=find_baseline(gate)
-    )
-    timed = [report for report in collected.reports if report.measured is not None]
-    documents = [as_benchmarks(r.measured, created_at=r.created_at) for r in timed if r.measured]
-    rows = [row for document in documents for row in document["benchmarks"]]
+    documents = []
+    for part in gate.parts():
+        collected = read_evidence(
+            part, load_report=lambda p, _: load(p, True), baseline=find_baseline(part)
+        )
+        documents += [
+            as_benchmarks(r.measured, created_at=r.created_at)
+            for r in collected.reports
+            if r.measured is not None
+        ]
+    rows = {row["fullname"]: row for document in documents for row in document["benchmarks"]}
     if not rows:
         cure = "a budget without `vs`, or `distil run`, times each model by itself"
         raise InputError("no evidence holds times of single models", where=str(path), cure=cure)
-    write_json(path, {**documents[-1], "benchmarks": rows})
+    write_json(path, {**documents[-1], "benchmarks": list(rows.values())})
 
 
 def _tell_failure(

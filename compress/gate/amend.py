@@ -160,11 +160,13 @@ def ratchet_limits(
 ) -> dict[str, tuple[str, str]]:
     """New limits for budgets on exact numbers that have room left: id -> (field, text).
 
-    observed: id -> the number in the limit's own unit. only: ids; all where it is empty.
+    observed: id -> the number in the limit's own unit. only: ids; where it is empty, those that
+    say `ratchet: true`, and all where none does.
     """
     from compress.recipe.catalogue import METRICS, budget_limit
     from compress.recipe.units import format_ratio
 
+    only = only or [budget.id for budget in gate.budgets if budget.ratchet]
     found: dict[str, tuple[str, str]] = {}
     for budget in gate.budgets:
         if budget.id not in observed or (only and budget.id not in only):

@@ -83,6 +83,17 @@ class BaselineState:
     problem: str = ""
     missing: Missing = "fail"
     name: str = ""
+    pinned: bool = False  # the second one of a gate file
+
+    @property
+    def title(self) -> str:
+        """What it is called in sentences."""
+        return "pinned baseline" if self.pinned else "baseline"
+
+    @property
+    def update(self) -> str:
+        """The command that makes the present candidate this baseline."""
+        return f"`distil baseline update {'--pinned ' if self.pinned else ''}--reason ..`"
 
     @property
     def has_model(self) -> bool:

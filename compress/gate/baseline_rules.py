@@ -30,7 +30,7 @@ def judge_baseline(
     if state is None:
         return no_baseline("there is nothing to compare with", "write `baseline:` in the gate file")
     if state.problem:
-        return no_baseline(state.problem, "`distil baseline update --reason ..`", state.missing)
+        return no_baseline(state.problem, state.update, state.missing)
     if budget.per_slice is not None:
         return _slices(report, state, budget, limit)
     if metric.timed:
@@ -50,8 +50,8 @@ def _or_measure(found: Finding, state: BaselineState) -> Finding:
     why = found.reason.partition("; ")[0]
     if state.has_model:
         return unmeasured(why, cure=MEASURE)
-    where = f"the file of the baseline is absent: {state.model or 'it has no path'}"
-    cure = "restore it, or `distil baseline update --reason ..`"
+    where = f"the file of the {state.title} is absent: {state.model or 'it has no path'}"
+    cure = f"restore it, or {state.update}"
     return no_baseline(f"{why}, and {where}", cure, state.missing)
 
 
@@ -66,7 +66,7 @@ def _timed(
     shown = "" if then is None else f" (then {then.p50_ms:.3g} ms, which proves nothing now)"
     setting = setting_text(setting_of(budget))
     return _or_measure(
-        unmeasured(f"baseline and student were not timed together on {setting}{shown}"), state
+        unmeasured(f"{state.title} and student were not timed together on {setting}{shown}"), state
     )
 
 
@@ -92,11 +92,11 @@ def _answers(
     ):
         reason = (
             f"another data set: {stored.data_fingerprint[:8]} then, "
-            f"{report.data_fingerprint[:8]} now; `distil baseline update --reason ..`"
+            f"{report.data_fingerprint[:8]} now; {state.update}"
         )
         return Finding(status="inconclusive", reason=reason)
     return _or_measure(
-        unmeasured("baseline and student were not compared on the same samples"), state
+        unmeasured(f"{state.title} and student were not compared on the same samples"), state
     )
 
 
@@ -106,7 +106,7 @@ def _stored_memory(
     then = _stored_cell(state, budget)
     setting = setting_text(setting_of(budget))
     if then is None or state.stored is None:
-        return _or_measure(unmeasured(f"the baseline did not run on {setting}"), state)
+        return _or_measure(unmeasured(f"the {state.title} did not run on {setting}"), state)
     other = differing(state.stored.machine, machine_of(report))
     if other:
         return Finding(status="inconclusive", reason=f"{other}; {MEASURE} to run both here")

@@ -21,7 +21,11 @@ def budget_lines(report: Report, budgets: Sequence[Budget]) -> tuple[BudgetLine,
     """
     found = []
     for budget in budgets:
-        if budget.level == "off" or budget.vs == "baseline" or budget.per_slice is not None:
+        if (
+            budget.level == "off"
+            or budget.vs in ("baseline", "pinned")
+            or budget.per_slice is not None
+        ):
             continue
         if budget.metric not in _DRAWN:
             continue

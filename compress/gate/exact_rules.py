@@ -16,7 +16,7 @@ from compress.gate.lookup import (
     size_of,
 )
 from compress.gate.wording import WRITERS, apart, percent, points, setting_text, signed, times
-from compress.recipe.catalogue import METRICS, Limit, Metric
+from compress.recipe.catalogue import EXACT, METRICS, Limit, Metric
 from compress.recipe.nodes import Budget
 from compress.values import ModelFacts, Report
 
@@ -60,7 +60,7 @@ def judge_against(
 def exact_value(report: Report, budget: Budget) -> float | None:
     """The student's number in the limit's own unit, where it has no noise; None elsewhere."""
     metric = METRICS[budget.metric]
-    if metric.name not in ("file_bytes", "params", "macs"):
+    if metric.name not in EXACT:
         return None
     found = _read(report, metric, budget, STUDENT)
     reference = None if budget.vs is None else _read(report, metric, budget, budget.vs)

@@ -22,13 +22,16 @@ from compress.recipe.units import Text
 from compress.recipe.validate import place, validate
 
 DEFAULT_NAME = "distil.gate.yaml"
+PINNED_STORE = "distil.pinned.json"
 
 
 class GateFile(Node):
     """The file as it is written; paths are relative to it.
 
     from: run folders, report.json files, files of pytest-benchmark. candidate: the model that is
-    judged; what was measured of another file does not count. max_age: days, of any evidence.
+    judged; what was measured of another file does not count. pinned: a second baseline, of a
+    release that stays: many small steps past the first one add up against it. max_age: days, of any
+    evidence.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -36,6 +39,7 @@ class GateFile(Node):
     candidate: Text | None = None
     teacher: TeacherFile | None = None
     baseline: BaselineNode | None = None
+    pinned: BaselineNode | None = None
     feeds: Feeds | None = None
     max_age: str | None = Field(default=None, pattern=r"^[1-9][0-9]{0,4}d$")
     budgets: tuple[Budget, ...] = ()
@@ -49,6 +53,7 @@ class LoadedGate:
     gate: GateFile
     path: Path
     lines: Mapping[str, int]
+    pinned: bool = False  # the part that holds the budgets against the pinned baseline
 
     @property
     def folder(self) -> Path:
@@ -81,7 +86,37 @@ class LoadedGate:
     @property
     def measured(self) -> Path:
         """The folder where `--measure` keeps what it found."""
-        return self.folder / ".distil" / "gate" / self.path.stem
+        name = f"{self.path.stem}.pinned" if self.pinned else self.path.stem
+        return self.folder / ".distil" / "gate" / name
+
+    def parts(self) -> tuple[LoadedGate, ...]:
+        """One gate per baseline: with a pinned one, a second whose `baseline` that is.
+
+        A report holds one baseline, and so each part has its own budgets, measurements and state.
+        """
+        apart = [b for b in self.gate.budgets if b.vs == "pinned"]
+        if not apart:
+            return (self,)
+        ids = {budget.id for budget in apart}
+        kept = {
+            "budgets": tuple(b for b in self.gate.budgets if b.id not in ids),
+            "waivers": tuple(w for w in self.gate.waivers if w.budget not in ids),
+        }
+        second = {
+            "budgets": tuple(b.model_copy(update={"vs": "baseline"}) for b in apart),
+            "waivers": tuple(w for w in self.gate.waivers if w.budget in ids),
+            "baseline": self.gate.pinned,
+            # What pytest-benchmark timed as the baseline is the other one.
+            "from_": tuple(
+                node if isinstance(node, str) else node.model_copy(update={"baseline": None})
+                for node in self.gate.from_
+            ),
+        }
+        parts = (
+            replace(self, gate=self.gate.model_copy(update=kept)),
+            replace(self, gate=self.gate.model_copy(update=second), pinned=True),
+        )
+        return tuple(part for part in parts if part.gate.budgets)
 
     def with_candidate(self, candidate: Path) -> LoadedGate:
         """The same budgets on another file."""
@@ -92,6 +127,11 @@ class LoadedGate:
         """The same file with the default baseline, where it names none."""
         node = self.gate.baseline or BaselineNode()
         return replace(self, gate=self.gate.model_copy(update={"baseline": node}))
+
+    def with_pinned(self) -> LoadedGate:
+        """The same file, its pinned baseline in the place of the other."""
+        node = self.gate.pinned or BaselineNode(store=PINNED_STORE)
+        return replace(self, gate=self.gate.model_copy(update={"baseline": node}), pinned=True)
 
     def with_baseline_ref(self, ref: str) -> LoadedGate:
         """The same budgets against the baseline of another commit."""
@@ -144,6 +184,14 @@ def _source_problems(gate: GateFile) -> Iterator[Problem]:
     if not gate.from_ and gate.candidate is None:
         cure = "name runs to judge, or write `candidate: student.onnx`"
         yield ("from",), "is missing", cure
+    speaks = [i for i, budget in enumerate(gate.budgets) if budget.vs == "pinned"]
+    if speaks and gate.pinned is None:
+        cure = "write `pinned: {store: distil.pinned.json}`, or `vs: baseline`"
+        yield ("budgets", speaks[0], "vs"), "speaks of no pinned baseline", cure
+    first = gate.baseline or BaselineNode()
+    if gate.pinned is not None and (gate.pinned.store, gate.pinned.ref) == (first.store, first.ref):
+        cure = "write `store: distil.pinned.json`, or another `ref`"
+        yield ("pinned",), "is the file that `baseline` is", cure
     if gate.feeds is not None and gate.candidate is None:
         yield ("feeds",), "is there without `candidate`", "write `candidate: student.onnx`"
     if gate.feeds is not None and gate.feeds.task and gate.feeds.predictions:

@@ -30,13 +30,15 @@ def judge(
     waivers: Sequence[Waiver] = (),
     today: date | None = None,
     baseline: BaselineState | None = None,
+    tests: int | None = None,
 ) -> tuple[Verdict, ...]:
     """One verdict per budget that is not `off`, in their order.
 
     With several reports of one student each budget gets its worst verdict among the reports that
     measured it: a machine that fails is not hidden by one that passes. What none measured is
     `unmeasured`. `today` decides whether a waiver is still valid. baseline: of the budgets that
-    have `vs: baseline`. Raises ValueError for a budget that check_budget refuses, and for waivers
+    have `vs: baseline`; tests: how many budgets on time share the level of the tests, default those
+    that are given. Raises ValueError for a budget that check_budget refuses, and for waivers
     without `today`.
     """
     reports = (evidence,) if isinstance(evidence, Report) else tuple(evidence)
@@ -46,7 +48,7 @@ def judge(
         raise ValueError("waivers need `today`: they expire")
     reports = tuple(with_baseline(report, baseline) for report in reports)
     active = [budget for budget in budgets if budget.level != "off"]
-    tests = max(1, sum(METRICS[budget.metric].timed for budget in active))
+    tests = tests or timed_budgets(active)
     verdicts = []
     for budget in active:
         found = [judge_one(r, budget, tests=tests, baseline=baseline) for r in reports]
@@ -60,12 +62,17 @@ def judge(
     return tuple(verdicts)
 
 
+def timed_budgets(budgets: Sequence[Budget]) -> int:
+    """How many share the level of the tests on time; 1 at least."""
+    return max(1, sum(METRICS[b.metric].timed for b in budgets if b.level != "off"))
+
+
 def judge_one(
     report: Report, budget: Budget, *, tests: int = 1, baseline: BaselineState | None = None
 ) -> Verdict:
     """One budget on one report. tests: how many timed budgets share the level of the tests."""
     metric, limit = METRICS[budget.metric], budget_limit(budget)
-    if budget.vs == "baseline":
+    if budget.vs in ("baseline", "pinned"):
         found = judge_baseline(report, baseline, metric, budget, limit, tests=tests)
     else:
         found = _find(report, metric, budget, limit, tests)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from compress.gate.amend import ratchet_limits
 from compress.gate.baseline import BaselineState, differing, machine_of, with_baseline
 from compress.gate.evidence import Collected, LoadReport, empty_report, read_evidence
+from compress.gate.exact_rules import exact_value
 from compress.gate.gate_file import LoadedGate
-from compress.gate.judge import exit_code, judge
+from compress.gate.judge import exit_code, judge, timed_budgets
 from compress.values import Report, Status, Verdict
 
 _ORDER: tuple[Status, ...] = ("violated", "pass", "inconclusive", "waived", "unmeasured")
@@ -62,15 +64,66 @@ def run_gate(
     find_baseline: FindBaseline = no_baseline_store,
 ) -> GateResult:
     """Read the evidence of a gate file and judge it. Raises what read_evidence raises."""
-    state = find_baseline(gate)
-    collected = read_evidence(gate, load_report=load_report, baseline=state, today=today)
-    return judge_collected(gate, collected, state, today=today)
+    parts = run_parts(gate, load_report=load_report, today=today, find_baseline=find_baseline)
+    return _together(gate, [result for _, result in parts])
+
+
+def run_parts(
+    gate: LoadedGate, *, load_report: LoadReport, today: date, find_baseline: FindBaseline
+) -> tuple[tuple[LoadedGate, GateResult], ...]:
+    """Each part of the gate by itself: its reports know one baseline."""
+    tests = timed_budgets(gate.budgets)
+    found = []
+    for part in gate.parts():
+        state = find_baseline(part)
+        collected = read_evidence(part, load_report=load_report, baseline=state, today=today)
+        found.append((part, judge_collected(part, collected, state, today=today, tests=tests)))
+    return tuple(found)
+
+
+def _together(gate: LoadedGate, results: Sequence[GateResult]) -> GateResult:
+    """The verdicts of all parts in the order of the file."""
+    order = [budget.id for budget in gate.budgets]
+    verdicts = [verdict for result in results for verdict in result.verdicts]
+    return dataclasses.replace(
+        results[0],
+        digest=next((result.digest for result in results if result.digest), None),
+        verdicts=tuple(sorted(verdicts, key=lambda verdict: order.index(verdict.budget))),
+        measured_at=max(result.measured_at for result in results),
+        baseline=", ".join(result.baseline for result in results if result.baseline),
+        notes=tuple(dict.fromkeys(note for result in results for note in result.notes)),
+        reports=tuple(report for result in results for report in result.reports),
+    )
+
+
+def exact_values(gate: LoadedGate, reports: Sequence[Report]) -> dict[str, float]:
+    """Budget id -> the worst number among the reports, in the limit's unit, where it is exact."""
+    return {
+        budget.id: max(found)
+        for budget in gate.budgets
+        if (found := [v for r in reports if (v := exact_value(r, budget)) is not None])
+    }
+
+
+def _room_notes(gate: LoadedGate, reports: Sequence[Report]) -> tuple[str, ...]:
+    """Of budgets with `ratchet: true`: what the command would tighten them to."""
+    marked = [budget.id for budget in gate.budgets if budget.ratchet and budget.level != "off"]
+    limits = ratchet_limits(gate, exact_values(gate, reports), marked) if marked else {}
+    return tuple(
+        f"{name} has room: `distil gate ratchet` would write {field}: {text}"
+        for name, (field, text) in limits.items()
+    )
 
 
 def judge_collected(
-    gate: LoadedGate, collected: Collected, state: BaselineState | None, *, today: date
+    gate: LoadedGate,
+    collected: Collected,
+    state: BaselineState | None,
+    *,
+    today: date,
+    tests: int | None = None,
 ) -> GateResult:
-    """Evidence that was read to verdicts."""
+    """Evidence that was read to verdicts. tests: as judge takes it."""
     reports = collected.reports
     name = reports[0].name if reports else (gate.candidate.stem if gate.candidate else "gate")
     verdicts = judge(
@@ -79,7 +132,9 @@ def judge_collected(
         waivers=gate.waivers,
         today=today,
         baseline=state,
+        tests=tests,
     )
+    known = tuple(with_baseline(report, state) for report in reports)
     return GateResult(
         path=str(gate.path),
         name=name,
@@ -89,8 +144,8 @@ def judge_collected(
         measured_at=max((report.created_at for report in reports), default=""),
         candidate="student.onnx" if gate.candidate is None else gate.candidate.name,
         baseline=_baseline_text(collected, state, today),
-        notes=collected.notes,
-        reports=tuple(with_baseline(report, state) for report in reports),
+        notes=(*collected.notes, *_room_notes(gate, known)),
+        reports=known,
     )
 
 
@@ -109,7 +164,7 @@ def _baseline_text(collected: Collected, state: BaselineState | None, today: dat
     if state is None:
         return ""
     if state.problem:
-        return f"no baseline ({state.missing})"
+        return f"no {state.title} ({state.missing})"
     facts = []
     if state.stored is not None:
         try:
@@ -123,4 +178,4 @@ def _baseline_text(collected: Collected, state: BaselineState | None, today: dat
             facts.append(other or "measured on the same machine and runtime")
     if not state.has_model:
         facts.append("its model file is absent")
-    return f"baseline {state.name}" + (f" ({', '.join(facts)})" if facts else "")
+    return f"{state.title} {state.name}" + (f" ({', '.join(facts)})" if facts else "")

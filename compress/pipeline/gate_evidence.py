@@ -71,6 +71,7 @@ def measure_gate(
     cache: Path,
     created_at: str,
     data_folder: Path | None = None,
+    tests: int | None = None,
     on_event: OnEvent | None = None,
 ) -> Report:
     """Measure what these budgets need, and keep it beside the gate file; the report that was kept.
@@ -103,7 +104,9 @@ def measure_gate(
         cells = [b for b in gate.budgets if b.level != "off" and b.metric not in _ANSWERS]
         cells = [b for b in cells if b.metric not in _FROM_FILE and not b.metric.startswith("par")]
         cells = [b for b in cells if b.vs is None or b.vs in files]
-        measured = timed_by(gate, cells, files, digests=models, task=task, on_event=tell)
+        measured = timed_by(
+            gate, cells, files, digests=models, task=task, tests=tests, on_event=tell
+        )
         report = dataclasses.replace(report, measured=measured)
     _keep(gate, report)
     return report

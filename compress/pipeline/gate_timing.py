@@ -41,17 +41,19 @@ def timed_by(
     *,
     digests: Mapping[str, ModelFacts],
     task: Task | None,
+    tests: int | None,
     on_event: OnEvent,
 ) -> Measured:
     """Everything with a clock or a memory that these budgets speak of.
 
     A budget on a ratio of times goes on until its limit is met or violated, or until the last look
-    of the test; absolute ones take a fixed number of epochs.
+    of the test; absolute ones take a fixed number of epochs. tests: how many budgets on time share
+    the level, default those that are given.
     """
     inputs = _inputs(gate, files[STUDENT], budgets, task)
     ratios = [b for b in budgets if METRICS[b.metric].timed and b.vs is not None]
     plain = [b for b in budgets if b not in ratios]
-    tests = max(1, sum(METRICS[b.metric].timed for b in budgets))
+    tests = tests or max(1, sum(METRICS[b.metric].timed for b in budgets))
     measured = _plain(plain, files, inputs, on_event) if plain else None
     comparisons = [
         _compared(budget, files, inputs, tests, on_event) for budget in _one_per_cell(ratios)

@@ -23,7 +23,7 @@ from compress.recipe.units import (
 )
 
 Unit = Literal["size", "duration", "percent", "count", "number"]
-Anchor = Literal["teacher", "baseline"]
+Anchor = Literal["teacher", "baseline", "pinned"]
 LIMITS = ("max", "min", "max_ratio", "min_speedup", "max_drop", "max_increase")
 
 
@@ -43,7 +43,9 @@ class Metric:
 
     def limits(self, vs: Anchor | None) -> tuple[str, ...]:
         """The limit fields that fit with this anchor."""
-        return {None: self.absolute, "teacher": self.teacher, "baseline": self.baseline}[vs]
+        if vs is None:
+            return self.absolute
+        return self.teacher if vs == "teacher" else self.baseline
 
     def parse(self, text: str) -> float:
         """A `max` or `min` in base units (bytes, seconds, fraction, count). ValueError."""
@@ -125,6 +127,7 @@ _ROWS = (
     _row("brier", "lower", "number", teacher=_SMALLER),
 )
 METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _ROWS})
+EXACT = ("file_bytes", "params", "macs")  # read from the file alone: no noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +198,9 @@ def _misfit(budget: Budget, given: str) -> BudgetProblem | None:
     if budget.per_slice is not None and budget.test == "point":
         cure = "remove `test`: slices are tested, for by chance some are always worse"
         return BudgetProblem(field="test", what="does not fit `per_slice`", cure=cure)
+    if budget.ratchet and (budget.metric not in EXACT or given not in ("max", "max_ratio")):
+        cure = f"write it at `max` or `max_ratio` of {', '.join(EXACT)}, or remove it"
+        return BudgetProblem(field="ratchet", what="needs a number without noise", cure=cure)
     if "correction" in written and budget.per_slice is None:
         cure = "write `per_slice`, or remove it"
         return BudgetProblem(field="correction", what="is about `per_slice`", cure=cure)

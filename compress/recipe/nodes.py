@@ -222,7 +222,7 @@ class Budget(Node):
 
     id: Identifier
     metric: Text
-    vs: Literal["teacher", "baseline"] | None = None
+    vs: Literal["teacher", "baseline", "pinned"] | None = None  # pinned: a second baseline
     on: Identifier = "cpu"  # cpu, cuda, tensorrt; the id of a target where there are some
     batch: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)
@@ -237,6 +237,7 @@ class Budget(Node):
     test: Literal["noninferiority", "point"] = "noninferiority"  # of max_drop: proof, or the value
     per_slice: Text | None = None  # class, brightness, ..., a column's name, or all
     correction: Literal["holm", "benjamini-hochberg"] = "holm"  # what blocks, of many slices
+    ratchet: bool = False  # `distil gate ratchet` tightens it; nothing does so by itself
 
 
 class Slices(Node):

@@ -28,12 +28,16 @@ def find_baseline(gate: LoadedGate) -> BaselineState | None:
     if node is None:
         return None
     try:
-        if node.ref is None:
-            return _in_folder(node, gate)
-        return _in_commit(node, node.ref, gate)
+        found = _in_folder(node, gate) if node.ref is None else _in_commit(node, node.ref, gate)
+        return replace(found, pinned=gate.pinned)
     except _NoBaseline as error:
         return BaselineState(
-            stored=None, file_sha256=None, model=None, problem=str(error), missing=node.missing
+            stored=None,
+            file_sha256=None,
+            model=None,
+            problem=str(error),
+            missing=node.missing,
+            pinned=gate.pinned,
         )
 
 

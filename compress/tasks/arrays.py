@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ def _parts(
         validation_count=node.validation,
         classes=classes or numbered_classes(pairs["train"][1], where=f"{where}: train_labels"),
         test_columns=columns,
-        test_groups=arrays.get(GROUPS),
+        test_groups=cast("NDArray[np.integer] | None", arrays.get(GROUPS)),  # checked later
     )
 
 

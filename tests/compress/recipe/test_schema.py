@@ -13,7 +13,7 @@ def test_schemas_are_json_and_name_what_files_name() -> None:
     assert json.loads(json.dumps(recipe))["properties"]["schema"]["const"] == 1
     assert set(gate["properties"]) == {
         *("schema", "from", "budgets", "waivers"),
-        *("candidate", "teacher", "baseline", "feeds", "max_age"),
+        *("candidate", "teacher", "baseline", "pinned", "feeds", "max_age"),
     }
     assert recipe["additionalProperties"] is False
     assert "task" in recipe["required"]
