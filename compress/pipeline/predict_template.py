@@ -157,10 +157,8 @@ def _sample_shape(samples: NDArray[Any], made: dict[str, Any]) -> tuple[int, ...
     shape = tuple(made["shape"])
     if not (made.get("inside") and made["resize"]) or samples.ndim < 2:
         return shape
-    channels = shape[0]
-    if samples.ndim > 2 and samples.shape[-1] == channels != samples.shape[-3]:
-        return (channels, *samples.shape[-3:-1])
-    return (channels, *samples.shape[-2:])
+    last = samples.ndim > 2 and samples.shape[-1] == shape[0] != samples.shape[-3]
+    return (shape[0], *(samples.shape[-3:-1] if last else samples.shape[-2:]))
 
 
 def _as_batch(samples: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
