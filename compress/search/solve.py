@@ -20,7 +20,8 @@ SCREENING, RACING = 0.2, 0.3  # parts of the time
 ROUNDS = (1, 2)  # lengths of the rounds
 MOST_ARMS = 6
 LEARNT = 8  # epochs of the training in full: a wider network that gets fewer would learn less
-ENOUGH = 2.0  # epochs of the first round: with fewer, arms are left out instead
+SAME = 1.25  # times as long is about as long
+ENOUGH = 0.8  # epochs of the first round: with fewer, arms are left out instead
 _TRAINING = "training"
 
 
@@ -202,12 +203,11 @@ def roomiest(fitting: Sequence[Plan], seen: Mapping[Plan, Screened]) -> list[Pla
 
 def affordable(space: Space, widest: Plan, trainer: Trainer, seconds: float) -> Plan:
     """The widest of a structure, no wider than this one, that is trained LEARNT epochs in so many
-    seconds; the narrowest where none is."""
+    seconds. Where none is, the widest whose epoch takes about as long as the narrowest's: then it
+    is not the width that takes the time."""
     plans = [p for p in space.plans(widest.structure, widest.scheme) if p.width <= widest.width]
-    for plan in reversed(plans):
-        if LEARNT * trainer.epoch_s(plan) <= seconds:
-            return plan
-    return plans[0]
+    enough = max(seconds / LEARNT, SAME * trainer.epoch_s(plans[0]))
+    return next((p for p in reversed(plans) if trainer.epoch_s(p) <= enough), plans[0])
 
 
 def shortlist(plans: Sequence[Plan], seen: Mapping[Plan, Screened]) -> list[Plan]:
@@ -236,15 +236,18 @@ def lengths(arms: Sequence[Plan], trainer: Trainer, seconds: float) -> tuple[lis
 
 
 def hold(arms: Sequence[Plan], trainer: Trainer, *, length: float, seed: int) -> Race:
-    """Equal seconds, not equal epochs: that is what the training in full gives each of them.
+    """Halfway between equal seconds, which is what the training in full gives each of them, and
+    equal epochs: a small network is done learning sooner, and short rounds alone would favour it.
 
     Rounds are counted in hundredths of the first one's length.
     """
     by_name = {plan.name: plan for plan in arms}
+    typical = sorted(trainer.epoch_s(plan) for plan in arms)[len(arms) // 2]
 
     def evaluate(name: str, pilot_seed: int, hundredths: int) -> float:
         plan = by_name[name]
-        epochs = trainer.epochs_in(plan, length * hundredths / 100)
+        share = math.sqrt(trainer.epoch_s(plan) / max(1e-6, typical))
+        epochs = trainer.epochs_in(plan, share * length * hundredths / 100)
         return trainer.run(plan, seed=pilot_seed, epochs=epochs)
 
     rungs = [100 * part for part in ROUNDS] if len(arms) > 1 else [100]

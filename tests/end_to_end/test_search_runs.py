@@ -1,0 +1,163 @@
+"""`student: {kind: auto}`: budgets in, student out; and what is said where nothing meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from compress.cli.main import run_command
+from compress.errors import InputError
+from compress.pipeline.limits import with_limit
+from compress.pipeline.run import plan, run
+from compress.pipeline.verify import verify_run
+from compress.recipe.load import load_recipe
+from compress.report.serialise import load_report
+from compress.store.store import open_store
+from compress.values import SearchFacts
+
+SIZE = "{id: size, metric: file_bytes, max: %s}"
+ACCURACY = "{id: accuracy, metric: accuracy, vs: teacher, max_drop: %s}"
+
+
+def overrides(*budgets: str, minutes: float = 2) -> tuple[str, ...]:
+    return (
+        "student={kind: auto, families: [residual]}",
+        f"search={{time: {minutes}min}}",
+        "decisions={precision: float32}",
+        "distill.epochs=6",
+        "distill.views=1",
+        "slices=none",
+        f"budgets=[{', '.join(budgets)}]",
+    )
+
+
+def command(recipe: Path, out: Path, cache: Path, changes: tuple[str, ...]) -> list[str]:
+    sets = [part for change in changes for part in ("--set", change)]
+    return ["run", str(recipe), "--out", str(out), "--cache", str(cache), "-q", *sets]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "cure"),
+    [
+        (("distill.loss=auto",), "can't be held at once", "distil advise"),
+        ((f"budgets=[{ACCURACY % '20pp'}]",), "the largest student", "file_bytes"),
+        (("student={kind: auto, families: [encoder]}",), "can't take the inputs", "residual"),
+    ],
+)
+def test_what_a_search_cannot_work_with_is_said_before_anything_starts(
+    shapes: Path, tmp_path: Path, changes: tuple[str, ...], said: str, cure: str
+) -> None:
+    events: list[str] = []
+    given = (*overrides(SIZE % "60KiB", ACCURACY % "20pp"), *changes)
+    with pytest.raises(InputError, match=said) as refused:
+        run(
+            shapes / "recipe.yaml",
+            out=tmp_path / "run",
+            cache=tmp_path / "cache",
+            overrides=given,
+            on_event=lambda event: events.append(event.kind),
+        )
+    assert cure in (refused.value.cure or "")
+    assert "start" not in events
+
+
+@pytest.mark.slow
+def test_a_student_within_the_budgets_is_found_distilled_and_judged(
+    shapes: Path, tmp_path: Path
+) -> None:
+    recipe, cache = shapes / "recipe.yaml", tmp_path / "cache"
+    given = overrides(SIZE % "60KiB", ACCURACY % "20pp")
+    assert [(step.stage, step.hit) for step in plan(recipe, cache=cache, overrides=given)] == [
+        ("search", False)
+    ]
+    result = run(recipe, out=tmp_path / "run", cache=cache, overrides=given)
+    report = result.report
+    assert {v.budget: v.status for v in report.verdicts} == {"size": "pass", "accuracy": "pass"}
+    facts = report.search
+    assert facts is not None
+    assert facts.binding is None
+    assert facts.relaxations == ()
+    assert facts.trials[0].name == facts.chosen
+    assert facts.trials[0].fits
+    # A file is as large as its untrained twin, but for what training makes of equal values.
+    assert (result.folder / "student.onnx").stat().st_size == pytest.approx(
+        facts.trials[0].size_bytes, rel=0.02
+    )
+    assert sum(trial.accuracy is not None for trial in facts.trials) >= 1
+    decision = next(one for one in report.decisions if one.question == "student")
+    assert decision.chosen == facts.chosen
+    assert verify_run(tmp_path / "run") == ()
+    steps = plan(recipe, cache=cache, overrides=given)
+    assert all(step.hit for step in steps), [step.stage for step in steps if not step.hit]
+
+
+@pytest.mark.slow
+def test_where_nothing_meets_the_budgets_the_best_is_kept_and_the_relaxed_size_is_enough(
+    shapes: Path, tmp_path: Path
+) -> None:
+    recipe, cache = shapes / "recipe.yaml", tmp_path / "cache"
+    out = tmp_path / "run"
+    given = overrides(SIZE % "12KiB", ACCURACY % "6pp")
+    assert run_command(command(recipe, out, cache, given)) == 1
+    assert (out / "student.onnx").is_file()
+    report = load_report(out / "report.json")
+    facts = report.search
+    assert isinstance(facts, SearchFacts)
+    assert facts.binding in ("accuracy", "size")
+    relaxed = {one.budget: one for one in facts.relaxations}
+    assert set(relaxed) == {"accuracy", "size"}
+    assert any(f"`{facts.binding}` is the one that binds" in note for note in report.notes)
+    enough = relaxed["size"].enough
+    assert enough is not None
+    loaded = load_recipe(recipe, overrides=given)
+    size = with_limit(next(b for b in loaded.recipe.budgets if b.id == "size"), enough)
+    again = overrides(SIZE % size.max, ACCURACY % "6pp")
+    result = run(recipe, out=tmp_path / "again", cache=cache, overrides=again)
+    status = {v.budget: v.status for v in result.report.verdicts}
+    assert status["size"] == "pass"
+    assert status["accuracy"] in ("pass", "inconclusive")
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_and_asks_for_nothing_twice(shapes: Path, tmp_path: Path) -> None:
+    recipe, cache, out = shapes / "recipe.yaml", tmp_path / "cache", tmp_path / "run"
+    given = overrides(SIZE % "60KiB", ACCURACY % "20pp")
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", "compress", *command(recipe, out, cache, given)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 600
+    while len(stored(cache, "screen-")) < 2 and time.monotonic() < deadline:
+        assert child.poll() is None, "the search was over before two candidates were timed"
+        time.sleep(0.2)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    before = stored(cache, "screen-")
+    assert len(before) >= 2
+    assert not (out / "report.json").exists()
+    run(recipe, out=out, cache=cache, overrides=given)
+    after = stored(cache, "screen-")
+    assert {name: after[name] for name in before} == before
+    report = json.loads((out / "report.json").read_text())
+    assert report["search"]["binding"] is None
+
+
+def stored(cache: Path, prefix: str) -> dict[str, str]:
+    """stage -> when it was made."""
+    if not (cache / "index").is_dir():
+        return {}
+    with open_store(cache) as store:
+        return {
+            entry.stage: entry.created_at
+            for entry in store.index.entries()
+            if entry.stage.startswith(prefix)
+        }

@@ -1,0 +1,139 @@
+"""Are relaxations right? Ten infeasible budgets, each followed up by a search with the relaxed one.
+
+    python tools/check_relaxations.py            # units that are not there yet
+    python tools/check_relaxations.py --results FILE --units 1 --minutes 1   # a trial
+
+A unit is one pair of budgets that a search on the tests' project `shapes` can't meet. Every
+relaxation that it names is taken by a search of its own, with the other budget as it was: it is
+right where that run ends within its budgets. A relaxation that is said not to exist is taken for
+right where the limit, raised a thousandfold, still doesn't do. One line per unit in
+docs/results/relaxations.jsonl with the CPU model; a unit that is present is skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.environment import machine_fingerprint
+from compress.pipeline.limits import with_limit
+from compress.pipeline.run import run
+from compress.recipe.load import load_recipe
+from compress.recipe.nodes import Budget
+from compress.values import Relaxation, Report
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = ROOT / "tests" / "projects" / "shapes"
+RESULTS = ROOT / "docs" / "results" / "relaxations.jsonl"
+SIZES = (8, 10, 12, 16, 20)  # KiB
+DROPS = (1, 4)  # pp
+UNITS = tuple((size, drop) for drop in DROPS for size in SIZES)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--units", type=int, default=len(UNITS))
+    parser.add_argument("--minutes", type=float, default=3.0)
+    given = parser.parse_args()
+    there = _present(given.results)
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder) / "project"
+        shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("__pycache__"))
+        made = run(project / "teacher.yaml", out=Path(folder) / "teacher", cache=Path(folder) / "t")
+        shutil.copyfile(made.folder / "student.safetensors", project / "teacher.safetensors")
+        for size, drop in UNITS[: given.units]:
+            if f"{size}KiB-{drop}pp" in there:
+                continue
+            line = _unit(project, Path(folder), size, drop, given.minutes)
+            given.results.parent.mkdir(parents=True, exist_ok=True)
+            with given.results.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
+            print(json.dumps(line))
+
+
+def _unit(project: Path, folder: Path, size: int, drop: int, minutes: float) -> dict[str, Any]:
+    unit = f"{size}KiB-{drop}pp"
+    cache = folder / "cache"  # pilots and screens of one unit serve the next: they are the same
+    first = _search(project, folder / unit, cache, (f"{size}KiB", f"{drop}pp"), minutes)
+    facts = first.search
+    assert facts is not None
+    recipe = load_recipe(project / "recipe.yaml", overrides=_changes(f"{size}KiB", f"{drop}pp", 1))
+    by_id = {budget.id: budget for budget in recipe.recipe.budgets}
+    followed = []
+    for relaxation in facts.relaxations:
+        limits = _relaxed(by_id, relaxation)
+        name = f"{unit}-{relaxation.budget}"
+        report = _search(project, folder / name, cache, limits, minutes)
+        passed = all(verdict.status == "pass" for verdict in report.verdicts)
+        followed.append(
+            {
+                "budget": relaxation.budget,
+                "enough": relaxation.enough,
+                "reason": relaxation.reason,
+                "passed": passed,
+                "right": passed == (relaxation.enough is not None),
+                "verdicts": {v.budget: [v.status, v.observed] for v in report.verdicts},
+            }
+        )
+    return {
+        "unit": unit,
+        "minutes": minutes,
+        "cpu": machine_fingerprint().get("cpu_model", ""),
+        "feasible": facts.binding is None,
+        "binding": facts.binding,
+        "spent_s": facts.spent_s,
+        "followed": followed,
+        "right": all(one["right"] for one in followed),
+    }
+
+
+def _relaxed(by_id: dict[str, Budget], relaxation: Relaxation) -> tuple[str, str]:
+    """(size, drop) with one of them as relaxed, or out of reach where it is said not to help."""
+    size, drop = by_id["size"], by_id["accuracy"]
+    if relaxation.budget == "size":
+        changed = with_limit(size, relaxation.enough) if relaxation.enough else None
+        return (str(changed.max) if changed else "8MiB"), _points(drop)
+    changed = with_limit(drop, relaxation.enough) if relaxation.enough else None
+    return str(size.max), (_points(changed) if changed else "99pp")
+
+
+def _points(budget: Budget) -> str:
+    return str(budget.model_dump(mode="json")["max_drop"])
+
+
+def _search(
+    project: Path, out: Path, cache: Path, limits: tuple[str, str], minutes: float
+) -> Report:
+    changes = _changes(*limits, minutes)
+    return run(project / "recipe.yaml", out=out, cache=cache, overrides=changes).report
+
+
+def _changes(size: str, drop: str, minutes: float) -> tuple[str, ...]:
+    budgets = (
+        f"{{id: size, metric: file_bytes, max: {size}}}, "
+        f"{{id: accuracy, metric: accuracy, vs: teacher, max_drop: {drop}}}"
+    )
+    return (
+        "student={kind: auto}",
+        f"search={{time: {minutes}min}}",
+        "decisions={precision: float32}",
+        "distill.epochs=8",
+        "distill.views=1",
+        "slices=none",
+        f"budgets=[{budgets}]",
+    )
+
+
+def _present(results: Path) -> set[str]:
+    if not results.is_file():
+        return set()
+    return {json.loads(line)["unit"] for line in results.read_text().splitlines() if line}
+
+
+if __name__ == "__main__":
+    main()
