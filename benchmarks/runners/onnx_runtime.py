@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from benchmarks.runners.runner import Call, DeviceCall, Feeds, check_feeds
-from exporters.errors import InputError
+from benchmarks.runners.runner import Call, Closing, DeviceCall, Feeds, check_feeds, closed
 from exporters.session import open_session
 from exporters.values import TensorSpec
 
@@ -31,22 +29,11 @@ def _spec(found: Any) -> TensorSpec:
     )
 
 
-class OnnxRuntimeRunner:
+class OnnxRuntimeRunner(Closing):
     """On the CPU. A context manager. threads: inside an operator; spinning is off unless asked."""
 
     def __init__(self, path: Path, *, threads: int, spinning: bool = False) -> None:
         self._session: Any = open_session(path, threads=threads, spinning=spinning)
-
-    def __enter__(self) -> OnnxRuntimeRunner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def fallback_nodes(self) -> tuple[str, ...]:
@@ -63,7 +50,7 @@ class OnnxRuntimeRunner:
     def prepare(self, feeds: Feeds) -> Call:
         """A call without arguments that runs the model once. InputError when feeds don't fit."""
         if self._session is None:
-            raise InputError("the runner is closed", cure="open it again")
+            raise closed()
         check_feeds(session_inputs(self._session), feeds)
         run, fixed = self._session.run, dict(feeds)
         return lambda: run(None, fixed)

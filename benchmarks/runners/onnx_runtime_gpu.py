@@ -7,20 +7,18 @@ Without binding, `session.run` allocates on every call, and whatever is measured
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import onnxruntime
 
 from benchmarks.runners.cuda import CudaTimer, cuda_torch
 from benchmarks.runners.onnx_runtime import session_inputs
-from benchmarks.runners.runner import Call, DeviceCall, Feeds, check_feeds
-from exporters.errors import InputError
+from benchmarks.runners.runner import Call, Closing, DeviceCall, Feeds, check_feeds, closed
 from exporters.placement import Node, placement
 from exporters.session import PROVIDERS, open_session, runtime_error
 
 
-class OnnxRuntimeGpuRunner:
+class OnnxRuntimeGpuRunner(Closing):
     """A context manager. device: "cuda" or "tensorrt"; cpu_nodes: how many may run on the CPU.
 
     Raises RuntimeMissing (no provider, no device), DistilError (nodes that would run elsewhere).
@@ -38,17 +36,6 @@ class OnnxRuntimeGpuRunner:
             stream=int(self._stream.cuda_stream),
         )
         self._device, self._provider = device, PROVIDERS[device]
-
-    def __enter__(self) -> OnnxRuntimeGpuRunner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def fallback_nodes(self) -> tuple[str, ...] | None:
@@ -94,7 +81,7 @@ class OnnxRuntimeGpuRunner:
 
     def _bound(self, feeds: Feeds) -> tuple[Any, Any, list[tuple[Any, Any]]]:
         if self._session is None:
-            raise InputError("the runner is closed", cure="open it again")
+            raise closed()
         check_feeds(session_inputs(self._session), feeds)
         binding = self._session.io_binding()
         inputs = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,30 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Free the model; preparing a call afterwards is an InputError."""
+
+
+class Closing:
+    """The context manager that every runner is: leaving it closes it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free what is held."""
+        raise NotImplementedError
+
+
+def closed() -> InputError:
+    """What preparing a call on a closed runner raises."""
+    return InputError("the runner is closed", cure="open it again")
 
 
 def check_feeds(specs: Sequence[TensorSpec], feeds: Feeds) -> None:

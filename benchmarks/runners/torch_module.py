@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.runners.cuda import CudaTimer, cuda_torch
-from benchmarks.runners.runner import Call, DeviceCall, Feeds, check_feeds
+from benchmarks.runners.runner import Call, Closing, DeviceCall, Feeds, check_feeds, closed
 from exporters.cpus import check_threads
 from exporters.errors import DistilError, InputError
 from exporters.values import TensorSpec
@@ -19,7 +18,7 @@ from exporters.values import TensorSpec
 _WARM_UP = 3  # runs on a side stream before anything is timed on the device
 
 
-class TorchRunner:
+class TorchRunner(Closing):
     """A context manager. inputs: what the module takes, in the order of its arguments.
 
     The module is put into evaluation mode and on the device. compiled: by torch.compile, for the
@@ -45,17 +44,6 @@ class TorchRunner:
         self._inputs = tuple(inputs)
         placed = module.eval().to(device)
         self._module: Any = torch.compile(placed, dynamic=False) if compiled else placed
-
-    def __enter__(self) -> TorchRunner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def fallback_nodes(self) -> tuple[str, ...]:
@@ -107,7 +95,7 @@ class TorchRunner:
 
     def _checked(self, feeds: Feeds) -> tuple[Any, list[NDArray[np.generic]]]:
         if self._module is None:
-            raise InputError("the runner is closed", cure="open it again")
+            raise closed()
         check_feeds(self._inputs, feeds)
         return self._module, [
             np.require(feeds[s.name], requirements=("C", "W")) for s in self._inputs
