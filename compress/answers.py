@@ -158,7 +158,8 @@ class LedgerStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeCost:
-    """What it costs to compute one operator in int8 while all others stay in float.
+    """What it costs to compute one operator, or those of one block, in int8 while all others stay
+    in float. operators: how many; of a block, node is the path that their weights share.
 
     loss: mean KL divergence of the class probabilities from the float file's, in nats, on training
     samples that calibrated nothing; changed: the part of the answers that are another class.
@@ -169,3 +170,4 @@ class NodeCost:
     loss: float
     changed: float
     samples: int
+    operators: int = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +41,8 @@ def node_costs(
     threads: int = 1,
     on_event: Callable[[Event], None] | None = None,
 ) -> tuple[NodeCost, ...]:
-    """Every convolution and matrix product in int8 on its own, the most costly first.
+    """Every convolution and matrix product in int8 on its own, and every block of them together,
+    the most costly first. A block is what shares the path of a module above its own.
 
     held_out: (n, ...) samples that calibrated nothing, the same for all. Of more than `most`
     operators those with the largest weights. Costs don't add up: errors of two operators may cancel
@@ -55,17 +56,26 @@ def node_costs(
         alone = {product.node for product in calibrated.products}
         names = _candidates(calibrated.model, most)
         reference = _answers(artifact.path, held_out, threads=threads)
-        for place, (name, operator, label) in enumerate(names):
-            plan = Plan(products={name: "static"}) if name in alone else Plan(chain=(name,))
+        groups = [
+            *((operator, label, (name,)) for name, operator, label in names),
+            *(("block", block, inside) for block, inside in blocks_of(names).items()),
+        ]
+        for place, (operator, label, inside) in enumerate(groups):
+            plan = Plan(
+                products={name: "static" for name in inside if name in alone},
+                chain=tuple(name for name in inside if name not in alone),
+                tables=False,
+            )
             try:
-                trial = applied(calibrated, replace(plan, tables=False))
+                trial = applied(calibrated, plan)
             except DistilError:
                 continue  # an operator that the quantizer refuses has no cost to tell
             path = folder / "trial.onnx"
             path.write_bytes(trial.SerializeToString())
             answered = _answers(path, held_out, threads=threads)
-            found.append(_cost(label, operator, reference, answered))
-            tell(Event("progress", "quantize", "one operator at a time", (place + 1) / len(names)))
+            cost = _cost(label, operator, reference, answered)
+            found.append(replace(cost, operators=len(inside)))
+            tell(Event("progress", "quantize", "one operator at a time", (place + 1) / len(groups)))
     found.sort(key=lambda cost: -cost.loss)
     return tuple(found)
 
@@ -83,6 +93,20 @@ def _candidates(model: ModelProto, most: int) -> list[tuple[str, str, str]]:
         found.append((size, node.name, node.op_type, weights[0] if weights else node.output[0]))
     kept = sorted(found, key=lambda entry: -entry[0])[:most]
     return [(name, operator, label) for _, name, operator, label in kept]
+
+
+def blocks_of(names: Sequence[tuple[str, str, str]]) -> dict[str, tuple[str, ...]]:
+    """Path of a block -> names of its nodes, in order; names: (node, operator, weight) as above.
+
+    features.3.conv1.weight is of the block features.3. A block has two operators or more, and not
+    all that there are: that one is the whole quantized file.
+    """
+    found: dict[str, list[str]] = {}
+    for name, _, label in names:
+        path = label.split(".")[:-2]
+        if path:
+            found.setdefault(".".join(path), []).append(name)
+    return {block: tuple(inside) for block, inside in found.items() if 1 < len(inside) < len(names)}
 
 
 def _answers(path: Path, samples: NDArray[np.float32], *, threads: int) -> NDArray[np.float64]:

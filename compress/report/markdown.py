@@ -166,12 +166,15 @@ def _ledger(report: Report) -> str:
     if added:
         names = ("What it added on test", "Accuracy", "One-sided 95 % bounds", "Answers")
         parts.append(_table(names, added, align="lrrl"))
-    costly = report.node_costs[:3]
-    if costly:
-        told = ", ".join(
-            f"{escape(c.operator)} `{_code(c.node)}` {c.loss:.2g} nats" for c in costly
-        )
-        parts.append(f"Most costly in int8, each alone: {told}.")
+    for costly, how in (
+        ([c for c in report.node_costs if c.operators == 1], "each alone"),
+        ([c for c in report.node_costs if c.operators > 1], "each block alone"),
+    ):
+        if costly:
+            told = ", ".join(
+                f"{escape(c.operator)} `{_code(c.node)}` {c.loss:.2g} nats" for c in costly[:3]
+            )
+            parts.append(f"Most costly in int8, {how}: {told}.")
     return "\n\n".join(parts)
 
 

@@ -74,7 +74,7 @@ def ledger_stage(context: Context) -> Stage:
         return StageResult(files={LEDGER_FILE: work / LEDGER_FILE})
 
     needs = tuple(f"{stage}/{name}" for _, stage, name in stops)
-    return Stage(name=LEDGER, version=1, parts=parts, compute=compute, needs=needs)
+    return Stage(name=LEDGER, version=2, parts=parts, compute=compute, needs=needs)
 
 
 def ledger_step(
