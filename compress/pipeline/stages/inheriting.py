@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from compress.errors import InputError
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, read_decision, write_decision
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
@@ -78,7 +79,12 @@ def _prune_stage(
             threads=context.threads,
             classes=len(context.task.classes),
         ).module
-        assert module is not None  # the recipe was checked
+        if module is None:
+            raise InputError(
+                "a function of a batch has no layers that a student could inherit",
+                where="teacher.target",
+                cure="name a factory of a torch module",
+            )
         round_to = 1
         if measured:
             blocks = read_decision(inputs.path(BLOCK, DECISION_FILE)).evidence
