@@ -7,9 +7,10 @@ from dataclasses import replace
 from compress.errors import InputError
 from compress.pipeline.context import Context
 from compress.pipeline.limits import judged_before_training
+from compress.pipeline.stages.screening import schemes_of
 from compress.recipe.loss_nodes import AutoLoss
-from compress.recipe.nodes import AutoStudent, NoQuantize, StaticQuantize
-from compress.search.space import FLOAT, Space, space_for
+from compress.recipe.nodes import AutoStudent, QatQuantize
+from compress.search.space import Space, space_for
 from compress.students.factories.make import families_for
 
 
@@ -22,11 +23,23 @@ def check_search(context: Context) -> None:
             where="distill.loss",
             cure="name a loss, such as `kd`; `distil advise` finds one for a student",
         )
-    if not isinstance(recipe.quantize, NoQuantize | StaticQuantize):
+    if isinstance(recipe.quantize, QatQuantize):
         raise InputError(
-            f"a search stores students by `none`, `static` or `auto`, not {recipe.quantize.kind}",
+            "the pilots of a search are too short to be trained again with their rounding",
             where="quantize.kind",
             cure="write `kind: auto`",
+        )
+    if context.task.outputs == "embeddings":
+        raise InputError(
+            "a search ranks students by accuracy, and this task gives embeddings",
+            where="student.kind",
+            cure="name a student of your own, `kind: python`",
+        )
+    if recipe.targets:
+        raise InputError(
+            "a search is held for one machine, the one of `bench`",
+            where="targets",
+            cure="write `bench` instead; then give the student that it finds its targets",
         )
     if not any(map(judged_before_training, recipe.budgets)):
         raise InputError(
@@ -41,7 +54,7 @@ def space_of(context: Context) -> Space:
     """What is searched for a task. InputError where a family does not take its inputs."""
     node, task = context.recipe.student, context.task
     assert isinstance(node, AutoStudent)
-    schemes = (FLOAT,) if isinstance(context.recipe.quantize, NoQuantize) else ("int8", FLOAT)
+    schemes = schemes_of(context)
     shape = task.train.inputs.shape[1:]
     if task.padding is not None:
         space = space_for("texts", schemes=schemes)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks.screening import Screen
 from benchmarks.screening import Screened as Timed
@@ -22,12 +21,13 @@ from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResul
 from compress.pipeline.stages.quantizing import calibration_batches
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file, teacher_stages
 from compress.pipeline.stages.timed import timed_inputs
-from compress.quantize.dynamic import quantize_dynamic
+from compress.quantize.kinds import quantize_kind
 from compress.quantize.static import quantize_static
 from compress.recipe.catalogue import METRICS
-from compress.recipe.nodes import NoQuantize, QuantizeNode, StaticQuantize
-from compress.search.predict import TABLE, Operator
+from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize
+from compress.search.predict import Operator
 from compress.search.screening import Screened
+from compress.search.shapes import as_if_trained, operators_of
 from compress.search.space import FLOAT, Plan
 from compress.store.keys import Json
 from compress.store.store import Store
@@ -44,14 +44,27 @@ CALIBRATION = 64  # samples: any ranges do for speed and size
 TIMED_SAMPLES = 32
 
 
-def scheme_node(context: Context, scheme: str) -> QuantizeNode:
-    """The quantize node of a scheme. An int8 network is insisted on: its place in the race rests on
-    the speed and size that it was seen to have; texts go by `auto`, which is dynamic int8."""
+def schemes_of(context: Context) -> tuple[str, ...]:
+    """What a candidate may be stored as: float32, and beside it what the recipe asks for."""
+    node = context.recipe.quantize
+    if isinstance(node, NoQuantize):
+        return (FLOAT,)
+    if isinstance(node, SchemeQuantize):
+        return (node.kind, FLOAT)
+    return ("int8", FLOAT) if context.task.padding is None else ("dynamic", FLOAT)
+
+
+def scheme_node(context: Context, scheme: str) -> NoQuantize | StaticQuantize | SchemeQuantize:
+    """The quantize node of a scheme. It is insisted on: a candidate's place in the race rests on
+    the speed and size that it was seen to have in it."""
     node = context.recipe.quantize
     if scheme == FLOAT or isinstance(node, NoQuantize):
         return NoQuantize(kind="none")
-    assert isinstance(node, StaticQuantize)
-    return node if context.task.padding is not None else node.model_copy(update={"kind": "static"})
+    if isinstance(node, SchemeQuantize):
+        return node
+    if scheme == "dynamic":
+        return SchemeQuantize(kind="dynamic", samples=node.samples, max_drop=node.max_drop)
+    return StaticQuantize(kind="static", samples=node.samples, max_drop=node.max_drop)
 
 
 def planned(context: Context, plan: Plan) -> Context:
@@ -63,56 +76,6 @@ def planned(context: Context, plan: Plan) -> Context:
 def slug(plan: Plan) -> str:
     """Its name as part of a stage's."""
     return re.sub(r"[^a-z0-9]+", "-", plan.name.lower()).strip("-")[:70]
-
-
-def operators_of(module: nn.Module, example: Sequence[Tensor]) -> tuple[Operator, ...]:
-    """Convolutions and products of one sample, by their shapes."""
-    found: list[Operator] = []
-
-    def note(layer: nn.Module, inputs: Any, output: Tensor) -> None:
-        weight = layer.weight
-        assert isinstance(weight, Tensor)
-        groups = int(getattr(layer, "groups", 1))
-        outputs = output.numel() // len(example[0])
-        per_output = weight[0].numel()
-        kind = "linear" if isinstance(layer, nn.Linear) else "conv"
-        found.append(
-            Operator(
-                kind="depthwise" if groups > 1 else kind,
-                macs=outputs * per_output,
-                outputs=outputs,
-                parameters=weight.numel(),
-            )
-        )
-
-    hooks = [
-        layer.register_forward_hook(note)
-        for layer in module.modules()
-        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d)
-    ]
-    tables = [layer for layer in module.modules() if isinstance(layer, nn.Embedding)]
-    try:
-        with torch.no_grad():
-            module.eval()(*example)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    rows = sum(table.weight.numel() for table in tables)
-    if rows:
-        found.append(Operator(kind=TABLE, macs=0, outputs=0, parameters=rows))
-    return tuple(found)
-
-
-def as_if_trained(module: nn.Module) -> nn.Module:
-    """The module with different numbers where a new one has equal ones: normalisation that does
-    nothing, and biases of zero, are folded away or shared, and the file is smaller than later."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-            if tensor.is_floating_point() and tensor.ndim == 1:
-                shift = 0.1 * torch.rand(tensor.shape, generator=generator)
-                tensor.add_(shift if name.endswith("var") else shift - 0.05)
-    return module
 
 
 @dataclass(slots=True)
@@ -241,17 +204,23 @@ class Screener:
         )
 
     def _stored(self, context: Context, path: Path, work: Path) -> Path:
-        if isinstance(context.recipe.quantize, NoQuantize):
+        node = context.recipe.quantize
+        if isinstance(node, NoQuantize):
             return path
         flags = tuple(context.machine.get("cpu_flags", "").split())
-        made = work / "untrained.int8.onnx"
-        if context.task.padding is not None:
-            quantize_dynamic(open_artifact(path), path=made, cpu_flags=flags)
-        else:
-            calibration = calibration_batches(context, CALIBRATION)
-            quantize_static(
-                open_artifact(path), path=made, calibration=calibration, cpu_flags=flags
+        made, samples = work / "untrained.stored.onnx", calibration_batches(context, CALIBRATION)
+        original = open_artifact(path)
+        if isinstance(node, SchemeQuantize):
+            quantize_kind(
+                original,
+                path=made,
+                kind=node.kind,
+                bits=node.bits,
+                calibration=samples,
+                cpu_flags=flags,
             )
+        else:
+            quantize_static(original, path=made, calibration=samples, cpu_flags=flags)
         return made
 
     def _timed(self, path: Path, reference: Path) -> dict[Cell, Timed]:

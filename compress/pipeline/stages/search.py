@@ -26,7 +26,7 @@ from compress.pipeline.stages.training import (
     precision_stage,
     train_stage,
 )
-from compress.recipe.nodes import AutoStudent, NoQuantize, StaticQuantize, Trackers
+from compress.recipe.nodes import AutoStudent, NoQuantize, SchemeQuantize, StaticQuantize, Trackers
 from compress.recipe.units import format_duration, parse_duration
 from compress.search.screening import Screening
 from compress.search.solve import SCREENING, Found, Scored, Trainer, choose
@@ -169,7 +169,7 @@ class _Search:
                 trainer=trainer,
                 finish=self._finish,
                 left_s=max(
-                    0.15 * self.seconds,
+                    0.1 * self.seconds,
                     self.seconds - sum(self.spent.values()) - self._after_s(),
                 ),
                 seed=recipe.seed,
@@ -213,7 +213,7 @@ class _Search:
         if not isinstance(quantize, NoQuantize):
             export = f"{name}-export"
             stages.append(export_stage(context, export, name))
-            assert isinstance(quantize, StaticQuantize)
+            assert isinstance(quantize, StaticQuantize | SchemeQuantize)
             stages.append(quantize_stage(context, quantize, stored, export, FLOAT_FILE))
         try:
             done = run_stages(
