@@ -39,12 +39,12 @@ def numbers(found: Traced, removed: NDArray[np.bool_], module: nn.Module) -> Opt
             continue
         for attribute, value in vars(part).items():
             alone = isinstance(value, tuple) and len(value) == 1
-            size: Any = value[0] if alone else value
-            if not isinstance(size, int) or isinstance(size, bool):
+            held: Any = value[0] if alone else value
+            if not isinstance(held, int) or isinstance(held, bool):
                 continue
-            left = sorted(changes.get(size, {size}))
-            if left != [size]:
-                options[name, attribute] = tuple((one,) if alone else one for one in left)
+            becomes = sorted(changes.get(held, {held}))
+            if becomes != [held]:
+                options[name, attribute] = tuple((one,) if alone else one for one in becomes)
     return options
 
 
