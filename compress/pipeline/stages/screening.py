@@ -62,9 +62,10 @@ def scheme_node(context: Context, scheme: str) -> NoQuantize | StaticQuantize | 
         return NoQuantize(kind="none")
     if isinstance(node, SchemeQuantize):
         return node
+    kept = node.model_dump(mode="json", include={"samples", "max_drop"})
     if scheme == "dynamic":
-        return SchemeQuantize(kind="dynamic", samples=node.samples, max_drop=node.max_drop)
-    return StaticQuantize(kind="static", samples=node.samples, max_drop=node.max_drop)
+        return SchemeQuantize.model_validate({"kind": "dynamic", **kept})
+    return StaticQuantize.model_validate({"kind": "static", **kept})
 
 
 def planned(context: Context, plan: Plan) -> Context:
