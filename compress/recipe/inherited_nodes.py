@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializationInfo, field_serializer
+from pydantic import Field, FieldSerializationInfo, field_serializer
 
 from compress.recipe.node import Node
 from compress.recipe.teacher_nodes import TeacherNode
@@ -56,11 +57,13 @@ class InheritedStudent(Node):
     weights: str  # a path
     weights_digest: str
 
-    @field_serializer("weights")
-    def _place(self, path: str, info: SerializationInfo) -> str:
-        """Keys of stages hold the digest; where the store lies changes nothing."""
+    @field_serializer("plan", "weights")
+    def _place(self, text: str, info: FieldSerializationInfo) -> str:
+        """Keys of stages hold digests; where the store lies changes nothing."""
         context: Any = info.context
-        return path if context == WITH_FILES else ""
+        if context == WITH_FILES:
+            return text
+        return sha256(text.encode()).hexdigest() if info.field_name == "plan" else ""
 
 
 def inherited_problems(
