@@ -102,7 +102,6 @@ def assemble_report(
             *_notes(context, decisions, fidelities),
             *rounding_notes(finished),
             *_inside_notes(finished[SHIP]),
-            *_inside_notes(finished[SHIP]),
             *search_notes(searched(finished)),
         ),
         search=searched(finished),
