@@ -133,9 +133,12 @@ def choose(
         trainer.run(least, seed=seed, epochs=1)
         return _found(least, trainer, seconds - spent() - reserve_s, fits=False)
     arms = roomiest(fitting, screening.seen)
-    trainer.run(min(arms, key=lambda plan: screening.seen[plan].macs), seed=seed, epochs=1)
+    first = min(arms, key=lambda plan: screening.seen[plan].macs)
+    trainer.run(first, seed=seed, epochs=1)
     full_s = seconds - spent() - reserve_s - RACING * seconds
-    arms = [affordable(space, plan, trainer, full_s) for plan in arms]
+    # The one that was trained stays as it is: what others are narrowed by is a prediction.
+    arms = [affordable(space, plan, trainer, full_s) for plan in arms if plan != first]
+    arms = list(dict.fromkeys([first, *arms]))
     for plan in arms:
         screening.look(plan)
     arms = shortlist(arms, screening.seen)
