@@ -29,9 +29,9 @@ def checked_feeds(
             what = f"is one array, and the model takes {len(inputs)} inputs: {names}"
             raise InputError(what, where=where, cure="give a mapping with an array for each")
         batch = {inputs[0].name: batch}
-    names = {spec.name for spec in inputs}
-    if set(batch) != names:
-        what = f"has arrays for {', '.join(sorted(batch))}; the model takes {sorted(names)}"
+    wanted = {spec.name for spec in inputs}
+    if set(batch) != wanted:
+        what = f"has arrays for {', '.join(sorted(batch))}; the model takes {sorted(wanted)}"
         raise InputError(what, where=where, cure="give an array for each input by its name")
     return {spec.name: _checked(batch[spec.name], spec, where=where) for spec in inputs}
 

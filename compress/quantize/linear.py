@@ -217,4 +217,5 @@ def _bias(rewriter: Rewriter, product: Product, smoothed: Smoothed | None) -> st
 
 
 def _maker(rewriter: Rewriter, output: str) -> NodeProto:
-    return next(node for node in rewriter.model.graph.node if output in node.output)
+    found: NodeProto = next(node for node in rewriter.model.graph.node if output in node.output)
+    return found

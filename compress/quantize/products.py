@@ -61,7 +61,7 @@ def products(model: ModelProto) -> tuple[Product, ...]:
                 width = weight.dims[1]
                 if other and other[0] in constants and list(constants[other[0]].dims) == [width]:
                     bias, out = other[0], following[0].output[0]
-                    nodes = (node.output[0], out)
+                    nodes = (node.output[0], out)  # type: ignore[assignment]
         else:
             continue
         rows, columns = reversed(weight.dims) if transposed else weight.dims

@@ -162,7 +162,7 @@ def _clipped(
     for feeds, where in _feeds(batches, inputs):
         values = _run(session, feeds, where)
         for name in reversed(counted):
-            limits = (-largest[name], largest[name])
+            limits = (float(-largest[name]), float(largest[name]))
             counts[name] += np.histogram(values.pop(), BINS[method], range=limits)[0]
     return {
         name: threshold(method, counts[name], float(largest[name]), *map(float, extremes[name]))

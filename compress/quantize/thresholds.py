@@ -48,7 +48,7 @@ def percentile_range(
     cut = (100.0 - percentile) / 200.0
     return (
         float(edges[np.searchsorted(below, cut)]),
-        float(edges[min(np.searchsorted(below, 1.0 - cut), len(counts))]),
+        float(edges[min(int(np.searchsorted(below, 1.0 - cut)), len(counts))]),
     )
 
 
