@@ -109,7 +109,8 @@ def _reduced(model: ModelProto, names: Sequence[str], by_channel: Sequence[str])
     first = "distil_first_axis"
     graph.initializer.append(numpy_helper.from_array(np.array([0], dtype=np.int64), first))
     for name in (*names, *by_channel):
-        source, axes, attributes = name, [], {}
+        source, axes = name, []
+        attributes: dict[str, Any] = {}
         if name in by_channel:
             source, shape = f"{name}__flat", f"{name}__shape"
             graph.node.append(helper.make_node("Shape", [name], [shape], start=-1))

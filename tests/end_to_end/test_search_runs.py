@@ -48,7 +48,7 @@ def command(recipe: Path, out: Path, cache: Path, changes: tuple[str, ...]) -> l
     [
         (("distill.loss=auto",), "can't be held at once", "distil advise"),
         ((f"budgets=[{ACCURACY % '20pp'}]",), "the largest student", "file_bytes"),
-        (("targets=[{id: here}]",), "one machine", "bench"),
+        (("targets=[{id: here}]",), "stands beside `targets`", "bench"),
         (("student={kind: auto, families: [encoder]}",), "can't take the inputs", "residual"),
     ],
 )
