@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from compress.errors import InputError, RecipeError
+from compress.recipe.scalars import plain_value
 from compress.recipe.toml_places import toml_places
 
 MAX_BYTES = 1 << 20
@@ -27,10 +28,6 @@ MAX_VALUES = 100_000  # after aliases are expanded: 9 levels of 9 aliases stay b
 KeyPath = tuple[str | int, ...]
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAGS = {None, "!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "seq", "map"))}
-_NULL = re.compile(r"~|null|Null|NULL|")
-_BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
-_INTEGER = re.compile(r"[-+]?[0-9]{1,400}|0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +202,7 @@ class _Builder:
             self._key(parent, event)
             return
         plain = event.tag is None and event.style in (None, "")
-        value = _resolve(event.value) if plain else event.value
+        value = plain_value(event.value) if plain else event.value
         item = _Item(value, event.start_mark)
         self._remember(event, item)
         self._add(item)
@@ -286,17 +283,3 @@ class _Builder:
             found[path] = (mark.line + 1, mark.column + 1)
             pending += [((*path, key), at, child) for key, (at, child) in item.children.items()]
         return found
-
-
-def _resolve(text: str) -> Any:
-    """A plain scalar by the core schema of YAML 1.2, without infinities."""
-    readers: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
-        (_NULL, lambda _: None),
-        (_BOOLEAN, lambda word: word.lower() == "true"),
-        (_INTEGER, lambda digits: int(digits, 0) if digits[:2] in ("0o", "0x") else int(digits)),
-        (_FLOAT, float),
-    )
-    for pattern, read in readers:
-        if pattern.fullmatch(text):
-            return read(text)
-    return text
