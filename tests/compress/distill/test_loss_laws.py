@@ -239,9 +239,7 @@ def test_what_does_not_fit_is_refused_with_the_cure() -> None:
         nkd(ZS, ZT, soft)
     with pytest.raises(InputError, match="let an adapter bring the student to"):
         hint(random(0, 2, 3), random(0, 2, 4))
-    with pytest.raises(
-        InputError, match="width 3 is not the teacher's 4; write `project: pca`"
-    ):
+    with pytest.raises(InputError, match="width 3 is not the teacher's 4; write `project: pca`"):
         embedding_mse(random(0, 2, 3), random(0, 2, 4))
     with pytest.raises(InputError, match="name convolutional layers"):
         attention(random(0, 2, 3), random(0, 2, 4))
