@@ -8,6 +8,7 @@ import pytest
 
 from compress.errors import RecipeError
 from compress.recipe.load import load_recipe
+from compress.recipe.nodes import Recipe
 
 RECIPE = """schema: 1
 name: vectors
@@ -20,10 +21,10 @@ budgets:
 """
 
 
-def _load(folder: Path, text: str) -> None:
+def _load(folder: Path, text: str) -> Recipe:
     path = folder / "recipe.yaml"
     path.write_text(text)
-    load_recipe(path)
+    return load_recipe(path).recipe
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,10 @@ def _load(folder: Path, text: str) -> None:
     ],
 )
 def test_losses_on_outputs_and_layers_fit_embeddings(tmp_path: Path, loss: str) -> None:
-    _load(tmp_path, RECIPE.replace("{kind: embedding, form: cosine, project: pca}", loss))
+    recipe = _load(tmp_path, RECIPE.replace("{kind: embedding, form: cosine, project: pca}", loss))
+    assert f"kind: {recipe.distill.loss.kind}" in loss
+    assert recipe.task.kind == "text-table"
+    assert recipe.task.outputs == "embeddings"
 
 
 @pytest.mark.parametrize(
