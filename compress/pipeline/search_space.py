@@ -35,12 +35,6 @@ def check_search(context: Context) -> None:
             where="student.kind",
             cure="name a student of your own, `kind: python`",
         )
-    if recipe.targets:
-        raise InputError(
-            "a search is held for one machine, the one of `bench`",
-            where="targets",
-            cure="write `bench` instead; then give the student that it finds its targets",
-        )
     if not any(map(judged_before_training, recipe.budgets)):
         raise InputError(
             "no budget of level error limits speed or size, and so the largest student is best",

@@ -74,6 +74,9 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
 def _target_problems(recipe: Recipe) -> Iterator[Problem]:
     if "bench" in recipe.model_fields_set:
         yield ("bench",), "stands beside `targets`, which say what is timed", "remove it"
+    if recipe.student.kind == "auto":
+        what = "a search is held for one machine, the one of `bench`"
+        yield ("targets",), what, "write `bench`; then give the student that it finds its targets"
     counts = Counter(target.id for target in recipe.targets)
     for at, target in enumerate(recipe.targets):
         if counts[target.id] > 1:

@@ -20,6 +20,8 @@ QAT = (
     "controls={labels_only: true, teacher_quantized: true}",
 )
 
+pytestmark = pytest.mark.slow  # a training more than the other kinds
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:

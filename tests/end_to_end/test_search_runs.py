@@ -48,7 +48,6 @@ def command(recipe: Path, out: Path, cache: Path, changes: tuple[str, ...]) -> l
     [
         (("distill.loss=auto",), "can't be held at once", "distil advise"),
         ((f"budgets=[{ACCURACY % '20pp'}]",), "the largest student", "file_bytes"),
-        (("targets=[{id: here}]",), "stands beside `targets`", "bench"),
         (("student={kind: auto, families: [encoder]}",), "can't take the inputs", "residual"),
     ],
 )
@@ -67,6 +66,16 @@ def test_what_a_search_cannot_work_with_is_said_before_anything_starts(
         )
     assert cure in (refused.value.cure or "")
     assert "start" not in events
+
+
+def test_a_search_for_several_machines_is_refused(shapes: Path, tmp_path: Path) -> None:
+    lines = (shapes / "recipe.yaml").read_text().splitlines(keepends=True)
+    recipe = shapes / "several-machines.yaml"
+    recipe.write_text("".join(line for line in lines if not line.startswith("bench:")))
+    given = (*overrides(SIZE % "60KiB", ACCURACY % "20pp"), "targets=[{id: here}]")
+    with pytest.raises(InputError, match="one machine") as refused:
+        run(recipe, out=tmp_path / "run", cache=tmp_path / "cache", overrides=given)
+    assert "bench" in (refused.value.cure or "")
 
 
 @pytest.mark.slow
