@@ -142,7 +142,7 @@ def test_mse_never_loses_to_the_whole_range(seed: int, outlier: float) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_memory_does_not_grow_with_the_samples(method: Method, tmp_path: Path) -> None:
-    """Peak of what numpy and Python hold: 8 and 128 batches of 48 kB a tensor."""
+    """Peak of what numpy and Python hold: 8 and 128 batches; 120 kept inputs would be 2 MB."""
     artifact = conv_then_gemm(tmp_path / "m.onnx")
     model = onnx.shape_inference.infer_shapes(onnx.load(artifact.path))
     batch = np.random.default_rng(0).random((32, 8, 4, 4), dtype=np.float32)
@@ -166,4 +166,4 @@ def test_memory_does_not_grow_with_the_samples(method: Method, tmp_path: Path) -
             tracemalloc.stop()
 
     peak(2)  # what is imported and cached on the way
-    assert peak(128) < peak(8) + 20_000
+    assert peak(128) < peak(8) + 200_000  # garbage not yet collected was 25 kB once
