@@ -96,7 +96,8 @@ def relaxations(
     seed: int,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[Found, Outlook, str | None, tuple[Relaxation, ...]]:
-    """(the best candidate, what is known of it, the budget that binds, one line per budget).
+    """(the best candidate, what is known of it, the budget that binds, a line per budget that would
+    have to give way).
 
     Where something meets the limits on speed and size, accuracy binds and that candidate stays the
     best. Otherwise the best is the one that oversteps a single limit least and keeps the rest.
@@ -123,19 +124,20 @@ def relaxations(
             seed=seed,
             go_on=lambda: trainer.seconds - began < left_s,
         )
-        budget = by_id[limit.budget]
         value = enough.value
+        if value is not None and _same(by_id[limit.budget], value, limit.limit):
+            continue  # it keeps to this one: another budget binds
         lines.append(
             Relaxation(
-                budget=budget.id,
-                limit=written(budget, limit.limit),
-                enough=None if value is None else written(budget, max(value, limit.limit)),
+                budget=limit.budget,
+                limit=written(by_id[limit.budget], limit.limit),
+                enough=None if value is None else written(by_id[limit.budget], value),
                 candidate=None if enough.plan is None else enough.plan.name,
                 reason=enough.reason,
             )
         )
         if enough.plan is not None and value is not None:
-            step = (value / limit.limit, budget.id, enough.plan)
+            step = (value / limit.limit, limit.budget, enough.plan)
             best = min(best or step, step, key=lambda one: one[0])
     if not found.fits and best is not None:
         plan = best[2]
@@ -143,13 +145,24 @@ def relaxations(
         epochs = max(1, min(trainer.most_epochs, int(left_s / max(1e-6, epoch_s))))
         found = replace(found, plan=plan, epochs=epochs, pilots=dict(trainer.pilots))
         seen = finish(found)
-    for budget in filter(on_accuracy, budgets):
-        lines.append(_on_accuracy(budget, found, seen, fits=_keeps(found, screening)))
-    if _keeps(found, screening):
-        binding = next((b.id for b in budgets if on_accuracy(b)), None)
+    fits = _keeps(found, screening)
+    missed = [b for b in budgets if on_accuracy(b) and not (fits and _met(b, seen.enough[b.id]))]
+    lines += [_on_accuracy(budget, found, seen, fits=fits) for budget in missed]
+    if fits:
+        binding = missed[0].id if missed else None
     else:
         binding = best[1] if best else _worst(found, screening)
     return found, seen, binding, tuple(lines)
+
+
+def _same(budget: Budget, value: float, limit: float) -> bool:
+    """Whether a limit that would do is this one, or one that is tighter."""
+    return value <= limit or written(budget, value) == written(budget, limit)
+
+
+def _met(budget: Budget, enough: float) -> bool:
+    limit = budget_limit(budget)
+    return enough <= limit.value if limit.field == "max_drop" else enough >= limit.value
 
 
 def _on_accuracy(budget: Budget, found: Found, seen: Outlook, *, fits: bool) -> Relaxation:
