@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.devices import check_device
 from benchmarks.epochs import run_epoch
 from benchmarks.feeds import Inputs
-from benchmarks.pace import QUICK, STANDARD, Pace, even_calls
+from benchmarks.pace import QUICK, STANDARD, Pace, even_calls, rounds_for
 from benchmarks.probe import probe
 from benchmarks.question import Question
 from benchmarks.quiet import exclusive_timing
@@ -77,6 +77,7 @@ def compare(
         rng = random.Random(seed)
         probed = {(i, batch): probe(s, setting, pace=pace)[1] for i, s in enumerate(subjects)}
         calls = even_calls(probed)
+        rounds = rounds_for(pace, calls=min(calls.values()), epochs=most_epochs)
         # One epoch always: a limit that is over before it would leave nothing to report.
         while not ratios or (len(ratios) < most_epochs and time.monotonic() - begun < limit_s):
             epoch = run_epoch(
@@ -84,7 +85,7 @@ def compare(
                 device=device,
                 threads=threads,
                 calls=calls,
-                rounds={batch: pace.rounds},
+                rounds={batch: rounds},
                 rng=rng,
                 pace=pace,
             )

@@ -11,6 +11,7 @@ from statistics import median
 
 from benchmarks.order import block_order, epoch_value, slots
 from benchmarks.pace import Pace
+from benchmarks.placement import place, quiet_cpus
 from benchmarks.process import WorkerProcess
 from benchmarks.staging import Subject
 
@@ -57,6 +58,7 @@ def run_epoch(
     most of an epoch's time, and each batch still has a fresh process per epoch.
     """
     order = slots(len(subjects), rng)
+    cpus = quiet_cpus(threads) if device == "cpu" else None
     batches = tuple(rounds)
     blocks: dict[tuple[int, int], list[tuple[int, ...]]] = {key: [] for key in calls}
     cold: dict[int, tuple[int, int]] = {}
@@ -64,11 +66,15 @@ def run_epoch(
     fallback: dict[int, tuple[str, ...] | None] = {}
     with ExitStack() as stack:
         workers: dict[int, WorkerProcess] = {}
+        for index in order:  # they import side by side, and that is all that they do so
+            path = subjects[index].artifact.path
+            workers[index] = WorkerProcess(source=path, limit_s=pace.limit_s)
+            stack.callback(workers[index].close)
+        for worker in workers.values():
+            stack.enter_context(worker)
+            place(worker.pid, cpus)
         for index in order:
-            subject = subjects[index]
-            worker = stack.enter_context(
-                WorkerProcess(source=subject.artifact.path, limit_s=pace.limit_s)
-            )
+            subject, worker = subjects[index], workers[index]
             worker.request(subject.load_request(batches, device=device))
             opened = worker.request(
                 subject.open_request(
@@ -78,7 +84,6 @@ def run_epoch(
             nodes = opened["fallback_nodes"]
             fallback[index] = None if nodes is None else tuple(nodes)
             cold[index] = (opened["session_ns"], opened["first_call_ns"])
-            workers[index] = worker
         for batch in batches:
             for index in order:
                 workers[index].ask("warm_up", batch=batch, rule=asdict(pace.warm_up))
@@ -93,6 +98,8 @@ def run_epoch(
                     asked = {"batch": batch, "calls": calls[index, batch]}
                     seen = workers[index].ask("time_device", **asked)["samples_ns"]
                     on_device[index, batch] = tuple(max(1, int(ns)) for ns in seen)
+        for worker in workers.values():
+            worker.finish()
     return Epoch(
         blocks={key: tuple(value) for key, value in blocks.items()},
         cold=tuple(cold[index] for index in range(len(subjects))),

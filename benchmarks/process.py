@@ -33,7 +33,8 @@ class WorkerDied(DistilError):
 
 
 class WorkerProcess:
-    """A child that answers one request at a time; the parent sleeps meanwhile. A context manager.
+    """A child that answers one request at a time; the parent sleeps meanwhile. A context manager,
+    entered when the child is ready: several can be started together.
 
     source: the file as the user named it, for messages. limit_s: for each request.
     """
@@ -59,13 +60,13 @@ class WorkerProcess:
             raise DistilError(f"can't start a worker: {exc.strerror}", where=str(worker)) from exc
         finally:
             os.close(write_end)
+
+    def __enter__(self) -> WorkerProcess:
         try:
             self._read()
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> WorkerProcess:
         return self
 
     def __exit__(
@@ -96,14 +97,18 @@ class WorkerProcess:
             raise self._death() from exc
         return self._read()
 
-    def close(self) -> None:
-        """End the child: its input ends, and a second later it is killed."""
-        if self._reply < 0:
-            return
+    def finish(self) -> None:
+        """Nothing more will be asked: the child's input ends. close() waits for it."""
         stdin = self._process.stdin
         if stdin is not None and not stdin.closed:
             with suppress(BrokenPipeError):
                 stdin.close()
+
+    def close(self) -> None:
+        """End the child: its input ends, and a second later it is killed."""
+        if self._reply < 0:
+            return
+        self.finish()
         try:
             self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:

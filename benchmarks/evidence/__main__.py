@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.evidence.machine import surroundings
@@ -29,18 +30,24 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=RESULTS, help="the JSON lines")
     parser.add_argument("--replay", action="store_true", help="record nothing")
     parser.add_argument("--minutes", type=float, help="begin no unit later than that")
+    parser.add_argument(
+        "--series", type=int, help="record more than 8, where too many idle epochs were marked"
+    )
     parser.add_argument("--tiny", action="store_true", help="try every step, elsewhere")
     chosen = parser.parse_args()
+    if chosen.series is not None and not 1 <= chosen.series <= 25:
+        parser.error("--series: 1 to 25; later pairs are those of the live comparisons")
     results: Path = chosen.results.absolute()
     if chosen.tiny and results == RESULTS:
         parser.error("--tiny makes numbers that say nothing: give --results FILE")
+    plan = TINY if chosen.tiny else Plan()
     try:
         if not chosen.replay:
             with surroundings("busy"):
                 pass  # what can't work is said before anything is timed
             record_missing(
                 results,
-                TINY if chosen.tiny else Plan(),
+                plan if chosen.series is None else replace(plan, series=chosen.series),
                 say=lambda text: print(text, flush=True),
                 until_s=None if chosen.minutes is None else chosen.minutes * 60,
                 **({"pace": HURRIED} if chosen.tiny else {}),

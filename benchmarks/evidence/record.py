@@ -19,7 +19,7 @@ from benchmarks.epochs import run_epoch
 from benchmarks.evidence.machine import Meter, Surroundings, surroundings
 from benchmarks.evidence.networks import feed, write_pair
 from benchmarks.evidence.plan import Job, Plan, Unit
-from benchmarks.pace import STANDARD, Pace, even_calls
+from benchmarks.pace import STANDARD, Pace, even_calls, rounds_for
 from benchmarks.probe import probe
 from benchmarks.quiet import exclusive_timing
 from benchmarks.staging import open_subjects, staged
@@ -127,6 +127,7 @@ def _epochs(job: Job, files: Sequence[Path], meter: Meter, *, plan: Plan, pace: 
     with staged(artifacts, inputs=feed(job.pair), batches=[1]) as subjects:
         probed = {(i, 1): probe(s, _SETTING, pace=pace)[1] for i, s in enumerate(subjects)}
         calls = even_calls(probed)
+        rounds = rounds_for(pace, calls=min(calls.values()), epochs=plan.epochs)
         while clean < plan.epochs and len(epochs) < plan.epochs + plan.spare:
             meter.begin()
             epoch = run_epoch(
@@ -134,7 +135,7 @@ def _epochs(job: Job, files: Sequence[Path], meter: Meter, *, plan: Plan, pace: 
                 device="cpu",
                 threads=1,
                 calls=calls,
-                rounds={1: pace.rounds},
+                rounds={1: rounds},
                 rng=rng,
                 pace=pace,
             )

@@ -47,5 +47,5 @@ def test_swapping_the_models_flips_the_sign() -> None:
 
 def test_a_slow_model_gets_two_rounds_more_where_they_give_it_a_p95() -> None:
     assert rounds_for(Pace(), calls=1, epochs=12) == 12  # 144 calls; 120 would be too few
-    assert rounds_for(Pace(), calls=2, epochs=12) == 10
+    assert rounds_for(Pace(), calls=2, epochs=12) == 20
     assert rounds_for(Pace(), calls=1, epochs=3) == 10

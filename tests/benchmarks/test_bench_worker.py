@@ -117,7 +117,7 @@ def test_a_killed_parent_leaves_no_worker() -> None:
         f"import os, sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from pathlib import Path\n"
         "from benchmarks.process import WorkerProcess\n"
-        "worker = WorkerProcess(source=Path('net.onnx'))\n"
+        "worker = WorkerProcess(source=Path('net.onnx')).__enter__()\n"
         "print(worker.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
