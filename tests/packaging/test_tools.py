@@ -176,6 +176,28 @@ def test_the_groups_cover_every_test_file() -> None:
         assert (ROOT / folder).is_dir()
 
 
+@pytest.mark.parametrize(
+    ("cpus", "processes"), [({0}, ()), ({0, 1}, ("-n", "2")), (set(range(16)), ("-n", "4"))]
+)
+def test_unit_tests_run_in_a_process_per_allowed_cpu(
+    monkeypatch: pytest.MonkeyPatch, cpus: set[int], processes: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(run_tests.os, "sched_getaffinity", lambda process: cpus)
+    assert run_tests.side_by_side()[:2] == processes
+
+
+def test_a_group_sets_its_variables_for_its_commands_alone(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    show = (sys.executable, "-c", "import os; print('threads', os.environ['OMP_NUM_THREADS'])")
+    one = run_tests.Group("one", (show,), variables=(("OMP_NUM_THREADS", "1"),))
+    assert run_tests.run_group(one)
+    assert run_tests.run_group(run_tests.Group("other", (show,)))
+    said = capfd.readouterr().out.splitlines()
+    assert [line for line in said if line.startswith("threads")] == ["threads 1", "threads 7"]
+
+
 def test_a_first_bench_has_nothing_to_compare_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
