@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compress.cli.cache_folder import cache_folder
 from compress.cli.failures import describe
 from compress.cli.invocation import Invocation
 from compress.cli.options import BenchmarkJson, CacheFolder, Debug, JsonFile, Quiet, Verbose
+from compress.errors import InputError
 
 if TYPE_CHECKING:
     from compress.gate.gate_file import LoadedGate
     from compress.gate.result import GateResult
+    from compress.pipeline.gate_child import Asked
 
 # What --exit-zero turns into 0. That something was not measured stays an error.
 _JUDGED = (1, 3)
@@ -45,6 +48,9 @@ ExitZero = Annotated[
 Measure = Annotated[
     bool, typer.Option("--measure", help="First measure what is missing or stale, on this machine.")
 ]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="With --measure: also what was measured before.")
+]
 Candidate = Annotated[
     Path | None, typer.Option("--candidate", metavar="FILE", help="Judge this ONNX file instead.")
 ]
@@ -66,6 +72,7 @@ def gate(
     format_: OutputFormat = Format.text,
     explain: Explain = None,
     measure: Measure = False,
+    fresh: Fresh = False,
     candidate: Candidate = None,
     baseline_ref: BaselineRef = None,
     out: OutFolder = None,
@@ -85,16 +92,18 @@ def gate(
     ratchet, distil baseline.
     """
     with Invocation("gate", json_file=json_file, quiet=quiet, verbose=verbose, debug=debug) as call:
+        from compress.pipeline.gate_child import Asked
+
         try:
-            loaded, result = _judged(
-                call,
-                file,
-                measure=measure,
-                candidate=candidate,
+            asked = Asked(
+                file=str(file),
+                cache=str(cache_folder(cache)) if measure else "",
+                candidate=None if candidate is None else str(candidate.absolute()),
                 baseline_ref=baseline_ref,
-                data=data,
-                cache=cache,
+                data_folder=None if data is None else str(data.absolute()),
+                fresh=fresh,
             )
+            loaded, result = _judged(call, asked, measure=measure)
         except Exception as error:
             _tell_failure(call, error, file=file, format_=format_, out=out)
             raise
@@ -118,30 +127,20 @@ def gate(
             call.exit_code = 0
 
 
-def _judged(
-    call: Invocation,
-    file: Path,
-    *,
-    measure: bool,
-    candidate: Path | None,
-    baseline_ref: str | None,
-    data: Path | None,
-    cache: Path | None,
-) -> tuple[LoadedGate, GateResult]:
+def _judged(call: Invocation, asked: Asked, *, measure: bool) -> tuple[LoadedGate, GateResult]:
     from datetime import date
 
-    from compress.gate.gate_file import load_gate
     from compress.gate.result import run_gate
+    from compress.pipeline.gate_child import asked_gate
     from compress.report.baseline_file import find_baseline
 
-    gate = load_gate(file)
-    if candidate is not None:
-        gate = gate.with_candidate(candidate)
-    if baseline_ref is not None:
-        gate = gate.with_baseline_ref(baseline_ref)
+    if asked.fresh and not measure:
+        cure = "write `--measure --fresh`"
+        raise InputError("measures nothing by itself", where="--fresh", cure=cure)
+    gate = asked_gate(asked)
     today = date.today()
     if measure:
-        _measure(call, file, candidate=candidate, baseline_ref=baseline_ref, data=data, cache=cache)
+        _measure(call, asked)
     result = run_gate(gate, load_report=load, today=today, find_baseline=find_baseline)
     for part in gate.parts():
         state = None if part.baseline is None else part.baseline.missing
@@ -156,26 +155,10 @@ def load(path: Path, samples: bool) -> Any:
     return load_report(path, samples=samples)
 
 
-def _measure(
-    call: Invocation,
-    file: Path,
-    *,
-    candidate: Path | None,
-    baseline_ref: str | None,
-    data: Path | None,
-    cache: Path | None,
-) -> None:
+def _measure(call: Invocation, asked: Asked) -> None:
     """Run what the budgets lack in a process of its own, and keep it beside the gate file."""
-    from compress.cli.cache_folder import cache_folder
-    from compress.pipeline.gate_child import Asked, measure_apart
+    from compress.pipeline.gate_child import measure_apart
 
-    asked = Asked(
-        file=str(file),
-        cache=str(cache_folder(cache)),
-        candidate=None if candidate is None else str(candidate.absolute()),
-        baseline_ref=baseline_ref,
-        data_folder=None if data is None else str(data.absolute()),
-    )
     measured = measure_apart(asked, on_event=call.on_event)
     call.note(
         f"measured for {', '.join(measured)}"
@@ -230,7 +213,6 @@ def _explained(whole: LoadedGate, budget: str) -> str:
 
 def _keep_benchmarks(gate: LoadedGate, path: Path) -> None:
     """All times of the evidence, raw samples included."""
-    from compress.errors import InputError
     from compress.gate.benchmark_schema import as_benchmarks
     from compress.gate.evidence import read_evidence
     from compress.report.baseline_file import find_baseline

@@ -107,7 +107,7 @@ def _read(report: Report, metric: Metric, budget: Budget, subject: str) -> _Read
         case "file_bytes":
             size = size_of(report, subject)
             if size is None:
-                return unmeasured(f"there is no file of the {subject}")
+                return unmeasured(f"the {subject}'s file was not measured")
             return _Reading(value=size, how=f"bytes of the {subject}'s ONNX file")
         case "params" | "macs":
             return _counted(report, metric.name, subject)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # numpy is loaded where a test runs: a gate without budgets o
 LEVEL = 0.01  # both directions together, shared by the budgets of one gate
 P95_SAMPLES = 130
 _RESAMPLES = 2000
-_LONGER = "raise bench.epochs and run `distil run recipe.yaml` again"
+LONGER = "raise bench.epochs and run `distil run recipe.yaml` again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def judge_ratio(
     reason = _paired_reason(report, setting, len(ratios), reference)
     if word == "inconclusive":
         why = _why_open(len(ratios), tests)
-        reason = f"{why}; {_LONGER}; {reason}"
+        reason = f"{why}; {LONGER}; {reason}"
     return Finding(
         status="pass" if word == "met" else word,
         observed=change.observed,
@@ -186,13 +186,13 @@ def _inside(
 ) -> Finding:
     """Seconds: pass below the limit, violated above it, inconclusive where it is in between."""
     if epochs < 3:
-        reason = f"{epochs} epochs are too few for an interval; {_LONGER}"
+        reason = f"{epochs} epochs are too few for an interval; {LONGER}"
         return Finding(status="inconclusive", observed=observed, margin=margin, reason=reason)
     if high <= limit:
         return Finding(status="pass", observed=observed, margin=margin, reason=how)
     if low > limit:
         return Finding(status="violated", observed=observed, margin=margin, reason=how)
-    reason = f"the limit lies inside the interval; {_LONGER}; {how}"
+    reason = f"the limit lies inside the interval; {LONGER}; {how}"
     return Finding(status="inconclusive", observed=observed, margin=margin, reason=reason)
 
 
@@ -201,7 +201,7 @@ def _too_short(epochs: list[NDArray[np.float64]], setting: Setting) -> Finding |
     if calls < P95_SAMPLES or len(epochs) < P95_EPOCHS:
         reason = (
             f"too few samples: p95 needs {P95_SAMPLES} calls in {P95_EPOCHS} epochs, there are "
-            f"{calls} in {len(epochs)}; {_LONGER}; {setting_text(setting)}"
+            f"{calls} in {len(epochs)}; {LONGER}; {setting_text(setting)}"
         )
         return Finding(status="inconclusive", reason=reason)
     return None

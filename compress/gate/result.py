@@ -14,6 +14,7 @@ from compress.gate.evidence import Collected, LoadReport, empty_report, read_evi
 from compress.gate.exact_rules import exact_value
 from compress.gate.gate_file import LoadedGate
 from compress.gate.judge import exit_code, judge, timed_budgets
+from compress.gate.latency_rules import LONGER
 from compress.values import Report, Status, Verdict
 
 _ORDER: tuple[Status, ...] = ("violated", "pass", "inconclusive", "waived", "unmeasured")
@@ -139,7 +140,7 @@ def judge_collected(
         path=str(gate.path),
         name=name,
         digest=next((found.digest for found in collected.evidence if found.digest), None),
-        verdicts=tuple(_measurable(verdict, gate) for verdict in verdicts),
+        verdicts=tuple(_curable(verdict, gate) for verdict in verdicts),
         lines=gate.lines,
         measured_at=max((report.created_at for report in reports), default=""),
         candidate="student.onnx" if gate.candidate is None else gate.candidate.name,
@@ -149,14 +150,16 @@ def judge_collected(
     )
 
 
-def _measurable(verdict: Verdict, gate: LoadedGate) -> Verdict:
-    """Where the models are named, the cure of what is missing is to measure it."""
-    if gate.candidate is None or verdict.missing != "measurement":
+def _curable(verdict: Verdict, gate: LoadedGate) -> Verdict:
+    """Where the models are named, the cure of what is missing or too noisy is to measure them."""
+    if gate.candidate is None or verdict.metric.startswith("parity."):
         return verdict
-    if verdict.metric.startswith("parity.") or "distil gate" in verdict.reason:
-        return verdict
-    why = verdict.reason.partition("; ")[0]
-    return dataclasses.replace(verdict, reason=f"{why}; run `distil gate {gate.path} --measure`")
+    command = f"`distil gate {gate.path} --measure"
+    if verdict.missing == "measurement":
+        why = verdict.reason.partition("; ")[0]
+        return dataclasses.replace(verdict, reason=f"{why}; run {command}`")
+    again = f"run {command} --fresh` when less else runs, or move the limit"
+    return dataclasses.replace(verdict, reason=verdict.reason.replace(LONGER, again))
 
 
 def _baseline_text(collected: Collected, state: BaselineState | None, today: date) -> str:

@@ -33,13 +33,15 @@ OnEvent = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the child measures: a gate file as the command line changed it."""
+    """What the child measures: a gate file as the command line changed it. fresh: also what was
+    measured before."""
 
     file: str
     cache: str
     candidate: str | None = None
     baseline_ref: str | None = None
     data_folder: str | None = None
+    fresh: bool = False
 
 
 def asked_gate(asked: Asked) -> LoadedGate:
@@ -120,7 +122,7 @@ def _measure(asked: Asked, on_event: OnEvent) -> list[str]:
     from compress.gate.evidence import read_evidence
     from compress.gate.judge import timed_budgets
     from compress.gate.result import judge_collected
-    from compress.pipeline.gate_evidence import lacking, measure_gate
+    from compress.pipeline.gate_evidence import lacking, measure_gate, without_kept
     from compress.report.baseline_file import find_baseline
     from compress.report.serialise import load_report
 
@@ -136,6 +138,8 @@ def _measure(asked: Asked, on_event: OnEvent) -> list[str]:
             baseline=state,
             today=now.date(),
         )
+        if asked.fresh:
+            collected = without_kept(collected, part)
         found = judge_collected(part, collected, state, today=now.date(), tests=tests)
         budgets = lacking(part, found.verdicts, collected, state)
         if not budgets:

@@ -62,6 +62,16 @@ def lacking(
     return tuple(wanted)
 
 
+def without_kept(collected: Collected, gate: LoadedGate) -> Collected:
+    """The evidence without what an earlier `--measure` found."""
+    others = tuple(found for found in collected.evidence if found.path != _kept(gate))
+    return dataclasses.replace(collected, evidence=others)
+
+
+def _kept(gate: LoadedGate) -> Path:
+    return gate.measured / REPORT_NAME
+
+
 def measure_gate(
     gate: LoadedGate,
     budgets: Sequence[Budget],
@@ -81,9 +91,7 @@ def measure_gate(
     """
     tell = on_event or (lambda event: None)
     files = _files(gate, budgets, state)
-    earlier = next(
-        (e.report for e in collected.evidence if e.path == gate.measured / REPORT_NAME), None
-    )
+    earlier = next((e.report for e in collected.evidence if e.path == _kept(gate)), None)
     report = earlier or empty_report(files[STUDENT].stem)
     tell(Event("start", "gate", "reading the model files"))
     models = {name: look_into(path, name) for name, path in files.items()}

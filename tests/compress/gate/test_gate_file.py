@@ -35,7 +35,7 @@ def write(folder: Path, text: str = GATE) -> Path:
 
 
 def store(folder: Path, found: Report) -> None:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     encoded = encode_report(found)
     (folder / "report.json").write_text(encoded.report)
     if encoded.samples is not None and encoded.samples_name is not None:
@@ -146,3 +146,36 @@ def test_the_measured_student_is_recognised(tmp_path: Path) -> None:
     gate = load_gate(write(tmp_path, GATE.replace("[run]", "[run, other/report.json]")))
     with pytest.raises(InputError, match=r"is about another student.onnx than"):
         read_evidence(gate, load_report=load)
+
+
+NAMED = """\
+schema: 1
+candidate: student.onnx
+budgets:
+  - {id: size, metric: file_bytes, max: 1MiB}
+  - {id: speed, metric: latency.p50, vs: teacher, min_speedup: 12.2x}
+  - {id: quick, metric: latency.p50, max: 200us}
+"""
+
+
+def test_the_cure_of_two_named_files_is_to_measure_them(tmp_path: Path) -> None:
+    """No run of ours is behind them: there is no recipe to run again."""
+    (tmp_path / "student.onnx").write_bytes(b"a model")
+    gate = load_gate(write(tmp_path, NAMED))
+    command = f"run `distil gate {gate.path} --measure`"
+    absent = run_gate(gate, load_report=load, today=date(2026, 11, 24)).verdicts
+    assert [v.reason.endswith(command) for v in absent] == [True, True, True]
+    assert absent[0].reason.startswith("the student's file was not measured; ")
+    found = report(log_ratios=(-2.4, -2.6) * 48)
+    digest = hashlib.sha256(b"a model").hexdigest()
+    assert found.measured is not None
+    ours = [dataclasses.replace(m, digest=digest) for m in found.measured.measurements]
+    measured = dataclasses.replace(found.measured, measurements=tuple(ours))
+    store(gate.measured, dataclasses.replace(found, measured=measured))
+    noisy = run_gate(gate, load_report=load, today=date(2026, 11, 24)).verdicts
+    assert [v.status for v in noisy] == ["pass", "inconclusive", "inconclusive"]
+    for verdict in noisy[1:]:
+        assert f"run `distil gate {gate.path} --measure --fresh` when less else runs" in (
+            verdict.reason
+        )
+        assert "recipe" not in verdict.reason

@@ -95,6 +95,21 @@ def test_slices_are_held_against_teacher_and_baseline_each(folder: Path) -> None
     assert (again["teacher"]["status"], again["baseline"]["status"]) == ("pass", "unmeasured")
 
 
+def test_fresh_measures_again_what_was_kept(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "distil.gate.yaml").write_text(HEAD + ANSWERS)
+    gate(folder, "--measure")
+    arrays = dict(np.load(folder / "answers.npz"))
+    np.savez(folder / "answers.npz", **{**arrays, "student": arrays["labels"]})
+    assert gate(folder, "--measure")[1]["columns"]["status"] == "violated"
+    assert gate(folder, "--measure", "--fresh")[1]["columns"]["status"] == "pass"
+    assert run_command(["gate", "--fresh", "-q"]) == 2
+    assert "--fresh: measures nothing by itself; write `--measure --fresh`" in (
+        capsys.readouterr().err
+    )
+
+
 def test_another_student_makes_what_was_measured_stale(folder: Path) -> None:
     (folder / "distil.gate.yaml").write_text(HEAD + ANSWERS)
     gate(folder, "--measure")
