@@ -38,10 +38,12 @@ Weights = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two networks, named by kind and number: the same pair on every machine."""
+    """Two networks, named by kind and number: the same pair on every machine. area: how many times
+    the positions of the usual input, 1 or 4."""
 
     kind: Kind
     number: int
+    area: int = 1
 
     @property
     def name(self) -> str:
@@ -72,7 +74,9 @@ class Pair:
     def input_shape(self) -> tuple[int, ...]:
         """Of the one input, `x`."""
         size, side = _SIZES[self.family, self.depths[0]]
-        return (1, side, size) if self.family == "dense" else (1, size, side, side)
+        if self.family == "dense":
+            return (1, self.area * side, size)
+        return (1, size, *(round(self.area**0.5 * side),) * 2)
 
 
 def write_pair(pair: Pair, folder: Path) -> tuple[Path, Path]:
