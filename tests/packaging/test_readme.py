@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from compress.gate.gate_file import load_gate
 from compress.recipe.load import load_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -28,12 +29,23 @@ def test_every_test_that_a_promise_names_exists() -> None:
 
 
 def test_every_recipe_loads(tmp_path: Path) -> None:
-    recipes = [block for block in blocks("yaml") if block.startswith("schema: 1")]
+    whole = [block for block in blocks("yaml") if block.startswith("schema: 1")]
+    recipes = [block for block in whole if "\ncandidate:" not in block]
     assert len(recipes) == 2
     for text in recipes:
         path = tmp_path / "recipe.yaml"
         path.write_text(text)
         assert load_recipe(path).recipe.schema_ == 1
+
+
+def test_the_gate_file_loads_and_its_waiver_names_a_budget(tmp_path: Path) -> None:
+    (text,) = (block for block in blocks("yaml") if "\ncandidate:" in block)
+    path = tmp_path / "distil.gate.yaml"
+    path.write_text(text)
+    budgets = {budget.id for budget in load_gate(path).budgets}
+    named = re.findall(r"distil gate (?:waive|--explain) (\w+)", README)
+    assert len(named) == 2
+    assert set(named) <= budgets
 
 
 def test_the_recipe_explained_is_the_one_of_the_demo() -> None:
