@@ -1,14 +1,16 @@
 """DISTIL_NO_SKIP=1 turns skips into failures, but for tests marked gpu."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 CONFTEST = (Path(__file__).parents[1] / "conftest.py").read_text()
+HURRIED = re.sub(r"(?m)^_THREAD_GRACE_S = .*", "_THREAD_GRACE_S = 0.1", CONFTEST)
 
 
 def _outcomes(pytester: pytest.Pytester, body: str, **variables: str) -> dict[str, int]:
-    pytester.makeconftest(CONFTEST)
+    pytester.makeconftest(HURRIED)
     pytester.makeini("[pytest]\nmarkers =\n  gpu: needs a GPU\n")
     pytester.makepyfile(body)
     with pytest.MonkeyPatch.context() as patch:
