@@ -31,7 +31,7 @@ test-long: ## the tests that take too long for `make test`
 bench: setup ## time the tool itself; compared with the run before on this machine
 	@$(BIN)/python tools/run_bench.py
 
-rates: setup ## how often a verdict on speed is wrong: 2 h of an idle machine; resumes
+rates: setup ## how often a verdict on speed is wrong: 3 h of an idle machine; resumes
 	@$(BIN)/python -m benchmarks.evidence
 
 wild: setup ## the gate on a git history of 40 commits: about 40 min of an idle machine; resumes

@@ -3,7 +3,7 @@
 Left to the scheduler, the two workers of an epoch often stay on different CPUs for all of it, and
 CPUs of one machine differ: by what else runs there, and on a virtual one by what its host does. On
 one CPU both meet the same. Measured on a 2-core virtual machine, two networks of 3 ms: the standard
-deviation of an epoch's log ratio fell from 5.5 and 6.4 % to 1.4 and 2.2 % (docs/measuring.md).
+deviation of an epoch's log ratio fell from 5.6 and 6.5 % to 1.4 and 2.3 % (docs/measuring.md).
 """
 
 from __future__ import annotations

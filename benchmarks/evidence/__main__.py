@@ -1,6 +1,6 @@
 """python -m benchmarks.evidence: record what is missing, then judge what is there.
 
-About two hours of a machine that does nothing else; it can be stopped and goes on where it was.
+About three hours of a machine that does nothing else; it can be stopped and goes on where it was.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.evidence.machine import surroundings
-from benchmarks.evidence.plan import Plan
+from benchmarks.evidence.plan import PARTS, Plan
 from benchmarks.evidence.record import read_lines, record_missing
 from benchmarks.evidence.summary import summarise
 from benchmarks.pace import Pace
@@ -29,6 +29,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evidence", description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS, help="the JSON lines")
     parser.add_argument("--replay", action="store_true", help="record nothing")
+    parser.add_argument(
+        "--only",
+        choices=PARTS,
+        help="units of this kind: those beside a busy process need no idle machine",
+    )
     parser.add_argument("--minutes", type=float, help="begin no unit later than that")
     parser.add_argument(
         "--series", type=int, help="record more than 8, where too many idle epochs were marked"
@@ -49,6 +54,7 @@ def main() -> int:
                 results,
                 plan if chosen.series is None else replace(plan, series=chosen.series),
                 say=lambda text: print(text, flush=True),
+                parts=PARTS if chosen.only is None else (chosen.only,),
                 until_s=None if chosen.minutes is None else chosen.minutes * 60,
                 **({"pace": HURRIED} if chosen.tiny else {}),
             )

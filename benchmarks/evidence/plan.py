@@ -1,14 +1,16 @@
-"""Which pairs are timed where: units of at most 20 minutes, about two hours in all."""
+"""Which pairs are timed where: units of at most 20 minutes, about three hours in all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from benchmarks.evidence.machine import CONDITIONS, Condition
 from benchmarks.evidence.networks import KINDS, Kind, Pair
 
+Part = Literal["idle", "busy", "live"]
+PARTS: tuple[Part, ...] = get_args(Part)
 _FIRST_LIVE = 100  # pairs from here on are in no replay
 
 
@@ -25,7 +27,7 @@ class Unit:
     """One line of the results file. A unit is one series: an uninterrupted stretch."""
 
     name: str
-    kind: Literal["epochs", "live"]
+    kind: Part
     jobs: tuple[Job, ...]
 
 
@@ -50,16 +52,17 @@ class Plan:
         """In the order in which they run; live ones between the others."""
         share = -(-self.live_units // max(1, self.series))
         for number in range(self.series):
-            yield Unit(name=f"epochs-{number}", kind="epochs", jobs=tuple(self._recorded(number)))
+            for condition in self.conditions:
+                jobs = tuple(self._recorded(number, condition))
+                yield Unit(name=f"{condition}-{number}", kind=condition, jobs=jobs)
             for live in range(number * share, min((number + 1) * share, self.live_units)):
                 yield Unit(name=f"live-{live}", kind="live", jobs=tuple(_live(live)))
 
-    def _recorded(self, series: int) -> Iterator[Job]:
+    def _recorded(self, series: int, condition: Condition) -> Iterator[Job]:
         for place in range(self.pairs):
-            for condition in self.conditions:
-                for kind in KINDS:
-                    pair = Pair(kind=kind, number=series * self.pairs + place)
-                    yield Job(pair=pair, condition=condition)
+            for kind in KINDS:
+                pair = Pair(kind=kind, number=series * self.pairs + place)
+                yield Job(pair=pair, condition=condition)
 
 
 def _live(unit: int) -> Iterator[Job]:

@@ -18,7 +18,7 @@ from benchmarks.environment import read_environment
 from benchmarks.epochs import run_epoch
 from benchmarks.evidence.machine import Meter, Surroundings, surroundings
 from benchmarks.evidence.networks import feed, write_pair
-from benchmarks.evidence.plan import Job, Plan, Unit
+from benchmarks.evidence.plan import PARTS, Job, Part, Plan, Unit
 from benchmarks.pace import STANDARD, Pace, even_calls, rounds_for
 from benchmarks.probe import probe
 from benchmarks.quiet import exclusive_timing
@@ -33,17 +33,23 @@ _SETTING = Setting(device="cpu", threads=1, batch=1)
 
 
 def record_missing(
-    path: Path, plan: Plan, *, say: Say, pace: Pace = STANDARD, until_s: float | None = None
+    path: Path,
+    plan: Plan,
+    *,
+    say: Say,
+    pace: Pace = STANDARD,
+    until_s: float | None = None,
+    parts: Sequence[Part] = PARTS,
 ) -> int:
     """Run every unit that the file lacks; each is appended when it ends. Returns how many ran.
 
-    until_s: none is begun later than so many seconds from now.
+    until_s: none is begun later than so many seconds from now. parts: units of these kinds alone.
     """
     begun, ran = time.monotonic(), 0
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, path.read_text(encoding="utf-8") if path.exists() else "")  # or fail now
     for unit in plan.units():
-        if unit.name in {line["unit"] for line in read_lines(path)}:
+        if unit.kind not in parts or unit.name in {line["unit"] for line in read_lines(path)}:
             continue
         if until_s is not None and time.monotonic() - begun > until_s:
             break
@@ -75,17 +81,15 @@ def record_unit(unit: Unit, plan: Plan, *, say: Say, pace: Pace) -> Row:
             with tempfile.TemporaryDirectory(prefix="distil-evidence-") as folder:
                 files = write_pair(job.pair, Path(folder))
                 with surroundings(job.condition) as meter:
-                    if unit.kind == "epochs":
-                        row = _epochs(job, files, meter, plan=plan, pace=pace)
-                    else:
-                        row = _live(job, files, meter, plan=plan, pace=pace)
+                    timed = _live if unit.kind == "live" else _epochs
+                    row = timed(job, files, meter, plan=plan, pace=pace)
             rows.append(_named(job) | row)
             say(f"  {job.pair.name} {job.condition}: {_progress(row)}")
         seconds = time.monotonic() - begun
     return {
         "schema": SCHEMA,
         "unit": unit.name,
-        "kind": unit.kind,
+        "kind": "live" if unit.kind == "live" else "epochs",
         "started_at": at.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "boot": _boot(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -67,21 +66,22 @@ def test_the_plan_has_the_counts_that_were_promised() -> None:
             jobs = [
                 job
                 for unit in units
-                if unit.kind == "epochs"
+                if unit.kind == condition
                 for job in unit.jobs
                 if (job.pair.kind, job.condition) == (kind, condition)
             ]
             assert len(jobs) * plan.epochs >= 600
             assert len({job.pair for job in jobs}) >= 30
-    assert sum(unit.kind == "epochs" for unit in units) >= 8
+    for condition in plan.conditions:
+        assert sum(unit.kind == condition for unit in units) >= 8
     live = [job for unit in units if unit.kind == "live" for job in unit.jobs]
-    recorded_pairs = {job.pair for unit in units if unit.kind == "epochs" for job in unit.jobs}
+    recorded_pairs = {job.pair for unit in units if unit.kind != "live" for job in unit.jobs}
     assert len(live) >= 100
     assert len({job.pair for job in live}) == len(live)
     assert not {job.pair for job in live} & recorded_pairs
     assert len({(job.pair.kind, job.condition) for job in live}) == 6
-    # About 1.4 s per epoch and 15 per comparison: no unit is longer than 20 minutes.
-    assert max(len(u.jobs) for u in units if u.kind == "epochs") * plan.epochs * 1.4 < 1140
+    # About 2.5 s per epoch: no unit is longer than 20 minutes.
+    assert max(len(u.jobs) for u in units if u.kind != "live") * plan.epochs * 2.5 < 1140
     assert max(len(u.jobs) for u in units if u.kind == "live") * plan.live_s < 1140
 
 
@@ -94,7 +94,7 @@ def test_units_are_kept_line_by_line_and_skipped_when_present(
     said: list[str] = []
     assert record_missing(path, plan, say=said.append, pace=hurried) == 1
     (line,) = read_lines(path)
-    assert (line["unit"], line["kind"], line["cut"]) == ("epochs-0", "epochs", True)
+    assert (line["unit"], line["kind"], line["cut"]) == ("idle-0", "epochs", True)
     assert line["cpu_model"]
     (row,) = line["rows"]
     assert (row["pair"], row["condition"], len(row["epochs"])) == ("twin-0", "idle", 2)
@@ -110,10 +110,9 @@ def test_units_are_kept_line_by_line_and_skipped_when_present(
 
 def test_live_comparisons_keep_word_and_epochs(tmp_path: Path, hurried: Pace) -> None:
     path = tmp_path / "live.jsonl"
-    path.write_text(json.dumps({"unit": "epochs-0"}) + "\n")
     plan = Plan(series=1, live_units=1, live_s=0.001, unit_s=0.05)  # cut after the first, idle one
-    record_missing(path, plan, say=lambda text: None, pace=hurried)
-    line = read_lines(path)[1]
+    record_missing(path, plan, say=lambda text: None, pace=hurried, parts=["live"])
+    (line,) = read_lines(path)
     assert line["unit"] == "live-0"
     assert line["cut"]
     assert line["rows"][0]["pair"] == "twin-100"
