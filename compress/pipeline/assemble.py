@@ -29,7 +29,7 @@ from compress.pipeline.stages.shipping import SHIP
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE
 from compress.pipeline.stages.training import PRECISION, TRAIN, TRAIN_ON_LABELS
 from compress.recipe.load import LoadedRecipe
-from compress.recipe.nodes import Budget
+from compress.recipe.nodes import AudioFolderTask, Budget, TaskNode
 from compress.report.codec import from_json
 from compress.report.search import search_notes
 from compress.teachers.build import teacher_digest
@@ -135,9 +135,17 @@ def facts_of(loaded: LoadedRecipe, context: Context, *, created_at: str) -> Fact
             tokenizer=None if task.tokenizer is None else TOKENIZER_FILE,
             padding=task.padding,
             inside=raw_dtype(context) if recipe.export.preprocess == "inside" else None,
+            **_heard(recipe.task),
         ),
         machine=dict(context.machine),
     )
+
+
+def _heard(node: TaskNode) -> dict[str, Any]:
+    """How recordings are read."""
+    if not isinstance(node, AudioFolderTask):
+        return {}
+    return {"sample_rate": node.sample_rate, "seconds": node.seconds, "mels": node.bands}
 
 
 def _slice_drop(budgets: tuple[Budget, ...]) -> float | None:

@@ -1,13 +1,12 @@
 """Uses the student in this folder, with onnxruntime and numpy alone (Pillow for image files,
-tokenizers for texts).
+tokenizers for texts, scipy for recordings).
 
-    python predict.py picture.png samples.npy ... [--json]
+    python predict.py picture.png recording.wav samples.npy ... [--json]
     python predict.py texts.txt ... [--json]     # a text per line
     python predict.py texts.txt ... --out embeddings.npy     # of a student of embeddings
 
     from predict import predict
     predict(images)   # [("Sneaker", 0.98), ...]
-    predict(["a small dog", "to run fast"])
     answers(["a small dog", "to run fast"])   # (n, width): its scores, or embeddings
 
 Samples hold raw values as in the data set (0 to 255 for 8-bit images); what the network was trained
@@ -22,6 +21,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import runpy
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -85,12 +85,12 @@ def _of_texts(texts: list[str]) -> NDArray[np.float32]:
     """As answers; a batch is padded to its longest text."""
     if not all(isinstance(text, str) for text in texts):
         raise Refused("this student takes texts")
-    _, session = _student()
-    tokenizer = _tokenizer()
+    manifest, session = _student()
+    padding, tokenizer = int(manifest["preprocessing"]["padding"]), _tokenizer()
     found = []
     for start in range(0, len(texts), BATCH):
         rows = [encoded.ids for encoded in tokenizer.encode_batch(texts[start : start + BATCH])]
-        ids = np.full((len(rows), max(1, *map(len, rows))), _padding(), dtype=np.int64)
+        ids = np.full((len(rows), max(1, *map(len, rows))), padding, dtype=np.int64)
         mask = np.zeros_like(ids)
         for index, row in enumerate(rows):
             ids[index, : len(row)] = row
@@ -117,10 +117,6 @@ def _tokenizer() -> Any:
             f"{FOLDER / name}: not the file that manifest.json lists; run `distil verify`"
         )
     return Tokenizer.from_buffer(data)
-
-
-def _padding() -> int:
-    return int(_student()[0]["preprocessing"]["padding"])
 
 
 @cache
@@ -193,6 +189,8 @@ def _read(path: Path) -> NDArray[Any]:
             return np.asarray(np.load(path, allow_pickle=False))
         if path.suffix.lower() == ".npz":
             return _read_npz(path)
+        if _student()[0]["preprocessing"].get("sample_rate"):
+            return _read_recording(path)
         return _read_image(path)
     except (OSError, ValueError, EOFError) as error:
         raise Refused(f"{path}: can't be read: {error}") from error
@@ -205,6 +203,19 @@ def _read_npz(path: Path) -> NDArray[Any]:
         if name not in names:
             raise Refused(f"{path}: holds {names}; one array, or one named 'images', is due")
         return np.asarray(arrays[name])
+
+
+def _read_recording(path: Path) -> NDArray[Any]:
+    """A WAV file as the data set's own were read, by waveform.py in this folder."""
+    made = _student()[0]["preprocessing"]
+    rate, seconds = made["sample_rate"], made["seconds"]
+    try:
+        reader = runpy.run_path(str(FOLDER / "waveform.py"))
+        wave = reader["read_waveform"](path.read_bytes(), sample_rate=rate, seconds=seconds)
+    except ImportError as error:
+        raise Refused(f"{path}: recordings need scipy (pip install scipy)") from error
+    found = reader["log_mel"](wave, sample_rate=rate, mels=made["mels"]) if made["mels"] else wave
+    return np.asarray(found)
 
 
 def _read_image(path: Path) -> NDArray[Any]:
@@ -267,7 +278,9 @@ def _samples(path: str) -> Any:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0, or 2 with one line on stderr."""
     parser = argparse.ArgumentParser(description="Say what the samples are.")
-    parser.add_argument("files", nargs="+", help="images, .npy, .npz, or .txt with a text per line")
+    parser.add_argument(
+        "files", nargs="+", help="images, .wav, .npy, .npz, or .txt: texts, one a line"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
     parser.add_argument(
         "--out", metavar="FILE.npy", help="write what the network gives, a row each"

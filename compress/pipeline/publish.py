@@ -77,6 +77,11 @@ def predict_source() -> bytes:
     return (resources.files("compress.pipeline") / "predict_template.py").read_bytes()
 
 
+def waveform_source() -> bytes:
+    """What reads recordings in the run folder of an audio task, as the task itself does."""
+    return (resources.files("compress.tasks") / "waveform.py").read_bytes()
+
+
 def finish_publication(folder: Path) -> bool:
     """Complete a publication that was cut short, or drop what was staged for one; whether it did.
 

@@ -23,9 +23,9 @@ from compress.pipeline.inheriting import (
     with_inherited,
 )
 from compress.pipeline.method import hold_race, race_stages, with_method
-from compress.pipeline.publish import predict_source, publish
+from compress.pipeline.publish import predict_source, publish, waveform_source
 from compress.pipeline.run_lock import run_folder
-from compress.pipeline.search import hold_search, search_stages, with_student
+from compress.pipeline.search import hold_search, search_stages, study_file, with_student
 from compress.pipeline.stage import Finished, Planned, Stage
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE, export_stages
 from compress.pipeline.stages.inheriting import PRUNE
@@ -39,7 +39,7 @@ from compress.pipeline.stages.teacher import teacher_stages
 from compress.pipeline.stages.training import TRAIN, training_stages
 from compress.prune.saved import PLAN_FILE
 from compress.recipe.load import LoadedRecipe, load_recipe
-from compress.recipe.nodes import PythonStudent
+from compress.recipe.nodes import AudioFolderTask, PythonStudent
 from compress.recipe.targets import load_target
 from compress.report.write import report_files
 from compress.store.store import open_store
@@ -229,10 +229,14 @@ def prepare(
 def _published(finished: dict[str, Finished], context: Context) -> dict[str, Path | bytes]:
     tokenizer = context.task.tokenizer
     text = {} if tokenizer is None else {TOKENIZER_FILE: tokenizer.encode()}
+    audio = isinstance(context.recipe.task, AudioFolderTask)
+    heard = {"waveform.py": waveform_source()} if audio else {}
     cut = {"student.plan.json": finished[PRUNE].files[PLAN_FILE]} if PRUNE in finished else {}
     return {
         **text,
+        **heard,
         **cut,
+        **study_file(finished),
         "student.onnx": finished[SHIP].files["student.onnx"],
         "student.float32.onnx": finished[EXPORT].files[FLOAT_FILE],
         "student.safetensors": finished[TRAIN].files["weights.safetensors"],

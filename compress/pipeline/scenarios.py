@@ -12,12 +12,14 @@ from compress.errors import InputError
 from compress.metrics.scores import Answers, answers
 from compress.metrics.slices import Members, measured_slice, members_of
 from compress.recipe.nodes import Slices
-from compress.tasks.corrupt import corrupt, corruptions_of
+from compress.tasks.corrupt import IMAGE_CORRUPTIONS, corrupt
+from compress.tasks.corrupt_audio import with_noise
 from compress.tasks.corrupt_text import tokenized_again, typos
 from compress.tasks.data import Samples, Task
 from compress.tasks.tokens import token_counts
 from compress.values import Slice
 
+_TOGETHER = 64  # recordings that are read again at once
 Scores = Callable[[str, Samples], NDArray[np.float32]]  # of a subject on samples
 
 
@@ -107,16 +109,28 @@ def corrupted_slices(
 
 def _fitting(task: Task) -> tuple[str, ...]:
     """The corruptions that the task's samples can suffer."""
-    return corruptions_of(task.train.inputs) if task.tokenizer is None else ("typos",)
+    if task.tokenizer is not None:
+        return ("typos",)
+    rows = task.train.inputs
+    if rows.ndim == 4:
+        return IMAGE_CORRUPTIONS
+    return ("noise",) if rows.dtype.kind == "f" else ()
 
 
 def _corrupted(task: Task, plain: Samples, kind: str, *, seed: int) -> NDArray[np.generic]:
-    if kind != "typos":
+    if task.tokenizer is not None:
+        assert task.padding is not None
+        changed = typos(plain.texts, seed=seed)
+        return tokenized_again(changed, tokenizer=task.tokenizer, padding=task.padding)
+    if task.recorded is not None:  # noise is in the air, not in what is computed of it
+        made = []
+        for ids in np.array_split(plain.ids, -(-len(plain) // _TOGETHER)):
+            waves = with_noise(task.recorded.waveforms(ids), ids=ids, seed=seed)
+            made.append(task.recorded.features(waves))
+        return np.concatenate(made)
+    if plain.inputs.ndim == 4:
         return corrupt(kind, plain.inputs, seed=seed)
-    assert task.tokenizer is not None
-    assert task.padding is not None
-    changed = typos(plain.texts, seed=seed)
-    return tokenized_again(changed, tokenizer=task.tokenizer, padding=task.padding)
+    return with_noise(plain.inputs.astype(np.float32), ids=plain.ids, seed=seed)
 
 
 def _numbers(task: Task, test: Samples) -> Mapping[str, NDArray[np.float64]]:

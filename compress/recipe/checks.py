@@ -49,6 +49,9 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     if recipe.export.preprocess == "inside" and task.kind == "text-table":
         what = "a tokenizer has no ONNX form here"
         yield ("export", "preprocess"), what, "write `preprocess: outside`"
+    if recipe.export.preprocess == "inside" and task.kind == "audio-folder":
+        what = "reading recordings has no ONNX form here"
+        yield ("export", "preprocess"), what, "write `preprocess: outside`"
     wanted = recipe.controls
     if isinstance(wanted, Controls) and wanted.teacher_quantized and recipe.teacher is None:
         yield ("controls", "teacher_quantized"), "needs a teacher", "remove it, or write `teacher:`"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from compress.recipe.audio_nodes import AudioFolderTask as AudioFolderTask
 from compress.recipe.loss_nodes import KdLoss as KdLoss
 from compress.recipe.loss_nodes import LabelsLoss as LabelsLoss
 from compress.recipe.loss_nodes import LossNode as LossNode
@@ -96,7 +97,8 @@ class PythonTask(Node):
 
 
 TaskNode = Annotated[
-    ImageArraysTask | ImageFolderTask | TextTask | PythonTask, Field(discriminator="kind")
+    ImageArraysTask | ImageFolderTask | TextTask | AudioFolderTask | PythonTask,
+    Field(discriminator="kind"),
 ]
 
 

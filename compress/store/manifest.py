@@ -40,6 +40,8 @@ class Preprocessing:
     Pillow filter for images of another size, or None where those are refused. tokenizer: of text,
     the file in the run folder that makes input_ids; then shape and scale say nothing. inside: the
     type of raw samples that the model itself scales and resizes; None where it takes them made.
+    sample_rate (per second), seconds, mels: of recordings, which waveform.py in the run folder
+    reads; without mels a sample is the waveform.
     """
 
     input_name: str
@@ -49,6 +51,9 @@ class Preprocessing:
     tokenizer: str | None = None
     padding: int | None = None  # the id that fills rows of tokens
     inside: str | None = None
+    sample_rate: int | None = None
+    seconds: float | None = None
+    mels: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from compress.errors import InputError
 from compress.tasks.augment import Augmentation
+from compress.tasks.augment_audio import AudioAugmentation
 from compress.tasks.checks import check_classes, check_inputs, check_range, checked_labels
 from compress.tasks.columns import checked_columns, checked_groups, columns_digest
 from compress.tasks.content import content_digests, fingerprint
-from compress.tasks.data import Samples, Task
+from compress.tasks.data import Recorded, Samples, Task
 from compress.tasks.mapped import MappedFiles, rows_of
 from compress.tasks.split import default_validation, validation_indices
 from exporters.events import Event
@@ -42,12 +43,13 @@ class Parts:
     origin: str = ""  # a digest of what the arrays were made from, part of the fingerprint
     test_columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     test_groups: NDArray[np.integer] | None = None
+    recorded: Recorded | None = None
 
 
 def assemble(
     parts: Parts,
     *,
-    augmentation: Augmentation,
+    augmentation: Augmentation | AudioAugmentation,
     seed: int,
     mapping: MappedFiles | None = None,
     on_event: OnEvent | None = None,
@@ -96,7 +98,7 @@ def assemble(
     splits = {"train": in_train, "validation": in_validation, "test": in_test}
 
     image = in_train.inputs.ndim == 4
-    if not image and not augmentation.is_identity:
+    if isinstance(augmentation, Augmentation) and not (image or augmentation.is_identity):
         raise InputError(
             f"inputs of shape {in_train.inputs.shape[1:]} are no images, which alone are augmented",
             where="task.augment",
@@ -128,6 +130,7 @@ def assemble(
         validation=in_validation,
         test=CountedTest(in_test, on_event=on_event),
         columns=tuple(in_test.columns),
+        recorded=parts.recorded,
         notes=parts.notes + absence_notes(splits, parts.classes) + copy_notes(splits, parts.where),
     )
 

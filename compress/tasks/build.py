@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import assert_never
 
 from compress.recipe.nodes import (
-    Augment,
+    AudioFolderTask,
     ImageArraysTask,
     ImageFolderTask,
     PythonTask,
@@ -16,11 +16,13 @@ from compress.recipe.nodes import (
 from compress.tasks.arrays import image_arrays
 from compress.tasks.assemble import OnEvent, Parts, assemble
 from compress.tasks.augment import Augmentation
+from compress.tasks.augment_audio import AudioAugmentation
 from compress.tasks.data import Task
 from compress.tasks.images import image_folder
 from compress.tasks.labelled import hide_labels
 from compress.tasks.mapped import MappedFiles
 from compress.tasks.python import python_task
+from compress.tasks.recordings import audio_augmentation, audio_folder
 from compress.tasks.text_task import text_task
 from compress.tasks.unlabelled import as_embeddings
 
@@ -58,13 +60,15 @@ def build_task(
                 on_event=on_event,
             )
             return texts if node.outputs == "classes" else as_embeddings(texts)
+        case AudioFolderTask():
+            parts = audio_folder(node, folder=folder, seed=seed, cache=cache, on_event=on_event)
         case PythonTask():
             parts = python_task(node, folder=folder)
         case _:
             assert_never(node)
     task = assemble(
         parts,
-        augmentation=_augmentation(node.augment),
+        augmentation=_augmentation(node),
         seed=seed,
         mapping=MappedFiles(folder=cache / "data" / "mapped"),
         on_event=on_event,
@@ -74,5 +78,10 @@ def build_task(
     return task if node.labelled is None else hide_labels(task, node.labelled, seed=seed)
 
 
-def _augmentation(node: Augment) -> Augmentation:
-    return Augmentation(pad_pixels=node.crop, flip=node.flip, erase_probability=node.erase)
+def _augmentation(
+    node: ImageArraysTask | ImageFolderTask | AudioFolderTask | PythonTask,
+) -> Augmentation | AudioAugmentation:
+    if isinstance(node, AudioFolderTask):
+        return audio_augmentation(node)
+    given = node.augment
+    return Augmentation(pad_pixels=given.crop, flip=given.flip, erase_probability=given.erase)

@@ -1,4 +1,4 @@
-"""Standard corruptions of test samples, replayed bit for bit: noise, blur and loss of contrast.
+"""Standard corruptions of test images, replayed bit for bit: noise, blur and loss of contrast.
 
 After Hendrycks and Dietterich, "Benchmarking neural network robustness to common corruptions and
 perturbations" (2019), at about the middle of its five severities. Rows stay in their own type and
@@ -12,47 +12,32 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+IMAGE_CORRUPTIONS = ("noise", "blur", "contrast")
 _NOISE = 0.12  # standard deviation, as a part of the range
-_SIGNAL_TO_NOISE_DB = 20.0  # of rows that are no images: waveforms, features
 _CONTRAST = 0.4
 _STREAM = 7_919
 
 
-def corruptions_of(inputs: NDArray[np.generic]) -> tuple[str, ...]:
-    """Those that fit: of images (n, channels, height, width) three, of other numbers noise."""
-    if inputs.ndim == 4:
-        return ("noise", "blur", "contrast")
-    return ("noise",) if inputs.dtype.kind == "f" else ()
-
-
-def corrupt(kind: str, inputs: NDArray[np.generic], *, seed: int) -> NDArray[np.generic]:
-    """The samples corrupted, same shape and type. ValueError for a kind that does not fit."""
-    if kind not in corruptions_of(inputs):
-        raise ValueError(f"{kind} does not fit inputs of shape {inputs.shape[1:]}, {inputs.dtype}")
-    values = inputs.astype(np.float32)
-    low, high = (0.0, 255.0) if inputs.dtype == np.uint8 else (values.min(), values.max())
+def corrupt(kind: str, images: NDArray[np.generic], *, seed: int) -> NDArray[np.generic]:
+    """(n, channels, height, width) corrupted, same shape and type. kind: of IMAGE_CORRUPTIONS."""
+    values = images.astype(np.float32)
+    low, high = (0.0, 255.0) if images.dtype == np.uint8 else (values.min(), values.max())
     match kind:
         case "noise":
-            changed = values + _noise(values, float(high - low), seed)
+            drawn = np.random.default_rng((seed, _STREAM))
+            noise = drawn.standard_normal(values.shape, dtype=np.float32)
+            changed = values + noise * np.float32(_NOISE * float(high - low))
         case "blur":
             changed = _blur(values, sigma=0.3 + values.shape[-1] / 75.0)
-        case _:
+        case "contrast":
             middle = values.mean(axis=(1, 2, 3), keepdims=True)
             changed = (values - middle) * np.float32(_CONTRAST) + middle
-    if inputs.ndim == 4:
-        changed = np.clip(changed, low, high)
-    if inputs.dtype.kind in "iu":
+        case _:
+            raise ValueError(f"{kind} does not fit images")
+    changed = np.clip(changed, low, high)
+    if images.dtype.kind in "iu":
         changed = np.rint(changed)
-    return changed.astype(inputs.dtype)
-
-
-def _noise(values: NDArray[np.float32], span: float, seed: int) -> NDArray[np.float32]:
-    drawn = np.random.default_rng((seed, _STREAM)).standard_normal(values.shape, dtype=np.float32)
-    if values.ndim == 4:
-        return drawn * np.float32(_NOISE * span)
-    power = np.sqrt(np.square(values).mean(axis=tuple(range(1, values.ndim)), keepdims=True))
-    scaled: NDArray[np.float32] = drawn * power * np.float32(10 ** (-_SIGNAL_TO_NOISE_DB / 20))
-    return scaled
+    return changed.astype(images.dtype)
 
 
 def _blur(images: NDArray[np.float32], *, sigma: float) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.tasks.augment import Augmentation
+from compress.tasks.augment_audio import AudioAugmentation
 from compress.tasks.tokens import TOKEN_INPUTS, collate_tokens
 
 
@@ -53,6 +54,17 @@ class ArrayData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Of rows that are features of recordings: what they are made of, and how.
+
+    waveforms: sample ids (n,) -> (n, 1, samples), read again; features: those -> rows.
+    """
+
+    waveforms: Callable[[NDArray[np.int64]], NDArray[np.float32]]
+    features: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """Train and validation are for every choice; `test` is called by the judge stage alone.
 
@@ -64,7 +76,7 @@ class Task:
     classes: tuple[str, ...]
     input_name: str
     scale: float
-    augmentation: Augmentation
+    augmentation: Augmentation | AudioAugmentation
     fingerprint: str  # SHA-256 over all splits, class names and preprocessing
     train: Samples
     validation: Samples
@@ -74,6 +86,7 @@ class Task:
     padding: int | None = None  # the id that pads rows of tokens; None: rows are numbers
     tokenizer: str | None = field(default=None, repr=False)  # of text: a tokenizer.json, shipped
     outputs: Literal["classes", "embeddings"] = "classes"
+    recorded: Recorded | None = field(default=None, repr=False)
 
     @property
     def input_names(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compress.tasks.augment import augment
+from compress.tasks.augment_audio import AudioAugmentation, augment_audio
 from compress.tasks.data import Samples, Task
 
 Inputs = tuple[Tensor, ...]  # one per name in Task.input_names: a network is called with *inputs
@@ -25,14 +26,18 @@ def view_inputs(
 ) -> Inputs:
     """One augmented view of some rows, ready for a network. Text has one view alone."""
     stored = np.ascontiguousarray(samples.inputs[rows])
+    ids, spec = samples.ids[rows], task.augmentation
+    if isinstance(spec, AudioAugmentation):
+        heard = stored.astype(np.float32, copy=False)
+        return as_inputs(task, augment_audio(heard, spec, seed=seed, view=view, sample_ids=ids))
     if task.padding is not None or stored.ndim != 4:
         return as_inputs(task, stored)
     images = augment(
         torch.from_numpy(stored),
-        task.augmentation,
+        spec,
         seed=seed,
         view=view,
-        sample_index=samples.ids[rows],
+        sample_index=ids,
     )
     return (_scaled(task, images),)
 

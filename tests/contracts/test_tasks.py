@@ -12,9 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compress.recipe.nodes import ImageArraysTask, ImageFolderTask, PythonTask, TaskNode
+from compress.recipe.nodes import (
+    AudioFolderTask,
+    ImageArraysTask,
+    ImageFolderTask,
+    PythonTask,
+    TaskNode,
+)
 from compress.tasks import Task, build_task
 from exporters.events import Event
+from tests.compress.tasks.sounds import wav
 
 CLASSES = ("ant", "bee", "cat")
 TRAIN, TEST = 90, 30
@@ -137,10 +144,47 @@ def _change_python(folder: Path, what: str) -> None:
     np.savez(folder / "own.npz", **arrays)
 
 
+def _save_recordings(folder: Path) -> None:
+    random = np.random.default_rng(1)
+    for index in range(TRAIN):
+        place = folder / "sounds" / CLASSES[index % len(CLASSES)]
+        place.mkdir(parents=True, exist_ok=True)
+        sound = wav(random.uniform(-1, 1, random.integers(300, 500)))
+        (place / f"{index:03}.wav").write_bytes(sound)
+
+
+def _waveforms(folder: Path) -> TaskNode:
+    _save_recordings(folder)
+    return AudioFolderTask(kind="audio-folder", data="sounds", sample_rate=8000, seconds=0.05)
+
+
+def _log_mels(folder: Path) -> TaskNode:
+    node = _waveforms(folder)
+    return AudioFolderTask(**node.model_dump() | {"features": "log-mel", "mels": 8})
+
+
+def _change_sounds(folder: Path, what: str) -> None:
+    path = sorted(folder.rglob("ant/*.wav"))[0]
+    if what == "pixel":
+        data = bytearray(path.read_bytes())
+        data[100] ^= 1
+        path.write_bytes(data)
+    elif what == "label":
+        path.rename(path.parent.parent / "bee" / path.name)
+    else:
+        path.rename(path.with_name("renamed.wav"))
+
+
 @dataclass(frozen=True)
 class Kind:
+    """shape: of a row, without its channels; scale: what its numbers are multiplied by."""
+
     make: Callable[[Path], TaskNode]
     change: Callable[[Path, str], None]
+    input_name: str = "images"
+    shape: tuple[int, ...] = (8, 8)
+    dtype: type = np.uint8
+    scale: float = 1 / 255
 
 
 KINDS = {
@@ -149,6 +193,8 @@ KINDS = {
     "flat folder": Kind(_flat_folder, _change_folder),
     "train and test folders": Kind(_split_folder, _change_folder),
     "python": Kind(_python, _change_python),
+    "waveforms": Kind(_waveforms, _change_sounds, "inputs", (400,), np.float32, 1.0),
+    "log-mel": Kind(_log_mels, _change_sounds, "inputs", (3,), np.float32, 1.0),
 }
 
 
@@ -196,18 +242,18 @@ def test_types_and_shapes_are_those_of_the_values(kind: Kind, tmp_path: Path) ->
     task = _build(kind.make(tmp_path), tmp_path)
     for samples in (task.train, task.validation, task.test()):
         assert samples.ids.dtype == samples.labels.dtype == np.int64
-        assert samples.inputs.shape == (len(samples), task.train.inputs.shape[1], 8, 8)
-        assert samples.inputs.dtype == np.uint8
+        assert samples.inputs.shape == (len(samples), task.train.inputs.shape[1], *kind.shape)
+        assert samples.inputs.dtype == kind.dtype
         assert len(samples.ids) == len(samples.labels) == len(samples.inputs)
-    assert task.input_name == "images"
+    assert task.input_name == kind.input_name
 
 
-def test_prepare_gives_float32_in_zero_to_one(kind: Kind, tmp_path: Path) -> None:
+def test_prepare_gives_scaled_float32(kind: Kind, tmp_path: Path) -> None:
     task = _build(kind.make(tmp_path), tmp_path)
     prepared = task.prepare(task.validation.inputs)
     assert prepared.dtype == np.float32
     assert prepared.shape == task.validation.inputs.shape
-    np.testing.assert_allclose(prepared, task.validation.inputs / 255.0, atol=1e-7)
+    np.testing.assert_allclose(prepared, task.validation.inputs * kind.scale, atol=1e-7)
 
 
 def test_labels_point_at_the_class_names(kind: Kind, tmp_path: Path) -> None:

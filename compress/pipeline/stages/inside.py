@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from compress.errors import ExportError
 from compress.pipeline.context import Context
 from compress.recipe.nodes import ImageFolderTask
+from compress.tasks.class_folders import IMAGES, list_files
 from compress.tasks.image_decode import decode_at_own_size, decode_image
-from compress.tasks.image_files import list_images
 from exporters.artifact import open_artifact
 from exporters.parity import check_parity
 from exporters.preprocess import put_inside
@@ -149,7 +149,7 @@ def _images(
     """Training images at their own size, and as the task has them. No test image is looked at."""
     known = {row.tobytes() for row in context.task.train.inputs[:_KNOWN]}
     found = []
-    for file in list_images(context.folder / node.data).files:
+    for file in list_files(context.folder / node.data, IMAGES).files:
         if file.split == "test":
             continue
         data = file.path.read_bytes()

@@ -16,9 +16,11 @@ from PIL import Image
 from test_publish import FACTS
 
 from compress.pipeline.manifest import Preprocessing
-from compress.pipeline.publish import predict_source, publish
+from compress.pipeline.publish import predict_source, publish, waveform_source
 from compress.pipeline.verify import verify_run
 from compress.tasks.image_decode import decode_image
+from compress.tasks.waveform import log_mel, read_waveform
+from tests.compress.tasks.sounds import tone, wav
 
 HEIGHT, WIDTH = 4, 6
 CLASSES = ("dark", "bright")
@@ -190,3 +192,38 @@ def test_pickles_wrong_shapes_and_a_changed_model_are_refused(tmp_path: Path) ->
     done = call(run, tmp_path / "shape.npy")
     assert done.returncode == 2
     assert "not the file that manifest.json lists" in done.stderr
+
+
+@pytest.mark.parametrize("mels", [None, 8])
+def test_a_recording_is_read_as_the_task_reads_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mels: int | None
+) -> None:
+    from compress.pipeline import predict_template
+
+    made = Preprocessing(
+        input_name="inputs",
+        shape=(1, 800) if mels is None else (8, 8),
+        scale=1.0,
+        sample_rate=8000,
+        seconds=0.1,
+        mels=mels,
+    )
+    publish(
+        {"student.onnx": model(1), "waveform.py": waveform_source()},
+        tmp_path / "run",
+        facts=replace(FACTS, classes=CLASSES, preprocessing=made),
+    )
+    sound = wav(np.stack([tone(440, rate=16_000), tone(990, rate=16_000)], axis=1), rate=16_000)
+    (tmp_path / "a.wav").write_bytes(sound)
+    (tmp_path / "b.wav").write_bytes(sound[:-7])
+    predict_template._student.cache_clear()
+    monkeypatch.setattr(predict_template, "FOLDER", tmp_path / "run")
+    found = predict_template._read(tmp_path / "a.wav")
+    with pytest.raises(predict_template.Refused, match=r"b\.wav: can't be read: a broken WAV"):
+        predict_template._read(tmp_path / "b.wav")
+    predict_template._student.cache_clear()
+    expected = read_waveform(sound, sample_rate=8000, seconds=0.1)
+    if mels is not None:
+        expected = log_mel(expected, sample_rate=8000, mels=mels)
+    np.testing.assert_array_equal(found, expected)
+    assert predict_template._as_batch(found, made.shape).shape == (1, *made.shape)

@@ -88,8 +88,8 @@ def test_a_loss_by_its_kind_alone(tmp_path: Path) -> None:
         ("epochs: 12", "checkpoint_every: 60", "60 has no unit (us, ms, s, min); write 60s"),
         (
             "image-arrays",
-            "audio-folder",
-            "no kind 'audio-folder'; kinds: image-arrays, image-folder",
+            "video-folder",
+            "no kind 'video-folder'; kinds: image-arrays, image-folder",
         ),
         ("kind: image-arrays, ", "", ":3:1: task: needs a `kind`; kinds: image-arrays"),
         ("kind: python", "kind: own", "student.kind: no kind 'own'; kinds: python, factory"),

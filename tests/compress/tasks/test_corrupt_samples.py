@@ -9,19 +9,17 @@ import pytest
 
 from compress.errors import InputError
 from compress.tasks.columns import checked_columns, checked_groups
-from compress.tasks.corrupt import corrupt, corruptions_of
+from compress.tasks.corrupt import corrupt
+from compress.tasks.corrupt_audio import with_noise
 
 
 def _images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (8, 3, 28, 28)).astype(np.uint8)
 
 
-def test_corruptions_that_fit_the_data() -> None:
-    assert corruptions_of(_images()) == ("noise", "blur", "contrast")
-    assert corruptions_of(np.zeros((4, 100), np.float32)) == ("noise",)
-    assert corruptions_of(np.zeros((4, 100), np.int32)) == ()  # tokens: no number to shake
-    with pytest.raises(ValueError, match="blur does not fit"):
-        corrupt("blur", np.zeros((4, 100), np.float32), seed=0)
+def test_a_corruption_that_does_not_fit_images_is_refused() -> None:
+    with pytest.raises(ValueError, match="typos does not fit"):
+        corrupt("typos", _images(), seed=0)
 
 
 @pytest.mark.parametrize("kind", ["noise", "blur", "contrast"])
@@ -46,12 +44,33 @@ def test_blur_and_contrast_shrink_the_spread_and_keep_the_mean() -> None:
     assert blur.mean(axis=(1, 2, 3)) == pytest.approx(images.mean(axis=(1, 2, 3)), abs=3)
 
 
+def _waves() -> np.ndarray:
+    """Three sines of 16,000 samples: one, a hundredth of it, and silence. (3, 1, samples)"""
+    sine = np.sin(np.arange(16_000) / 7, dtype=np.float32)
+    return sine * np.array([1.0, 0.01, 0.0], np.float32)[:, None, None]
+
+
 def test_noise_of_a_waveform_is_twenty_decibels_below_it() -> None:
-    waves = np.sin(np.arange(16_000) / 7).astype(np.float32)[None] * np.array([[1.0], [0.01]])
-    waves = waves.astype(np.float32)
-    noise = corrupt("noise", waves, seed=1) - waves
-    ratio = 10 * np.log10(np.square(waves).mean(axis=1) / np.square(noise).mean(axis=1))
+    waves = _waves()
+    noise = with_noise(waves, ids=np.arange(3), seed=1) - waves
+    power = np.square(noise).mean(axis=(1, 2))
+    ratio = 10 * np.log10(np.square(waves).mean(axis=(1, 2))[:2] / power[:2])
     assert ratio == pytest.approx([20, 20], abs=0.2)
+    assert power[2] == 0  # nothing is twenty decibels below silence
+
+
+def test_noise_of_a_sample_depends_on_its_id_and_the_seed_alone() -> None:
+    waves, ids = _waves(), np.array([4, 9, 2])
+    together = with_noise(waves, ids=ids, seed=1)
+    alone = with_noise(waves[1:2], ids=ids[1:2], seed=1)
+    assert together[1].tobytes() == alone[0].tobytes()
+    assert together.dtype == np.float32
+    assert (waves == _waves()).all()
+    for other in (
+        with_noise(waves[1:2], ids=ids[1:2], seed=2),
+        with_noise(waves[1:2], ids=ids[:1], seed=1),
+    ):
+        assert np.corrcoef((other - waves[1]).ravel(), (alone - waves[1]).ravel())[0, 1] < 0.05
 
 
 @pytest.mark.parametrize(

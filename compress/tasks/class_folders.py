@@ -1,4 +1,4 @@
-"""Which files an image folder holds, by split and class. Nothing is decoded here."""
+"""Which files a folder per class holds, by split and class. Nothing is decoded here."""
 
 from __future__ import annotations
 
@@ -13,17 +13,44 @@ from compress.errors import InputError
 
 SplitName = Literal["train", "validation", "test"]
 
-_IMAGES = frozenset({".png", ".jpg", ".jpeg"})
-# Left out in silence these would change the data set; a stray text file does not.
-_OTHER_IMAGES = frozenset(
-    {".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif", ".jp2", ".ppm", ".npy"}
-)
 _LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 _VALIDATION = ("validation", "valid", "val")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFile:
+class Wanted:
+    """What a data set is made of: suffixes that are read, and those of the same kind that are not.
+
+    Left out in silence, the latter would change the data set; a stray text file does not.
+    """
+
+    noun: str  # "image": one sample
+    formats: str  # "PNG or JPEG"
+    read: frozenset[str]
+    refused: frozenset[str]
+
+
+IMAGES = Wanted(
+    noun="image",
+    formats="PNG or JPEG",
+    read=frozenset({".png", ".jpg", ".jpeg"}),
+    refused=frozenset(
+        {".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif", ".jp2", ".ppm", ".npy"}
+    ),
+)
+RECORDINGS = Wanted(
+    noun="recording",
+    formats="WAV",
+    read=frozenset({".wav", ".wave"}),
+    refused=frozenset(
+        {".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff"}
+        | {".au", ".amr", ".webm", ".sph", ".gsm", ".npy"}
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleFile:
     """name: its path below the data folder, for messages and the fingerprint."""
 
     path: Path
@@ -37,16 +64,16 @@ class Listing:
     """Files in the order of their names. splits: those that have a folder of their own."""
 
     classes: tuple[str, ...]
-    files: tuple[ImageFile, ...]
+    files: tuple[SampleFile, ...]
     splits: frozenset[SplitName]
     notes: tuple[str, ...]
 
 
-def list_images(folder: Path) -> Listing:
+def list_files(folder: Path, wanted: Wanted) -> Listing:
     """A folder per class, below train/ and test/ (validation/ too) or flat.
 
     Hidden files are left out; links are followed, a loop of them once. InputError for a folder that
-    is missing, has no class or one, an empty class, or images of other formats.
+    is missing, has no class or one, an empty class, or samples in other formats.
     """
     where = str(folder)
     if not folder.is_dir():
@@ -65,10 +92,10 @@ def list_images(folder: Path) -> Listing:
         raise InputError(
             f"holds {len(classes)} class folders; a classifier needs two or more",
             where=str(roots["train"]),
-            cure="make a folder per class, its images inside",
+            cure=f"make a folder per class, its {wanted.noun}s inside",
         )
-    files: list[ImageFile] = []
-    ignored = _strays(roots, folder, top)
+    files: list[SampleFile] = []
+    ignored = _strays(roots, folder, top, wanted)
     above = frozenset(_identity(place) for place in {folder, *roots.values()})
     for split, root in roots.items():
         below = _folders(root)
@@ -77,16 +104,16 @@ def list_images(folder: Path) -> Listing:
                 f"class folders {', '.join(unknown)} are not in train", where=str(root)
             )
         for name, place in sorted(below.items()):
-            found, other = _images(place, above)
+            found, other = _samples(place, above, wanted)
             ignored += other
             if not found:
                 raise InputError(
-                    f"class folder {name} holds no PNG or JPEG files",
+                    f"class folder {name} holds no {wanted.formats} files",
                     where=str(root),
-                    cure="add images or remove the folder",
+                    cure=f"add {wanted.noun}s or remove the folder",
                 )
             files.extend(
-                ImageFile(
+                SampleFile(
                     path=path,
                     name=str(path.relative_to(folder)),
                     label=classes.index(name),
@@ -95,7 +122,7 @@ def list_images(folder: Path) -> Listing:
                 for path in found
             )
     files.sort(key=lambda file: os.fsencode(file.name))
-    notes = (f"{ignored} files that are no images were left out",) if ignored else ()
+    notes = (f"{ignored} files that are no {wanted.noun}s were left out",) if ignored else ()
     return Listing(classes=classes, files=tuple(files), splits=frozenset(roots), notes=notes)
 
 
@@ -115,16 +142,18 @@ def _folders(root: Path) -> dict[str, Path]:
     return found
 
 
-def _strays(roots: dict[SplitName, Path], folder: Path, top: dict[str, Path]) -> int:
-    """Files outside of class folders, which belong to no class. Counted; images are refused."""
+def _strays(
+    roots: dict[SplitName, Path], folder: Path, top: dict[str, Path], wanted: Wanted
+) -> int:
+    """Files outside of class folders, which belong to no class. Counted; samples are refused."""
     places = {folder, *roots.values()}
     count = 0
     for place in sorted(places):
         files = [Path(entry.path) for entry in _entries(place) if not _is_folder(entry)]
-        if images := [path for path in files if path.suffix.lower() in _IMAGES | _OTHER_IMAGES]:
+        if found := [p for p in files if p.suffix.lower() in wanted.read | wanted.refused]:
             raise InputError(
-                "an image outside of the class folders belongs to no class",
-                where=_shown(images[0]),
+                f"this {wanted.noun} lies outside of the class folders and belongs to no class",
+                where=_shown(found[0]),
                 cure="move it into a class folder, or away",
             )
         count += len(files)
@@ -139,16 +168,20 @@ def _strays(roots: dict[SplitName, Path], folder: Path, top: dict[str, Path]) ->
     return count
 
 
-def _images(place: Path, above: frozenset[tuple[int, int]]) -> tuple[list[Path], int]:
-    """PNG and JPEG files below a class folder, sorted, and how many others were left out."""
+def _samples(
+    place: Path, above: frozenset[tuple[int, int]], wanted: Wanted
+) -> tuple[list[Path], int]:
+    """Files to be read below a class folder, sorted, and how many others were left out."""
     found, ignored = [], 0
     for path in _walk(place, above):
         suffix = path.suffix.lower()
-        if suffix in _OTHER_IMAGES:
+        if suffix in wanted.refused:
             raise InputError(
-                f"{suffix} files are not read", where=_shown(path), cure="convert it to PNG or JPEG"
+                f"{suffix} files are not read",
+                where=_shown(path),
+                cure=f"convert it to {wanted.formats}",
             )
-        if suffix not in _IMAGES:
+        if suffix not in wanted.read:
             ignored += 1
         else:
             found.append(path)
