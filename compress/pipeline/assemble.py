@@ -22,9 +22,11 @@ from compress.pipeline.stages.judging import FLOAT_STUDENT, JUDGE, QUALITY_FILE
 from compress.pipeline.stages.ledger import LEDGER, LEDGER_FILE
 from compress.pipeline.stages.measuring import MEASURE, MEASURED_FILE
 from compress.pipeline.stages.method import METHOD
+from compress.pipeline.stages.mixing import mix_of
 from compress.pipeline.stages.quantizing import CHOOSE, FACTS, INT8_FILE, QUANTIZE
 from compress.pipeline.stages.rounding import rounding_notes
 from compress.pipeline.stages.search import SEARCH
+from compress.pipeline.stages.served import served_notes
 from compress.pipeline.stages.shipping import SHIP
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE
 from compress.pipeline.stages.training import PRECISION, TRAIN, TRAIN_ON_LABELS
@@ -104,6 +106,7 @@ def assemble_report(
             *_inside_notes(finished[SHIP]),
             *search_notes(searched(finished)),
         ),
+            *served_notes(finished, quantize=QUANTIZE, facts_file=FACTS, choice=CHOOSE),
         search=searched(finished),
         fidelities=fidelities,
     )
@@ -168,7 +171,7 @@ def _history(done: Finished | None) -> History | None:
 def _decisions(finished: Mapping[str, Finished]) -> tuple[Decision, ...]:
     return tuple(
         read_decision(finished[stage].files[DECISION_FILE])
-        for stage in (SEARCH, BLOCK, METHOD, PRECISION, CHOOSE)
+        for stage in (SEARCH, BLOCK, METHOD, PRECISION, mix_of(QUANTIZE), CHOOSE)
         if stage in finished
     )
 

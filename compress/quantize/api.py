@@ -7,8 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.environment import read_environment
 from benchmarks.values import Comparison
@@ -118,7 +122,7 @@ def _auto(job: Job, folder: Path) -> Quantized:
     )  # fmt: skip
     reference, metric = job.reference()
     wanted = Wanted(
-        metric=metric,
+        judge=partial(_keeps, reference, metric, job.samples.labels),
         max_drop=job.max_drop,
         feeds=job.served(),
         threads=job.threads,
@@ -146,6 +150,15 @@ def _auto(job: Job, folder: Path) -> Quantized:
         batch_changes=choice.batch_changes,
         tried=choice.tried,
     )
+
+
+def _keeps(
+    reference: NDArray[np.float64],
+    metric: Metric,
+    labels: NDArray[np.int64] | None,
+    answered: NDArray[np.float64],
+) -> Fidelity:
+    return fidelity(reference, answered, metric=metric, labels=labels)
 
 
 def _refused(job: Job, choice: Choice, compared: Comparison | None, said: str) -> Quantized:

@@ -14,7 +14,6 @@ from compress.quantize.candidates import is_invariant, plans, without
 from compress.quantize.feeds import rows_of
 from compress.quantize.fidelity import (
     Fidelity,
-    Metric,
     answers,
     changed_by_batch_mates,
     fidelity,
@@ -36,10 +35,10 @@ _SLACK = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """metric may lose max_drop, a fraction. feeds: one batch as it is served. times: of one call of
-    each file, in ms."""
+    """judge: answers to all that is held out -> what they keep, of which max_drop, a fraction, may
+    be lost. feeds: one batch as it is served. times: of one call of each file, in ms."""
 
-    metric: Metric
+    judge: Callable[[NDArray[np.float64]], Fidelity]
     max_drop: float
     feeds: Mapping[str, NDArray[Any]]
     threads: int
@@ -225,9 +224,8 @@ def _ranking(state: _State) -> list[str]:
 
 def _judged(state: _State, look: _Look) -> Fidelity:
     state.tell(Event("progress", "quantize", f"judging {look.name}"))
-    answered = answers(look.path, state.samples.held_out, threads=state.wanted.threads)
-    return fidelity(
-        state.reference, answered, metric=state.wanted.metric, labels=state.samples.labels
+    return state.wanted.judge(
+        answers(look.path, state.samples.held_out, threads=state.wanted.threads)
     )
 
 

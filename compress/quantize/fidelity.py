@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,10 +25,11 @@ class Fidelity:
     """value, reference: in [0, 1]; what is lost is their difference.
 
     accuracy: right answers, of this file and of the float one. top1: answers of the same class.
-    cosine: mean over samples. nearest: samples whose nearest other sample is the same.
+    cosine: mean over samples. nearest: samples whose nearest other sample is the same. spearman: of
+    a task of embeddings, the correlation of similarities with the teacher's.
     """
 
-    metric: Metric
+    metric: Metric | Literal["spearman"]
     value: float
     reference: float
     samples: int
@@ -41,7 +42,7 @@ class Fidelity:
 
 
 def answers(
-    path: Path, batches: Sequence[Mapping[str, NDArray[Any]]], *, threads: int = 1
+    path: Path, batches: Iterable[Mapping[str, NDArray[Any]]], *, threads: int = 1
 ) -> NDArray[np.float64]:
     """First output of each sample, flattened: (n, values). InputError where axis 0 is no batch."""
     session = open_session(path, threads=threads)
@@ -79,7 +80,7 @@ def fidelity(
     labels: NDArray[np.int64] | None = None,
 ) -> Fidelity:
     """reference, answered: (n, values). A NaN in an answer counts as lost."""
-    cosines = _cosines(reference, np.nan_to_num(answered))
+    close = cosines(reference, np.nan_to_num(answered))
     bound = 1.0
     if metric == "accuracy":
         if labels is None:
@@ -92,14 +93,14 @@ def fidelity(
     elif metric == "nearest":
         value = float((nearest(reference) == nearest(np.nan_to_num(answered))).mean())
     else:
-        value = float(cosines.mean())
+        value = float(close.mean())
     return Fidelity(
         metric=metric,
         value=value,
         reference=bound,
         samples=len(reference),
-        cosine_mean=float(cosines.mean()),
-        cosine_p1=float(np.percentile(cosines, 1)),
+        cosine_mean=float(close.mean()),
+        cosine_p1=float(np.percentile(close, 1)),
     )
 
 
@@ -133,7 +134,8 @@ def changed_by_batch_mates(
     return float((moved > _SAME * np.maximum(np.linalg.norm(single, axis=1), 1e-12)).mean())
 
 
-def _cosines(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+def cosines(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each row: (n, values), (n, values) -> (n,)."""
     lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     found: NDArray[np.float64] = (left * right).sum(axis=1) / np.maximum(lengths, 1e-12)
     return found

@@ -25,7 +25,7 @@ class Samples:
     """Batches by input name. calibration can be iterated again and again; labels: of held_out."""
 
     calibration: Iterable[Mapping[str, NDArray[Any]]]
-    held_out: tuple[Mapping[str, NDArray[Any]], ...]
+    held_out: Sequence[Mapping[str, NDArray[Any]]]
     labels: NDArray[np.int64] | None
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compress.quantize.feeds import Batch
-from compress.quantize.mixed import Calibrated, applied, calibrate, everything
+from compress.quantize.mixed import Calibrated, Plan, applied, calibrate, everything
 from compress.quantize.opened import inferred, nothing_to_round, write_model
 from compress.quantize.ranges import Method
 from compress.quantize.scheme import scheme_for
@@ -31,6 +31,7 @@ def quantize_static(
     calibration: Iterable[Batch],
     cpu_flags: Collection[str],
     method: Method = "minmax",
+    plan: Plan | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> OnnxArtifact:
     """Quantize by observed ranges, one scale per output channel, and write to `path`.
@@ -39,8 +40,8 @@ def quantize_static(
     smoothed and rounded one by one. calibration: batches as for inference (an array, or arrays by
     input name), read once for a convolutional network by minmax, else several times; memory doesn't
     grow with their number. cpu_flags: of the machine that will run the file, see `scheme_for`.
-    Equal inputs give equal bytes; artifact's file is left alone. Raises InputError (wrong model or
-    samples) or DistilError (nothing to quantize).
+    plan: by default all that has a static form. Equal inputs give equal bytes; artifact's file is
+    left alone. Raises InputError (wrong model or samples) or DistilError (nothing to quantize).
     """
     tell = on_event or (lambda event: None)
     scheme = scheme_for(cpu_flags)
@@ -51,7 +52,7 @@ def quantize_static(
             artifact, calibration, cpu_flags=cpu_flags, scratch=Path(scratch), method=method,
             tell=tell, model=model,
         )  # fmt: skip
-        made = applied(found, everything(model))
+        made = applied(found, everything(model) if plan is None else plan)
     if not any(node.op_type in ROUNDED for node in made.graph.node):
         raise nothing_to_round(artifact)
     written = write_model(made, path)

@@ -162,9 +162,10 @@ class NoQuantize(Node):
 
 
 class StaticQuantize(Node):
-    """Static int8, QDQ, per channel; calibrated on training samples.
+    """int8, calibrated on training samples.
 
-    `static` insists on accuracy alone; `auto` keeps int8 only where it is also faster.
+    `static`: all that has a static form, held to accuracy alone. `auto`: the fastest mix that is
+    found on validation, kept where it is faster than the float file.
     """
 
     kind: Literal["static", "auto"]

@@ -14,7 +14,9 @@ from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, write_decision
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.exporting import EXPORT, EXPORT_ON_LABELS, FLOAT_FILE
+from compress.pipeline.stages.mixing import MIX_FILE, mix_of, mix_stage, read_plan
 from compress.pipeline.stages.predicting import validation_score
+from compress.pipeline.stages.served import least_score, served_facts
 from compress.pipeline.stages.teacher import (
     TEACHER,
     TEACHER_FILE,
@@ -53,19 +55,44 @@ def quantize_stages(context: Context) -> tuple[Stage, ...]:
 
         return rounding_stages(context, node)
     stages = [
-        quantize_stage(context, node, QUANTIZE, EXPORT, FLOAT_FILE),
+        *_stages(context, node, QUANTIZE, EXPORT, FLOAT_FILE),
         choose_stage(context, node),
     ]
     controls = context.controls
     if controls.teacher_quantized and has_file(context):
-        stages.append(quantize_stage(context, node, QUANTIZE_TEACHER, TEACHER, TEACHER_FILE))
-    if controls.labels_only:
-        source = EXPORT_ON_LABELS
-        stages.append(quantize_stage(context, node, QUANTIZE_ON_LABELS, source, FLOAT_FILE))
+        stages += _stages(context, node, QUANTIZE_TEACHER, TEACHER, TEACHER_FILE)
+    if controls.labels_only:  # the student's twin gets the student's mix
+        source, mix = EXPORT_ON_LABELS, mix_of(QUANTIZE) if node.kind == "auto" else None
+        stages.append(
+            quantize_stage(context, node, QUANTIZE_ON_LABELS, source, FLOAT_FILE, mix=mix)
+        )
     return tuple(stages)
 
 
 def calibration_batches(context: Context, count: int, *, skip: int = 0) -> CalibrationBatches:
+def _stages(
+    context: Context,
+    node: StaticQuantize | SchemeQuantize,
+    name: str,
+    source: str,
+    source_file: str,
+) -> tuple[Stage, ...]:
+    """The quantized file; under `auto` after the choice of its mix."""
+    if not isinstance(node, StaticQuantize) or node.kind != "auto":
+        return (quantize_stage(context, node, name, source, source_file),)
+    return (
+        mix_stage(
+            context,
+            node,
+            name,
+            source,
+            source_file,
+            calibration=calibration_batches(context, node.samples),
+        ),
+        quantize_stage(context, node, name, source, source_file, mix=mix_of(name)),
+    )
+
+
     """Training samples without augmentation, drawn over all classes, one batch at a time.
 
     skip: of the count, so many of the first drawn are left out: samples that calibrated nothing.
@@ -99,11 +126,15 @@ def quantize_stage(
     source: str,
     source_file: str,
 ) -> Stage:
-    """The quantized file of a stage's file, under a name of its own, and what both get right."""
+    *,
+    mix: str | None = None,
+    """The quantized file of a stage's file, under a name of its own, and what both get right. mix:
+    the stage that chose what is computed in int8; without one all that has a static form."""
     flags = tuple(context.machine.get("cpu_flags", "").split())
     scheme = node if isinstance(node, SchemeQuantize) else None
     judged_by = embeddings_needed(context)
 
+    mixed = () if mix is None else (f"{mix}/{MIX_FILE}",)
     def parts(inputs: Inputs) -> Mapping[str, Json]:
         return {
             **({"kind": scheme.kind, "bits": scheme.bits} if scheme else {}),
@@ -111,6 +142,7 @@ def quantize_stage(
             "data": context.task.fingerprint,
             "seed": context.recipe.seed,
             "cpu_flags": list(flags),
+            "batches": list(context.recipe.bench.batch),
             "versions": versions_of("onnx", "onnxruntime"),
         }
 
@@ -131,26 +163,34 @@ def quantize_stage(
             )
         else:
             quantize_static(
-                original, path=path, calibration=samples, cpu_flags=flags, on_event=on_event
+                original,
+                path=path,
+                calibration=samples,
+                cpu_flags=flags,
+                plan=None if mix is None else read_plan(inputs.path(mix, MIX_FILE)),
+                on_event=on_event,
             )
         task, threads = context.task, context.threads
         given = inputs.path(TEACHER, VALIDATION_FILE) if judged_by else None
         facts = {
+        known = validation_score(path, task, threads=threads, embeddings=given)
+        served = served_facts(path, context, known=known, embeddings=given)
             "float32_accuracy": validation_score(
                 source_path, task, threads=threads, embeddings=given
             ),
-            "int8_accuracy": validation_score(path, task, threads=threads, embeddings=given),
+            "int8_accuracy": least_score(served),
             "samples": len(task.validation),
         }
+            **served,
         write_json(work / FACTS, facts)
         return StageResult(files={INT8_FILE: path, FACTS: work / FACTS})
 
     return Stage(
         name=name,
-        version=2,
+        version=3,
         parts=parts,
         compute=compute,
-        needs=(f"{source}/{source_file}", *judged_by),
+        needs=(f"{source}/{source_file}", *mixed, *judged_by),
     )
 
 

@@ -23,6 +23,7 @@ from compress.pipeline.stages.quantizing import (
     choose_stage,
     quantize_stage,
 )
+from compress.pipeline.stages.served import served_facts
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file
 from compress.pipeline.stages.training import CONTROL_SMOOTHING, training_spec
 from compress.quantize import qat_job
@@ -175,6 +176,7 @@ def _freeze(context: Context, name: str, *, source: str, epochs: int) -> Stage:
         return {
             "data": context.task.fingerprint,
             "samples": context.recipe.export.samples,
+            "batches": list(context.recipe.bench.batch),
             "cpu_flags": context.machine.get("cpu_flags", "").split(),
             "versions": versions_of("torch", "onnx", "onnxruntime"),
         }
@@ -202,8 +204,10 @@ def _freeze(context: Context, name: str, *, source: str, epochs: int) -> Stage:
         reached = accuracy(path, task, task.validation, threads=context.threads)
         if reached < static_accuracy:
             shutil.copyfile(before, path)
+        best = max(reached, static_accuracy)
         facts |= {
-            "int8_accuracy": max(reached, static_accuracy),
+            **served_facts(path, context, known=best, embeddings=None),
+            "int8_accuracy": best,
             "static_accuracy": static_accuracy,
             "trained_accuracy": reached,
             "agreement": asdict(agreement),
@@ -218,4 +222,4 @@ def _freeze(context: Context, name: str, *, source: str, epochs: int) -> Stage:
         f"{source}/{FLOAT_FILE}",
         f"{trained}/{WEIGHTS}",
     )
-    return Stage(name=name, version=1, parts=parts, compute=compute, needs=needs)
+    return Stage(name=name, version=2, parts=parts, compute=compute, needs=needs)

@@ -1,0 +1,147 @@
+"""`quantize: auto` of a recipe: the search's choice as a stage, applied by the next one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from compress.pipeline.context import Context
+from compress.pipeline.decisions import DECISION_FILE, read_decision
+from compress.pipeline.graph import run_stages
+from compress.pipeline.run import prepare
+from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
+from compress.pipeline.stages.mixing import MIX_FILE, mix_of, read_plan
+from compress.pipeline.stages.quantizing import FACTS, INT8_FILE, QUANTIZE, quantize_stages
+from compress.pipeline.stages.served import least_score, served_facts
+from compress.quantize.kinds import quantize_kind
+from compress.quantize.static import quantize_static
+from compress.recipe.load import load_recipe
+from compress.recipe.targets import load_target
+from compress.store.store import open_store
+from compress.students.build import build_student
+from compress.tasks.views import as_inputs
+from exporters.artifact import open_artifact
+from exporters.export import export
+from exporters.inspect import inspect_model
+
+SAYINGS = Path(__file__).parents[2] / "projects" / "sayings"
+AUTO = ("quantize={kind: auto, samples: 64, max_drop: 30pp}", "bench.batch=[1, 8]")
+INT8 = ("MatMulIntegerToFloat", "DynamicQuantizeMatMul")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sayings") / "project"
+    shutil.copytree(SAYINGS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    load_target("project.py:write_data", folder)(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def context(project: Path) -> Context:
+    return prepare(load_recipe(project / "recipe.yaml", overrides=AUTO), cache=project.parent)
+
+
+@pytest.fixture(scope="module")
+def float_file(context: Context, project: Path) -> Path:
+    """An untrained transformer: what its answers lose is seen all the same."""
+    recipe, task = context.recipe, context.task
+    torch.manual_seed(0)
+    module = build_student(recipe.student, folder=project, seed=0, task=task).eval()
+    path = project / FLOAT_FILE
+    export(
+        module, as_inputs(task, task.train.inputs[:2]), path=path, input_names=task.input_names,
+        open_axes=task.open_axes,
+    )  # fmt: skip
+    return path
+
+
+def made(
+    context: Context, float_file: Path, cache: Path, *, stages: int = 2
+) -> Mapping[str, Finished]:
+    """The mix, and the file, of a student that some other stage has exported."""
+
+    def copied(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
+        shutil.copyfile(float_file, work / FLOAT_FILE)
+        return StageResult(files={FLOAT_FILE: work / FLOAT_FILE})
+
+    source = Stage(name=EXPORT, version=1, parts=lambda inputs: {}, compute=copied)
+    with open_store(cache) as store:
+        done = run_stages(
+            (source, *quantize_stages(context)[:stages]), store=store, on_event=lambda event: None
+        )
+        return {
+            name: replace(
+                one, files={key: _kept(path, cache, name) for key, path in one.files.items()}
+            )
+            for name, one in done.items()
+        }
+
+
+def _kept(path: Path, cache: Path, stage: str) -> Path:
+    target = cache / f"{stage}-{path.name}"
+    shutil.copyfile(path, target)
+    return target
+
+
+def test_the_mix_that_is_found_is_made_and_not_searched_again(
+    context: Context, float_file: Path, tmp_path: Path
+) -> None:
+    done = made(context, float_file, tmp_path)
+    decision = read_decision(done[mix_of(QUANTIZE)].files[DECISION_FILE])
+    plan = read_plan(done[mix_of(QUANTIZE)].files[MIX_FILE])
+    assert decision.question == "mix"
+    assert decision.evidence["tried"]
+    operators = inspect_model(done[QUANTIZE].files[INT8_FILE]).operators
+    rounded = sum(operators.get(f"com.microsoft.{name}", 0) for name in INT8)
+    if plan is None:
+        assert decision.chosen == "static"
+        assert "all that has a static form is made" in decision.reason
+    else:
+        assert decision.chosen.split(",")[0] in {"static", "row", "dynamic"}
+        assert rounded == len(plan.products)
+    facts = done[QUANTIZE].json(FACTS)
+    assert [one["batch"] for one in facts["served"]] == [1, 8]
+    again = made(context, float_file, tmp_path)
+    assert all(one.record.hit for one in again.values())
+
+
+def test_nothing_is_searched_where_the_float_file_is_pinned(
+    context: Context, float_file: Path, tmp_path: Path
+) -> None:
+    recipe = context.recipe.model_copy(update={"decisions": {"quantize": "float32"}})
+    done = made(replace(context, recipe=recipe), float_file, tmp_path, stages=1)
+    assert json.loads(done[mix_of(QUANTIZE)].files[MIX_FILE].read_bytes()) is None
+    assert "tried" not in read_decision(done[mix_of(QUANTIZE)].files[DECISION_FILE]).evidence
+
+
+def test_accuracy_is_that_of_each_batch_size_where_answers_depend_on_it(
+    context: Context, float_file: Path, tmp_path: Path
+) -> None:
+    """One range over a batch of eight is not the range of one sample; fixed ranges are the same."""
+    from compress.pipeline.stages.quantizing import calibration_batches
+
+    source, flags = open_artifact(float_file), ("avx2",)
+    samples = calibration_batches(context, 64)
+    moving = quantize_kind(
+        source, path=tmp_path / "dynamic.onnx", kind="dynamic", calibration=samples, cpu_flags=flags
+    )
+    fixed = quantize_static(
+        source, path=tmp_path / "static.onnx", calibration=samples, cpu_flags=flags
+    )
+    found = served_facts(moving.path, context, known=2.0, embeddings=None)
+    alone, together = found["served"]
+    assert (alone["moved"], alone["changed"]) == (0.0, 0.0)
+    assert together["moved"] > 0.5
+    assert found["compared"] == len(context.task.validation)
+    assert least_score(found) == min(alone["score"], together["score"]) < 1.0
+    kept = served_facts(fixed.path, context, known=0.5, embeddings=None)
+    assert [one["moved"] for one in kept["served"]] == [0.0, 0.0]
+    assert [one["score"] for one in kept["served"]] == [0.5, 0.5]
