@@ -69,7 +69,6 @@ def quantize_stages(context: Context) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def calibration_batches(context: Context, count: int, *, skip: int = 0) -> CalibrationBatches:
 def _stages(
     context: Context,
     node: StaticQuantize | SchemeQuantize,
@@ -93,6 +92,7 @@ def _stages(
     )
 
 
+def calibration_batches(context: Context, count: int, *, skip: int = 0) -> CalibrationBatches:
     """Training samples without augmentation, drawn over all classes, one batch at a time.
 
     skip: of the count, so many of the first drawn are left out: samples that calibrated nothing.
@@ -125,24 +125,24 @@ def quantize_stage(
     name: str,
     source: str,
     source_file: str,
-) -> Stage:
     *,
     mix: str | None = None,
+) -> Stage:
     """The quantized file of a stage's file, under a name of its own, and what both get right. mix:
     the stage that chose what is computed in int8; without one all that has a static form."""
     flags = tuple(context.machine.get("cpu_flags", "").split())
     scheme = node if isinstance(node, SchemeQuantize) else None
     judged_by = embeddings_needed(context)
-
     mixed = () if mix is None else (f"{mix}/{MIX_FILE}",)
+
     def parts(inputs: Inputs) -> Mapping[str, Json]:
         return {
             **({"kind": scheme.kind, "bits": scheme.bits} if scheme else {}),
             "samples": node.samples,
             "data": context.task.fingerprint,
             "seed": context.recipe.seed,
-            "cpu_flags": list(flags),
             "batches": list(context.recipe.bench.batch),
+            "cpu_flags": list(flags),
             "versions": versions_of("onnx", "onnxruntime"),
         }
 
@@ -172,16 +172,16 @@ def quantize_stage(
             )
         task, threads = context.task, context.threads
         given = inputs.path(TEACHER, VALIDATION_FILE) if judged_by else None
-        facts = {
         known = validation_score(path, task, threads=threads, embeddings=given)
         served = served_facts(path, context, known=known, embeddings=given)
+        facts = {
             "float32_accuracy": validation_score(
                 source_path, task, threads=threads, embeddings=given
             ),
             "int8_accuracy": least_score(served),
             "samples": len(task.validation),
-        }
             **served,
+        }
         write_json(work / FACTS, facts)
         return StageResult(files={INT8_FILE: path, FACTS: work / FACTS})
 
