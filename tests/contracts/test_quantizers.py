@@ -12,6 +12,8 @@ import onnxruntime
 import pytest
 from quantizable import Case, pooled_case, residual_case
 
+from benchmarks.environment import read_environment
+from compress.quantize.scheme import scheme_for
 from compress.quantize.static import quantize_static
 from exporters.atomic import sha256_file
 from exporters.inspect import inspect_model
@@ -19,15 +21,16 @@ from exporters.run import run_batches
 from exporters.session import open_session
 from exporters.values import OnnxArtifact
 
-# Static int8 for x86 with VNNI, x86 without, and ARM. Each file is right on every processor; its
-# speed alone depends on the flags.
+# Static int8 for x86 with VNNI, x86 without, and ARM. Each file runs on every processor; on x86
+# without VNNI those of the others are less exact, see scheme_for.
 QUANTIZERS: dict[str, Callable[..., OnnxArtifact]] = {
     "static vnni": partial(quantize_static, cpu_flags=("avx2", "avx512_vnni")),
     "static avx2": partial(quantize_static, cpu_flags=("avx2",)),
     "static arm": partial(quantize_static, cpu_flags=("asimd",)),
 }
 NETWORKS = {"residual": residual_case, "pooled": pooled_case}
-ACCURACY_BOUND = 0.01
+ACCURACY_BOUND, SATURATED_BOUND = 0.01, 0.05
+SATURATES = scheme_for(read_environment().cpu_flags).weight_bits == 7
 
 
 class Quantized:
@@ -89,7 +92,8 @@ def test_accuracy_holds(quantized: Quantized) -> None:
     before = _accuracy(quantized.case.artifact.path, quantized.case)
     after = _accuracy(quantized.path, quantized.case)
     assert before > 0.9
-    assert after >= before - ACCURACY_BOUND
+    foreign = SATURATES and quantized.quantizer != "static avx2"
+    assert after >= before - (SATURATED_BOUND if foreign else ACCURACY_BOUND)
 
 
 def test_an_answer_does_not_depend_on_its_batch(quantized: Quantized) -> None:

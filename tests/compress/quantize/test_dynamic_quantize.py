@@ -36,8 +36,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> OnnxArtifact:
 
 def test_answers_stay_near_and_the_file_shrinks(original: OnnxArtifact, tmp_path: Path) -> None:
     events = []
-    made = quantize_dynamic(
-        original, path=tmp_path / "q.onnx", cpu_flags=["avx512_vnni"], on_event=events.append
+    made = quantize_dynamic(  # 7-bit weights: the same answers on every processor
+        original, path=tmp_path / "q.onnx", cpu_flags=["avx2"], on_event=events.append
     )
     assert made.size_bytes < 0.45 * original.size_bytes
     assert made.inputs == original.inputs
