@@ -81,6 +81,7 @@ def _requests(events: list[dict[str, Any]]) -> list[str]:
         ("rich", 800, False),
         ("plain", 390, False),
         ("several", 1280, True),
+        ("several", 390, True),
         ("hostile", 390, False),
         ("hostile", 1280, False),
     ],
