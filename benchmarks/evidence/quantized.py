@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.compare import quick_compare
 from benchmarks.environment import read_environment
+from benchmarks.evidence.library import library_static
 from benchmarks.values import Comparison
 from compress.quantize.api import quantize
 from compress.quantize.fidelity import answers, fidelity
@@ -111,7 +112,9 @@ def fashion_teacher(folder: Path, sizes: Sizes, options: argparse.Namespace) -> 
     batches = [{"images": test[0][tested][at : at + 100]} for at in range(0, tested.stop, 100)]
     files = {
         "float": source.path,
-        "onnxruntime static": _library_static(source, train[0][rows], folder),
+        "onnxruntime static": library_static(
+            source.path, folder / "library.onnx", lambda: _batches(train[0][rows][:512])
+        ),
     }
     files |= {"auto": folder / "auto.onnx"} if made.artifact is not None else {}
     exact = answers(source.path, batches)
@@ -186,34 +189,9 @@ def _images(
     return images, data[f"{split}-labels-idx1-ubyte"].astype(np.int64)
 
 
-def _library_static(source: OnnxArtifact, images: NDArray[np.float32], folder: Path) -> Path:
-    """onnxruntime's static int8 with its best settings here: unsigned activations, signed weights
-    per channel; its own defaults are signed, and slower."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType
-    from onnxruntime.quantization import quantize_static as library
-
-    from compress.quantize.silence import quiet_quantization
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
-        def __init__(self) -> None:
-            self.left = iter([images[at : at + 32] for at in range(0, 512, 32)])
-
-        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            batch = next(self.left, None)
-            return None if batch is None else {"images": batch}
-
-    path = folder / "library.onnx"
-    with quiet_quantization():
-        library(
-            str(source.path),
-            str(path),
-            Reader(),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-        )
-    return path
+def _batches(images: NDArray[np.float32]) -> Iterator[dict[str, NDArray[np.float32]]]:
+    for at in range(0, len(images), 32):
+        yield {"images": images[at : at + 32]}
 
 
 def _library_dynamic(source: OnnxArtifact, folder: Path) -> Path:

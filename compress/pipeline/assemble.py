@@ -103,10 +103,10 @@ def assemble_report(
         notes=(
             *_notes(context, decisions, fidelities),
             *rounding_notes(finished),
+            *served_notes(finished, quantize=QUANTIZE, facts_file=FACTS, choice=CHOOSE),
             *_inside_notes(finished[SHIP]),
             *search_notes(searched(finished)),
         ),
-            *served_notes(finished, quantize=QUANTIZE, facts_file=FACTS, choice=CHOOSE),
         search=searched(finished),
         fidelities=fidelities,
     )

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from compress.pipeline.context import Context
-from compress.pipeline.decisions import DECISION_FILE, read_decision
+from compress.pipeline.decisions import DECISION_FILE, read_decision, write_decision
 from compress.pipeline.graph import run_stages
 from compress.pipeline.run import prepare
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
 from compress.pipeline.stages.mixing import MIX_FILE, mix_of, read_plan
-from compress.pipeline.stages.quantizing import FACTS, INT8_FILE, QUANTIZE, quantize_stages
-from compress.pipeline.stages.served import least_score, served_facts
+from compress.pipeline.stages.quantizing import CHOOSE, FACTS, INT8_FILE, QUANTIZE, quantize_stages
+from compress.pipeline.stages.served import least_score, served_facts, served_notes
 from compress.quantize.kinds import quantize_kind
 from compress.quantize.static import quantize_static
 from compress.recipe.load import load_recipe
@@ -27,6 +27,7 @@ from compress.recipe.targets import load_target
 from compress.store.store import open_store
 from compress.students.build import build_student
 from compress.tasks.views import as_inputs
+from compress.values import Decision
 from exporters.artifact import open_artifact
 from exporters.export import export
 from exporters.inspect import inspect_model
@@ -111,6 +112,29 @@ def test_the_mix_that_is_found_is_made_and_not_searched_again(
     assert [one["batch"] for one in facts["served"]] == [1, 8]
     again = made(context, float_file, tmp_path)
     assert all(one.record.hit for one in again.values())
+    assert notes(done[QUANTIZE], tmp_path, moved=0.0) == (
+        "Answers of the quantized file do not depend on their batch: at batch 1, 8 they are those "
+        "that a sample gets alone, on 100 validation samples.",
+    )
+    assert notes(done[QUANTIZE], tmp_path, moved=0.5) == (
+        "At batch 8, 50.0 % of the quantized file's answers are not those that a sample gets "
+        "alone, 25.0 % are another class (100 validation samples). Its score there is 0.9000.",
+    )
+
+
+def notes(done: Finished, folder: Path, *, moved: float) -> tuple[str, ...]:
+    """Of a run that ships the quantized file, whose answers at batch 8 move so often."""
+    served = [
+        {"batch": batch, "moved": share, "changed": share / 2, "score": 0.9}
+        for batch, share in ((1, 0.0), (8, moved))
+    ]
+    (folder / FACTS).write_text(json.dumps({"served": served, "compared": 100}))
+    chosen = write_decision(folder, Decision(question="quantize", chosen="int8", reason=""))
+    finished = {
+        QUANTIZE: replace(done, files={FACTS: folder / FACTS}),
+        CHOOSE: replace(done, files={DECISION_FILE: chosen}),
+    }
+    return served_notes(finished, quantize=QUANTIZE, facts_file=FACTS, choice=CHOOSE)
 
 
 def test_nothing_is_searched_where_the_float_file_is_pinned(

@@ -1,0 +1,1 @@
+"""What the tool costs, and what others give: outside the wheel and the import contract."""
