@@ -51,7 +51,8 @@ def class_chart(chosen: Chosen, *, width: float, key: str) -> str:
     rows = chosen.rows
     names = min(max(text_width(r.name) for r in rows) + 8, width * 0.3)
     known = [a for r in rows for a in (r.teacher_accuracy, r.student_accuracy) if a is not None]
-    low = max(0.0, min(known) - 0.04 * max(0.25, 1 - min(known)))
+    # Five points at least: the ticks are whole percent.
+    low = max(0.0, min(0.95, min(known) - 0.04 * max(0.25, 1 - min(known))))
     scale = Scale(low=low, high=1.0, start=names + 8, end=width - 84)
     step, top = 26.0, 30.0
     bottom = top + step * len(rows)

@@ -128,6 +128,18 @@ def test_classes_come_worst_change_first() -> None:
     assert "95 %" in words
 
 
+def test_classes_that_are_all_right_have_each_tick_once() -> None:
+    rows = tuple(
+        ClassChange(
+            name=name, samples=9, teacher_accuracy=1.0, student_accuracy=1.0, lost=0, gained=0
+        )
+        for name in ("low", "high")
+    )
+    words = _words(_svg(class_chart(choose(rows), width=900, key="k")))
+    shown = [word for word in words if word.endswith(" %")]
+    assert shown == ["95 %", "96 %", "97 %", "98 %", "99 %", "100 %"]
+
+
 def test_classes_without_a_teacher_show_their_accuracy() -> None:
     row = ClassChange(
         name="x<y", samples=9, teacher_accuracy=None, student_accuracy=0.5, lost=0, gained=0
