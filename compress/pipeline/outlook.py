@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,8 +20,9 @@ from compress.recipe.catalogue import budget_limit
 from compress.recipe.nodes import Budget
 from compress.search.relax import POWER, REPEATED, Goal, relax, standard_error
 from compress.search.screening import Screening, excess
-from compress.search.solve import Found, Trainer
+from compress.search.solve import Found
 from compress.search.space import Plan, Space
+from compress.search.trainer import Trainer
 from compress.trials import Relaxation, Trial
 
 
@@ -52,7 +52,7 @@ def outlook(
     """From the finished stages of a training in full."""
     validation, task = context.task.validation, context.task
     path = done[EXPORT].files[FLOAT_FILE]
-    if CHOOSE in done and read_decision(done[CHOOSE].files[DECISION_FILE]).chosen == "int8":
+    if CHOOSE in done and read_decision(done[CHOOSE].files[DECISION_FILE]).chosen != "float32":
         path = done[QUANTIZE].files[INT8_FILE]
     right = predict(path, task, validation, threads=context.threads) == validation.labels
     accuracy, samples = float(right.mean()), len(validation)
@@ -93,14 +93,15 @@ def relaxations(
     trainer: Trainer,
     finish: Callable[[Found], Outlook],
     left_s: float,
+    trainings: int = 1,
     seed: int,
-    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[Found, Outlook, str | None, tuple[Relaxation, ...]]:
     """(the best candidate, what is known of it, the budget that binds, a line per budget that would
     have to give way).
 
     Where something meets the limits on speed and size, accuracy binds and that candidate stays the
-    best. Otherwise the best is the one that oversteps a single limit least and keeps the rest.
+    best. Otherwise the best is the one that oversteps a single limit least and keeps the rest; half
+    of the time left is for its trainings in full.
     """
     by_id = {budget.id: budget for budget in budgets}
     pilot = trainer.pilots[found.plan]
@@ -109,9 +110,9 @@ def relaxations(
         aim=seen.aim,
         gain=gain if found.fits else 0.0,
         length_s=pilot.seconds if found.fits else left_s / 10,
-        full_s=found.epochs * found.epoch_s if found.fits else left_s / 2,
+        full_s=found.epochs * found.epoch_s if found.fits else left_s / 2 / trainings,
     )
-    began = trainer.seconds
+    began, most_s = trainer.spent.seconds, left_s if found.fits else left_s / 2
     lines: list[Relaxation] = []
     best: tuple[float, str, Plan] | None = None
     for limit in screening.limits:
@@ -122,7 +123,7 @@ def relaxations(
             trainer=trainer,
             goal=goal,
             seed=seed,
-            go_on=lambda: trainer.seconds - began < left_s,
+            go_on=lambda: trainer.spent.seconds - began < most_s,
         )
         value = enough.value
         if value is not None and _same(by_id[limit.budget], value, limit.limit):
@@ -139,11 +140,11 @@ def relaxations(
         if enough.plan is not None and value is not None:
             step = (value / limit.limit, limit.budget, enough.plan)
             best = min(best or step, step, key=lambda one: one[0])
-    if not found.fits and best is not None:
-        plan = best[2]
+    if not found.fits:
+        plan = best[2] if best else found.plan
         epoch_s = trainer.epoch_s(plan)
-        epochs = max(1, min(trainer.most_epochs, int(left_s / max(1e-6, epoch_s))))
-        found = replace(found, plan=plan, epochs=epochs, pilots=dict(trainer.pilots))
+        epochs = max(1, min(trainer.most_epochs, int(goal.full_s / max(1e-6, epoch_s))))
+        found = replace(found, plan=plan, epochs=epochs, pilots=trainer.pilots)
         seen = finish(found)
     fits = _keeps(found, screening)
     missed = [b for b in budgets if on_accuracy(b) and not (fits and _met(b, seen.enough[b.id]))]

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from compress.pipeline.context import Context
 from compress.pipeline.graph import run_stages
 from compress.pipeline.stage import Finished, OnEvent, Stage
+from compress.pipeline.stages.judging import JUDGE
+from compress.pipeline.stages.ledger import LEDGER
+from compress.pipeline.stages.measuring import MEASURE
+from compress.pipeline.stages.quantizing import QUANTIZE_TEACHER
 from compress.pipeline.stages.screening import scheme_node
 from compress.pipeline.stages.search import SEARCH, SEARCH_FILE, search_stage
+from compress.pipeline.stages.shipping import SHIP
+from compress.pipeline.study import STUDY_FILE
 from compress.recipe.nodes import AutoStudent, StudentNode
 from compress.report.codec import from_json
 from compress.store.store import Store
 from compress.trials import SearchFacts
+
+# What a run does after its search.
+_AFTER = {MEASURE: "measuring", JUDGE: "judging", LEDGER: "judging", SHIP: "judging"}
+_CONTROLS = ("on-labels", QUANTIZE_TEACHER)
 
 
 def search_stages(context: Context, *, store: Store) -> tuple[Stage, ...]:
@@ -49,7 +60,20 @@ def with_student(context: Context, finished: Mapping[str, Finished]) -> Context:
 
 
 def searched(finished: Mapping[str, Finished]) -> SearchFacts | None:
-    """What the report says of the search."""
+    """What the report says of the search, the time of the stages that came after it included."""
     if SEARCH not in finished:
         return None
-    return from_json(SearchFacts, finished[SEARCH].json(SEARCH_FILE)["facts"])
+    done = finished[SEARCH]
+    facts = from_json(SearchFacts, done.json(SEARCH_FILE)["facts"])
+    spent = dict(facts.spent_s)
+    for name, one in finished.items():
+        part = "controls" if any(own in name for own in _CONTROLS) else _AFTER.get(name)
+        if part is not None:  # all others are in the account of the search already
+            spent[part] = round(spent.get(part, 0.0) + one.entry.seconds, 2)
+    return replace(facts, spent_s=spent)
+
+
+def study_file(finished: Mapping[str, Finished]) -> dict[str, Path]:
+    """The study as a file of the run; nothing where it lies in a database of its own."""
+    files = finished[SEARCH].files if SEARCH in finished else {}
+    return {STUDY_FILE: files[STUDY_FILE]} if STUDY_FILE in files else {}

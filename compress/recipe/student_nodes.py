@@ -8,7 +8,7 @@ from pydantic import Field
 
 from compress.recipe.inherited_nodes import InheritedStudent, PrunedStudent, TruncatedStudent
 from compress.recipe.node import Node
-from compress.recipe.units import DurationText
+from compress.recipe.units import DurationText, Text
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 Family = Literal["residual", "depthwise", "encoder", "convolution", "perceptron", "sequence"]
@@ -48,9 +48,16 @@ class AutoStudent(Node):
 
 class Search(Node):
     """How a student of kind `auto` is found. time: of the whole run but loading the data; the last
-    training gets what is left of it, and at most `distill.epochs`."""
+    training gets what is left of it, and at most `distill.epochs`.
+
+    seeds: of the last round of the race. study: where every candidate and pilot is kept as a trial
+    of optuna: a file or `postgresql://host/base`, by default `study.journal` of the run. Runs on several
+    machines of one kind that name the same one share the work.
+    """
 
     time: DurationText = "40min"
+    seeds: int = Field(default=1, ge=1, le=10)
+    study: Text | None = None
 
 
 StudentNode = Annotated[

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from compress.report import quantities as q
 from compress.values import SearchFacts
 
+BOOKKEEPING = "bookkeeping"
 PARTS = 3  # of where the time went, in one line
 
 
@@ -20,9 +21,11 @@ def _lines(facts: SearchFacts) -> Iterator[str]:
     trained = sum(trial.accuracy is not None for trial in facts.trials)
     parts = sorted(facts.spent_s.items(), key=lambda one: -one[1])
     spent = ", ".join(f"{q.seconds(value)} {name}" for name, value in parts[:PARTS])
+    whole, books = sum(facts.spent_s.values()), facts.spent_s.get(BOOKKEEPING, 0.0)
     yield (
-        f"The search timed {len(facts.trials)} candidates and trained {trained}, in "
-        f"{q.seconds(sum(facts.spent_s.values()))}: {spent}."
+        f"The search timed {len(facts.trials)} candidates and trained {trained}. It took "
+        f"{q.seconds(whole)} of the {q.seconds(facts.stated_s)} that were stated: {spent}, "
+        f"{100 * books / (whole or 1.0):.1f} % bookkeeping."
     )
     if facts.binding is None:
         return

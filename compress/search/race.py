@@ -50,19 +50,27 @@ def race(
     evaluate: Callable[[str, int, int], float],
     seeds: Sequence[int],
     rungs: Sequence[int],
+    last_seeds: Sequence[int] | None = None,
     keep: float = 0.5,
     go_on: Callable[[int], bool] = lambda epochs: True,
+    ahead: Callable[[Sequence[tuple[str, int, int]]], None] = lambda pilots: None,
 ) -> Race:
     """Run pilots round by round. evaluate(arm, seed, epochs) -> score, a NaN when it diverged.
 
-    rungs: epochs of each round, rising. After a round the best `keep` of the arms (at least one,
-    rounded up) go on, and all controls. go_on(epochs) is asked before each pilot; False ends the
-    race with what it has. Raises ValueError where the first round can't be finished.
+    rungs: epochs of each round, rising. last_seeds: of the last round, where others decide it.
+    After a round the best `keep` of the arms (at least one, rounded up) go on, and all controls.
+    go_on(epochs) is asked before each pilot; False ends the race with what it has. ahead(pilots)
+    is told of all pilots of a round before it starts. Raises ValueError where the first round can't
+    be finished.
     """
+    check_race(arms, controls=controls, seeds=last_seeds or seeds, rungs=rungs)
     check_race(arms, controls=controls, seeds=seeds, rungs=rungs)
     alive, done = list(arms), []
-    for epochs in rungs:
-        rung = _run_rung((*controls, *alive), evaluate, seeds, epochs, go_on)
+    for number, epochs in enumerate(rungs, 1):
+        own = last_seeds if last_seeds and number == len(rungs) else seeds
+        names = (*controls, *alive)
+        ahead([(name, seed, epochs) for seed in own for name in names])
+        rung = _run_rung(names, evaluate, own, epochs, go_on)
         done.append(rung)
         if not rung.complete:
             break

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from compress.search.screening import Screening
-from compress.search.solve import Trainer, affordable
+from compress.search.solve import affordable
 from compress.search.space import Plan, Space
+from compress.search.trainer import Trainer
 
 POWER = 1.645 + 0.84  # standard errors between the aim and the budget: 80 % power at level 5 %
 REPEATED = 1.645 + 1.645 * math.sqrt(2)  # the same for a new test set and 95 %
@@ -69,9 +70,8 @@ def relax(
     best: tuple[float, Plan] | None = None
     for top in ranked:
         plans = [p for p in space.plans(top.structure, top.scheme) if p.width <= top.width]
-        plan = _smallest_that_reaches(plans, trainer, goal, seed, go_on)
+        plan = _smallest_that_reaches(plans, screening, trainer, goal, seed, go_on)
         if plan is not None:
-            screening.look(plan)
             value = _value(plan, screening, budget)
             best = min(best or (math.inf, plan), (value, plan), key=lambda pair: pair[0])
         if not go_on():
@@ -85,6 +85,7 @@ def relax(
 
 def _smallest_that_reaches(
     plans: Sequence[Plan],
+    screening: Screening,
     trainer: Trainer,
     goal: Goal,
     seed: int,
@@ -92,19 +93,20 @@ def _smallest_that_reaches(
 ) -> Plan | None:
     """The narrowest whose pilot, with the gain of the full length, reaches the aim."""
     low, high = -1, len(plans) - 1
-    if not _reaches(plans[high], trainer, goal, seed):
+    if not _reaches(plans[high], screening, trainer, goal, seed):
         return None
     while high - low > 1 and go_on():
         middle = (low + high) // 2
-        if _reaches(plans[middle], trainer, goal, seed):
+        if _reaches(plans[middle], screening, trainer, goal, seed):
             high = middle
         else:
             low = middle
     return plans[high]
 
 
-def _reaches(plan: Plan, trainer: Trainer, goal: Goal, seed: int) -> bool:
+def _reaches(plan: Plan, screening: Screening, trainer: Trainer, goal: Goal, seed: int) -> bool:
     assert goal.aim is not None
+    screening.look(plan)  # all that is trained has its place in the picture
     known = trainer.pilots.get(plan)
     accuracy = known.accuracy if known else math.nan
     if known is None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, field
 
+from compress.search.ledger import Account, Ledger, Screened
 from compress.search.predict import BYTES, TIME, Operator, Table
 from compress.search.space import Plan, Space
 
 GROWTH = 0.01  # of a file, by what training makes of values that were equal
 NOISE = 0.06  # of a time taken in a warm process, against that of fresh ones
 SURE = 1.1  # predicted to be over a limit by this factor: not worth a measurement
+SCREENING = "screening"
 MOST = 5  # measurements per structure and scheme
 _FIRST = 4  # where nothing is known: 24 channels, 160 of an encoder
 
@@ -29,19 +31,6 @@ class Limit:
         return 1 + (NOISE if self.timed else GROWTH)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Screened:
-    """What one untrained candidate takes. values: budget -> observed, in the unit of its limit."""
-
-    values: Mapping[str, float]
-    p50_ms: float
-    speedup: float
-    size_bytes: int
-    parameters: int
-    macs: int
-    seconds: float  # what finding it out took
-
-
 def excess(found: Screened, limits: Sequence[Limit], *, ignored: Collection[str] = ()) -> float:
     """The largest part that a limit is used up to, noise included; up to 1 it fits."""
     return max(
@@ -56,60 +45,55 @@ def excess(found: Screened, limits: Sequence[Limit], *, ignored: Collection[str]
 
 @dataclass(slots=True)
 class Screening:
-    """Asks `screen` only where it matters, and keeps all that it heard.
+    """Asks only where it matters, and keeps all that it heard.
 
-    screen(plan): builds, exports and times it. operators(plan): its shapes, cheap; without it
-    nothing is predicted, and widths are bisected. go_on(): False
-    once the time for screening is over; one structure is always looked at.
+    ledger: builds, exports and times plans. operators(plan): its shapes, cheap; without it nothing
+    is predicted, and widths are bisected. go_on(): False once the time for screening is over; one
+    structure is always looked at.
     """
 
     limits: Sequence[Limit]
-    screen: Callable[[Plan], Screened]
+    ledger: Ledger
     operators: Callable[[Plan], Sequence[Operator]] | None = None
     go_on: Callable[[], bool] = lambda: True
     seen: dict[Plan, Screened] = field(default_factory=dict)
+    spent: Account = field(default_factory=Account)
     _tables: dict[str, Table] = field(default_factory=dict)
 
     def widest(self, space: Space, *, ignored: Collection[str] = ()) -> list[Plan]:
         """Of each structure and scheme the widest that fits; those without one are left out."""
         found: list[Plan] = []
         for number, structure in enumerate(space.structures):
-            for scheme in space.schemes:
-                if number and not self.go_on():
-                    return found
-                best = self.widest_of(space.plans(structure, scheme), ignored=ignored)
-                if best is not None:
-                    found.append(best)
+            if number and not self.go_on():
+                break
+            several = [space.plans(structure, scheme) for scheme in space.schemes]
+            best = self._bisect(several, ignored)
+            found += [plan for plan in best if plan is not None]
         return found
 
     def widest_of(self, plans: Sequence[Plan], *, ignored: Collection[str] = ()) -> Plan | None:
         """By bisection of plans that rise in width; what is predicted decides where to look."""
-        low, high, asked = -1, len(plans), 0
-        while high - low > 1:
-            place = self._next(plans, low, high, ignored)
-            if place is None:
-                break
-            known = plans[place] in self.seen
-            if not known and asked == MOST:
-                break
-            asked += not known
-            if excess(self.look(plans[place]), self.limits, ignored=ignored) <= 1:
-                low = place
-            else:
-                high = place
-        return plans[low] if low >= 0 else None
+        return self._bisect([plans], ignored)[0]
 
     def look(self, plan: Plan) -> Screened:
         """Its screening, asked for once."""
-        if plan not in self.seen:
-            found = self.screen(plan)
+        self.look_all((plan,))
+        return self.seen[plan]
+
+    def look_all(self, plans: Sequence[Plan]) -> None:
+        """Several at once."""
+        new = [plan for plan in dict.fromkeys(plans) if plan not in self.seen]
+        answers, seconds = self.ledger.screened(new)
+        self.spent.add(
+            [found.parts or {SCREENING: found.seconds} for found in answers], seconds=seconds
+        )
+        for plan, found in zip(new, answers, strict=True):
             self.seen[plan] = found
             if self.operators is not None:
                 shapes = self.operators(plan)
                 for limit in self.limits:
                     value = found.values[limit.budget]
                     self._table(limit).learn(plan.scheme, shapes, value)
-        return self.seen[plan]
 
     def predicted(self, plan: Plan, *, ignored: Collection[str] = ()) -> float | None:
         """Its excess by the tables; None where they know nothing."""
@@ -127,6 +111,43 @@ class Screening:
                 return None
             parts.append(value * one.room / one.limit)
         return max(parts, default=0.0)
+
+    def _bisect(
+        self, several: Sequence[Sequence[Plan]], ignored: Collection[str]
+    ) -> list[Plan | None]:
+        """Of each sequence the widest that fits. What they wait for is asked for together."""
+        running = {place: self._steps(plans, ignored) for place, plans in enumerate(several)}
+        widest: list[Plan | None] = [None] * len(several)
+        while running:
+            wanted = []
+            for place, steps in list(running.items()):
+                try:
+                    wanted.append(next(steps))
+                except StopIteration as end:
+                    widest[place] = end.value
+                    del running[place]
+            self.look_all(wanted)
+        return widest
+
+    def _steps(
+        self, plans: Sequence[Plan], ignored: Collection[str]
+    ) -> Generator[Plan, None, Plan | None]:
+        """Yields each plan that must be seen before it can go on."""
+        low, high, asked = -1, len(plans), 0
+        while high - low > 1:
+            place = self._next(plans, low, high, ignored)
+            if place is None:
+                break
+            if plans[place] not in self.seen:
+                if asked == MOST:
+                    break
+                asked += 1
+                yield plans[place]
+            if excess(self.seen[plans[place]], self.limits, ignored=ignored) <= 1:
+                low = place
+            else:
+                high = place
+        return plans[low] if low >= 0 else None
 
     def _table(self, limit: Limit) -> Table:
         new = Table(shares=TIME if limit.timed else BYTES)

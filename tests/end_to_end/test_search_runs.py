@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import optuna
 import pytest
 
 from compress.cli.main import run_command
@@ -19,6 +20,7 @@ from compress.pipeline.run import plan, run
 from compress.pipeline.verify import verify_run
 from compress.recipe.load import load_recipe
 from compress.report.serialise import load_report
+from compress.search.database import open_database
 from compress.store.store import open_store
 from compress.values import SearchFacts
 
@@ -104,6 +106,8 @@ def test_a_student_within_the_budgets_is_found_distilled_and_judged(
     decision = next(one for one in report.decisions if one.question == "student")
     assert decision.chosen == facts.chosen
     assert verify_run(tmp_path / "run") == ()
+    assert candidates_of(result.folder / "study.journal") == {trial.name for trial in facts.trials}
+    assert {"pilots", "training in full", "measuring", "bookkeeping"} <= set(facts.spent_s)
     steps = plan(recipe, cache=cache, overrides=given)
     assert all(step.hit for step in steps), [step.stage for step in steps if not step.hit]
 
@@ -159,6 +163,14 @@ def test_a_killed_search_goes_on_and_asks_for_nothing_twice(shapes: Path, tmp_pa
     assert {name: after[name] for name in before} == before
     report = json.loads((out / "report.json").read_text())
     assert report["search"]["binding"] is None
+
+
+def candidates_of(study: Path) -> set[str]:
+    """Every candidate that a study holds."""
+    with open_database(str(study)) as storage:
+        (name,) = optuna.get_all_study_names(storage)
+        trials = optuna.load_study(study_name=name, storage=storage).trials
+    return {one.user_attrs["candidate"] for one in trials if "candidate" in one.user_attrs}
 
 
 def stored(cache: Path, prefix: str) -> dict[str, str]:

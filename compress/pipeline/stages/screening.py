@@ -25,8 +25,8 @@ from compress.quantize.kinds import quantize_kind
 from compress.quantize.static import quantize_static
 from compress.recipe.catalogue import METRICS
 from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize
+from compress.search.ledger import Screened
 from compress.search.predict import Operator
-from compress.search.screening import Screened
 from compress.search.shapes import as_if_trained, operators_of
 from compress.search.space import FLOAT, Plan
 from compress.store.keys import Json
@@ -39,6 +39,7 @@ from exporters.atomic import write_json
 from exporters.events import Event
 from exporters.export import export
 
+BUILDING, TIMING = "building and exporting", "timing candidates"
 SCREENED_FILE = "screened.json"
 CALIBRATION = 64  # samples: any ranges do for speed and size
 TIMED_SAMPLES = 32
@@ -81,12 +82,16 @@ def slug(plan: Plan) -> str:
 
 @dataclass(slots=True)
 class Screener:
-    """Screens plans as stages of their own: a stopped search asks for none of them again."""
+    """Screens plans as stages of their own: a stopped search asks for none of them again.
+
+    worked_s: what those took that this process computed itself.
+    """
 
     context: Context
     teacher: Mapping[str, Finished]
     store: Store
     on_event: OnEvent
+    worked_s: float = 0.0
     _stack: ExitStack = field(default_factory=ExitStack)
     _screens: dict[tuple[str, int], Screen] = field(default_factory=dict)
     _operators: dict[Plan, tuple[Operator, ...]] = field(default_factory=dict)
@@ -124,6 +129,8 @@ class Screener:
         name = stages[-1].name
         done = run_stages(stages, store=self.store, on_event=self._quiet)[name]
         facts: dict[str, Any] = done.json(SCREENED_FILE)
+        seconds = done.entry.seconds
+        self.worked_s += 0.0 if done.record.hit else seconds
         timed = {tuple(entry["cell"]): Timed(**entry["timed"]) for entry in facts["timed"]}
         known = Known(
             timed=timed,
@@ -152,7 +159,8 @@ class Screener:
             size_bytes=known.size_bytes,
             parameters=known.parameters,
             macs=known.macs,
-            seconds=done.entry.seconds,
+            seconds=seconds,
+            parts={BUILDING: facts["built_s"], TIMING: max(0.0, seconds - facts["built_s"])},
         )
 
     def _stage(self, plan: Plan) -> Stage:
@@ -187,6 +195,7 @@ class Screener:
                 open_axes=task.open_axes,
             )
             path = self._stored(context, path, work)
+            built_s = time.monotonic() - began
             reference = inputs.path(TEACHER, TEACHER_FILE) if has_file(context) else path
             timed = self._timed(path, reference)
             facts = {
@@ -194,14 +203,14 @@ class Screener:
                 "parameters": count_parameters(module),
                 "macs": count_macs(module, *samples),
                 "timed": [{"cell": list(c), "timed": asdict(one)} for c, one in timed.items()],
-                "seconds": round(time.monotonic() - began, 3),
+                "built_s": round(built_s, 3),
             }
             write_json(work / SCREENED_FILE, facts)
             return StageResult(files={SCREENED_FILE: work / SCREENED_FILE})
 
         needs = (f"{TEACHER}/{TEACHER_FILE}",) if has_file(context) else ()
         return Stage(
-            name=f"screen-{slug(plan)}", version=1, parts=parts, compute=compute, needs=needs
+            name=f"screen-{slug(plan)}", version=2, parts=parts, compute=compute, needs=needs
         )
 
     def _stored(self, context: Context, path: Path, work: Path) -> Path:

@@ -56,7 +56,8 @@ def facts(*, binding: str | None = None) -> SearchFacts:
         reached=0.944,
         aim=0.94,
         stated_s=2400.0,
-        spent_s={"screening": 240.0, "pilots": 700.0, "training in full": 1200.0, "rest": 8.0},
+        spent_s={"screening": 240.0, "pilots": 700.0, "training in full": 1200.0,
+                 "bookkeeping": 8.0},
     )  # fmt: skip
 
 
@@ -88,7 +89,8 @@ def test_a_report_without_a_search_shows_none() -> None:
 def test_what_binds_and_what_would_do_is_said_in_the_notes() -> None:
     said = search_notes(facts(binding="speed"))
     assert "timed 7 candidates and trained 6" in said[0]
-    assert "training in full" in said[0]
+    assert "35 min 48 s of the 40 min 0 s that were stated: 20 min 0 s training in full" in said[0]
+    assert "0.4 % bookkeeping" in said[0]
     assert "`speed` is the one that binds" in said[1]
     assert "`speed` alone would do at `min_speedup: 6.2x` instead of min_speedup: 8x" in said[2]
     assert "`size` (max: 300KiB) alone is not enough" in said[3]

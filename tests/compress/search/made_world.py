@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from compress.search.ledger import Alone, Scored, Screened
 from compress.search.predict import Operator
-from compress.search.screening import Screened
-from compress.search.solve import Scored
 from compress.search.space import FLOAT, Plan
 
 REFERENCE_MS = 1.0
@@ -39,6 +38,10 @@ class World:
     speed: float = 1.0  # of the machine: 2 is twice as slow
     asked: list[Plan] = field(default_factory=list)
     pilots: list[tuple[Plan, int, int]] = field(default_factory=list)
+
+    @property
+    def ledger(self) -> Alone:
+        return Alone(self.screen, self.evaluate)
 
     def screen(self, plan: Plan) -> Screened:
         self.asked.append(plan)

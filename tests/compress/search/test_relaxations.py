@@ -8,8 +8,9 @@ from compress.pipeline.limits import limits_of
 from compress.pipeline.outlook import Outlook, relaxations
 from compress.recipe.nodes import Budget
 from compress.search.screening import Screening
-from compress.search.solve import Found, Trainer
+from compress.search.solve import Found
 from compress.search.space import Plan, Space, space_for
+from compress.search.trainer import Trainer
 from compress.trials import Relaxation
 
 SPACE = Space(
@@ -43,12 +44,12 @@ def told(
     and size is expected to keep to a drop of 6 pp and to 92.5 %. missed_by: of accuracy, by the
     pilots."""
     world = Equal()
-    screening = Screening(limits=tuple(limits_of(wanted)), screen=world.screen, operators=shapes)
-    trainer = Trainer(evaluate=world.evaluate, operators=shapes, most_epochs=50)
+    screening = Screening(limits=tuple(limits_of(wanted)), ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
     (best,) = screening.widest(SPACE)
     trainer.run(best, seed=0, epochs=10)
     found = Found(
-        plan=best, fits=True, epochs=200, epoch_s=world.epoch_s(best), pilots=dict(trainer.pilots)
+        plan=best, fits=True, epochs=200, epoch_s=world.epoch_s(best), pilots=trainer.pilots
     )
     aim = trainer.pilots[best].accuracy + missed_by
     seen = Outlook(

@@ -12,8 +12,9 @@ from made_world import World, shapes
 from compress import solve
 from compress.search.relax import Goal, relax
 from compress.search.screening import Limit, Screening, excess
-from compress.search.solve import LEARNT, Trainer, affordable, hold, lengths, roomiest, shortlist
+from compress.search.solve import LEARNT, affordable, hold, lengths, roomiest, shortlist
 from compress.search.space import FLOAT, Plan, Space, Structure, space_for
+from compress.search.trainer import Trainer
 
 IMAGES = space_for("images", side=28, schemes=("int8", FLOAT))
 
@@ -37,7 +38,7 @@ def test_the_widest_that_fits_is_found_in_few_measurements(
 ) -> None:
     world, wanted = World(), limits(speedup=speedup, kib=kib)
     screening = Screening(
-        limits=wanted, screen=world.screen, operators=shapes if predicts else None
+        limits=wanted, ledger=world.ledger, operators=shapes if predicts else None
     )
     plans = IMAGES.plans(structure, "int8")
     found = screening.widest_of(plans)
@@ -58,7 +59,7 @@ def test_prediction_saves_measurements() -> None:
     for predicts in (True, False):
         world = World()
         screening = Screening(
-            limits=limits(), screen=world.screen, operators=shapes if predicts else None
+            limits=limits(), ledger=world.ledger, operators=shapes if predicts else None
         )
         screening.widest(IMAGES)
         counts[predicts] = len(world.asked)
@@ -92,7 +93,7 @@ def test_the_search_takes_what_is_most_accurate_in_the_time_left() -> None:
 
 def test_a_slower_network_is_raced_for_more_seconds_and_fewer_epochs_on_the_same_seed() -> None:
     world = World()
-    trainer = Trainer(evaluate=world.evaluate, operators=shapes, most_epochs=500)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=500)
     arms = [IMAGES.plans(IMAGES.structures[0], "int8")[place] for place in (3, 6, 10)]
     trainer.run(arms[0], seed=7, epochs=1)
     hold(arms, trainer, length=400.0, seed=7)
@@ -133,7 +134,7 @@ def test_a_search_over_nothing_and_a_limit_of_nothing_are_refused() -> None:
 
 def test_each_structure_sends_the_scheme_with_most_room_and_each_family_its_best() -> None:
     world = World()
-    screening = Screening(limits=limits(), screen=world.screen, operators=shapes)
+    screening = Screening(limits=limits(), ledger=world.ledger, operators=shapes)
     arms = shortlist(roomiest(screening.widest(IMAGES), screening.seen), screening.seen)
     assert len({plan.structure for plan in arms}) == len(arms) <= 6
     assert {plan.structure.family for plan in arms} == {"residual", "depthwise"}
@@ -144,7 +145,7 @@ def test_each_structure_sends_the_scheme_with_most_room_and_each_family_its_best
 @settings(max_examples=25, deadline=None)
 def test_a_network_too_wide_to_be_trained_in_time_is_narrowed(seconds: float) -> None:
     world = World()
-    trainer = Trainer(evaluate=world.evaluate, operators=shapes, most_epochs=50)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
     plans = IMAGES.plans(IMAGES.structures[0], "int8")
     trainer.run(plans[3], seed=0, epochs=1)
     kept = affordable(IMAGES, plans[12], trainer, seconds)
@@ -159,7 +160,7 @@ def test_a_network_too_wide_to_be_trained_in_time_is_narrowed(seconds: float) ->
 def test_a_short_race_has_fewer_arms_and_not_less_than_an_epoch() -> None:
     world = World()
     plans = [IMAGES.plans(structure, "int8")[5] for structure in IMAGES.structures[:4]]
-    trainer = Trainer(evaluate=world.evaluate, operators=shapes, most_epochs=50)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
     trainer.run(plans[0], seed=0, epochs=1)
     many, long = lengths(plans, trainer, 4000)
     few, short = lengths(plans, trainer, 60)
@@ -173,8 +174,8 @@ def test_a_short_race_has_fewer_arms_and_not_less_than_an_epoch() -> None:
 def test_a_relaxed_limit_is_one_that_a_plan_of_enough_accuracy_keeps_to(budget: str) -> None:
     world = World()
     tight = limits(speedup=8.0 if budget == "size" else 60.0, kib=24 if budget == "size" else 300)
-    screening = Screening(limits=tight, screen=world.screen, operators=shapes)
-    trainer = Trainer(evaluate=world.evaluate, operators=shapes, most_epochs=50)
+    screening = Screening(limits=tight, ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
     start = IMAGES.plans(IMAGES.structures[0], "int8")[2]
     trainer.run(start, seed=0, epochs=1)
     goal = Goal(aim=0.922, gain=0.005, length_s=60.0, full_s=240.0)
@@ -194,8 +195,8 @@ def test_a_relaxed_limit_is_one_that_a_plan_of_enough_accuracy_keeps_to(budget: 
 
 def test_what_no_single_limit_can_cure_is_said() -> None:
     world = World(speed=100.0)
-    screening = Screening(limits=limits(), screen=world.screen, operators=shapes)
-    trainer = Trainer(evaluate=world.evaluate, operators=shapes, most_epochs=50)
+    screening = Screening(limits=limits(), ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
     trainer.run(IMAGES.plans(IMAGES.structures[0], "int8")[2], seed=0, epochs=1)
     enough = relax(
         "size", IMAGES, screening=screening, trainer=trainer, seed=0, go_on=lambda: True,

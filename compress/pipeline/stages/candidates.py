@@ -1,0 +1,143 @@
+"""Trainings of a search, each out of stages of its own: short ones, and the one in full."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from compress.errors import TrainingDiverged
+from compress.pipeline.context import Context
+from compress.pipeline.graph import run_stages
+from compress.pipeline.limits import on_accuracy
+from compress.pipeline.outlook import Outlook, outlook
+from compress.pipeline.stage import Finished, OnEvent, Stage
+from compress.pipeline.stages.exporting import FLOAT_FILE, export_stage, export_stages
+from compress.pipeline.stages.quantizing import FACTS, quantize_stage, quantize_stages
+from compress.pipeline.stages.screening import BUILDING, planned, slug
+from compress.pipeline.stages.teacher import TEACHER, teacher_stages, view_names
+from compress.pipeline.stages.training import TRAIN, precision_stage, train_stage
+from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize, Trackers
+from compress.search.ledger import Scored
+from compress.search.solve import Found
+from compress.search.space import Plan
+from compress.search.trainer import PILOTS
+from compress.store.store import Store
+from exporters.events import Event
+
+TEACHING = "teacher's outputs"
+IN_FULL = "training in full"
+QUANTIZING = "quantization"
+
+
+@dataclass(slots=True)
+class Candidates:
+    """worked_s: what stages took that this process computed itself."""
+
+    context: Context
+    store: Store
+    on_event: OnEvent
+    clock: Callable[[], float] = time.monotonic
+    worked_s: float = 0.0
+    taught: dict[str, Finished] = field(default_factory=dict)
+
+    def teach(self) -> float:
+        """The teacher's outputs, which all need; what they took."""
+        self.taught |= self._run(())
+        return sum(done.entry.seconds for done in self.taught.values())
+
+    def pilot(self, plan: Plan, *, seed: int, epochs: int) -> Scored:
+        """A short training, judged as it would be shipped."""
+        base = planned(self.context, plan)
+        name = f"pilot-{slug(plan)}-{seed}-{epochs}"
+        views = view_names(base)[:epochs]
+        changes = {
+            "epochs": epochs,
+            "seed": seed,
+            "views": max(1, len(views)),
+            "patience": None,
+            "trackers": Trackers(),
+        }
+        node = base.recipe.distill.model_copy(update=changes)
+        context = replace(base, recipe=base.recipe.model_copy(update={"distill": node}))
+        stages = [precision_stage(context), train_stage(context, name, node, views)]
+        quantize = context.recipe.quantize
+        export, stored = f"{name}-export", f"{name}-{plan.scheme}"
+        if not isinstance(quantize, NoQuantize):
+            assert isinstance(quantize, StaticQuantize | SchemeQuantize)
+            stages.append(export_stage(context, export, name))
+            stages.append(quantize_stage(context, quantize, stored, export, FLOAT_FILE))
+        began = self.clock()
+        try:
+            done = self._run(stages)
+        except TrainingDiverged:
+            took = self.clock() - began
+            self.worked_s += took
+            return Scored(accuracy=math.nan, epoch_s=took / epochs, start_s=0.0)
+        history: Any = done[name].entry.meta["history"]
+        accuracy = float(history["epochs"][-1]["validation_accuracy"])
+        if not isinstance(quantize, NoQuantize):
+            accuracy = float(done[stored].json(FACTS)["int8_accuracy"])
+        parts = _parts(done, stages, PILOTS)
+        took = sum(parts.values())
+        epoch_s = max(float(one["seconds"]) for one in history["epochs"])
+        epoch_s = min(1.1 * epoch_s, took / epochs)
+        said = f"{plan.name}: {100 * accuracy:.2f} % after {epochs} epochs in {took:.0f} s"
+        self.on_event(Event("note", "search", said))
+        start_s = max(0.0, took - epochs * epoch_s)
+        return Scored(accuracy=accuracy, epoch_s=epoch_s, start_s=start_s, parts=parts)
+
+    def finish(self, found: Found) -> tuple[Outlook, Mapping[str, float]]:
+        """Train in full by the very stages that a run goes on with, and look at validation: what
+        is to be expected, and seconds by part."""
+        context = with_plan(self.context, found.plan, found.epochs)
+        stages = (
+            precision_stage(context),
+            train_stage(context, TRAIN, context.recipe.distill, view_names(context)),
+            *export_stages(_without_controls(context)),
+            *quantize_stages(_without_controls(context)),
+        )
+        done = self._run(stages)
+        began = self.clock()
+        budgets = tuple(filter(on_accuracy, context.recipe.budgets))
+        seen = outlook(context, budgets, done, teacher=self.taught.get(TEACHER))
+        looked_s = self.clock() - began
+        self.worked_s += looked_s
+        parts = _parts(done, stages, IN_FULL)
+        return seen, {**parts, IN_FULL: parts[IN_FULL] + looked_s}
+
+    def _run(self, stages: Sequence[Stage]) -> dict[str, Finished]:
+        graph = (*teacher_stages(self.context), *stages)
+        done = run_stages(graph, store=self.store, on_event=self._quiet)
+        self.worked_s += sum(one.entry.seconds for one in done.values() if not one.record.hit)
+        return done
+
+    def _quiet(self, event: Event) -> None:
+        if event.kind in ("progress", "wait"):
+            self.on_event(event)
+
+
+def with_plan(context: Context, plan: Plan, epochs: int) -> Context:
+    """The context of a run that trains this plan for so many epochs."""
+    made = planned(context, plan)
+    node = made.recipe.distill.model_copy(update={"epochs": epochs})
+    return replace(made, recipe=made.recipe.model_copy(update={"distill": node}))
+
+
+def _parts(
+    done: Mapping[str, Finished], stages: Sequence[Stage], training: str
+) -> dict[str, float]:
+    """Seconds of stages by what they did; the first two train."""
+    parts: dict[str, float] = {training: 0.0}
+    for number, stage in enumerate(stages):
+        name = training
+        if number > 1:
+            name = BUILDING if FLOAT_FILE in done[stage.name].files else QUANTIZING
+        parts[name] = parts.get(name, 0.0) + done[stage.name].entry.seconds
+    return parts
+
+
+def _without_controls(context: Context) -> Context:
+    return replace(context, recipe=context.recipe.model_copy(update={"controls": "none"}))
