@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.errors import InputError
-from exporters.run import Collate, run_batches
+from exporters.run import Collate, Keep, run_batches
 from exporters.session import open_session
 from exporters.values import OnnxArtifact, Parity
 
@@ -20,14 +20,15 @@ def check_parity(
     *,
     inputs: NDArray[Any],
     collate: Collate | None = None,
+    keep: Keep | None = None,
     batches: Sequence[int] = (1, 2, 33),
     atol: float,
     rtol: float,
 ) -> Parity:
     """Compare first outputs at every batch; passed: |file - reference| <= atol + rtol·|reference|.
 
-    collate: see run_batches; the reference is given the rows themselves, so that padding that
-    changes an answer shows too.
+    collate, keep: see run_batches; the reference is given the rows themselves, so that padding
+    that changes an answer shows too.
     inputs: (n, ...), at least 256 real samples; the largest batch is filled by repeating them where
     n is smaller. The reference runs once, at the largest batch, so that an answer which depends on
     its batch mates shows. A difference is in `passed`, never raised; DistilError when the file
@@ -38,11 +39,14 @@ def check_parity(
     largest = max(batches)
     fed = np.resize(inputs, (max(len(inputs), largest), *inputs.shape[1:]))
     chunks = [reference(fed[at : at + largest]) for at in range(0, len(fed), largest)]
+    if keep is not None:
+        rows = [fed[at : at + largest] for at in range(0, len(fed), largest)]
+        chunks = [keep(np.asarray(chunk), of) for chunk, of in zip(chunks, rows, strict=True)]
     expected = np.concatenate([np.asarray(chunk) for chunk in chunks])
     session = open_session(artifact.path)
     largest_difference, agreement, passed = 0.0, 1.0, True
     for batch in batches:
-        found = run_batches(session, fed, batch=batch, collate=collate)
+        found = run_batches(session, fed, batch=batch, collate=collate, keep=keep)
         if found.shape != expected.shape:
             largest_difference, agreement, passed = float("inf"), 0.0, False
             break

@@ -23,16 +23,23 @@ _DTYPES = {
 
 
 Collate = Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]]  # rows -> feeds by input name
+Keep = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]  # answer, rows -> what of it counts
 
 
 def run_batches(
-    session: InferenceSession, inputs: NDArray[Any], *, batch: int, collate: Collate | None = None
+    session: InferenceSession,
+    inputs: NDArray[Any],
+    *,
+    batch: int,
+    collate: Collate | None = None,
+    keep: Keep | None = None,
 ) -> NDArray[Any]:
     """The first output over all samples. inputs: (n, ...), n >= 1 -> (n, ...); the last batch may
     be smaller. Raises InputError (shape, type, batch) or DistilError.
 
     collate makes the feeds of a batch of rows: for a model of several inputs, or inputs whose
-    length differs from batch to batch. Without it the model has one input, fed as it stands.
+    length differs from batch to batch. Without it the model has one input, fed as it stands. keep:
+    of an answer per frame, (batch, longest, ...) -> (frames that are no padding, ...).
     """
     if batch < 1:
         raise InputError(f"a batch of {batch}", cure="at least 1")
@@ -51,7 +58,7 @@ def run_batches(
             found = getattr(answer, "shape", type(answer).__name__)
             what = f"a batch of {len(rows)} gave a first output of {found}"
             raise InputError(what, cure="its first axis must be the batch")
-        results.append(answer)
+        results.append(answer if keep is None else keep(answer, rows))
     return np.concatenate(results)
 
 

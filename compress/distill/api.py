@@ -27,6 +27,7 @@ from compress.recipe.nodes import Augment, Distill
 from compress.tasks.assemble import Parts, assemble
 from compress.tasks.augment import Augmentation
 from compress.tasks.data import ArrayData, Task
+from compress.tasks.streams import StreamData, stream_task
 from compress.values import Epoch
 from exporters.events import Event
 
@@ -44,7 +45,7 @@ def distill(
     teacher: nn.Module | None,
     student: nn.Module,
     *,
-    data: ArrayData | Task,
+    data: ArrayData | StreamData | Task,
     loss: Any = "kd",
     settings: Mapping[str, Any] | None = None,
     augment: Mapping[str, Any] | None = None,
@@ -58,14 +59,18 @@ def distill(
     and without gradients; None for `loss="labels"`, or where settings say `teach_by: average`.
     loss, settings, augment: as under `distill.loss`, `distill` and `task.augment` of a recipe, a
     kind alone or a mapping: `loss={"kind": "kd", "temperature": 2}`, `settings={"epochs": 4}`.
-    data: arrays per split, or a task. seed: of batch order, views and adapters. checkpoints: a
-    folder; the same call goes on from the newest one there, to the bits of an unbroken training.
+    data: arrays or streams per split, or a task; of streams, modules are called with features
+    (batch, frames, width) and mask (batch, frames) and give (batch, frames, classes). seed: of
+    batch order, views and adapters. checkpoints: a folder; the same call goes on from the newest
+    one there, to the bits of an unbroken training.
 
     Raises InputError for settings that don't fit, TrainingDiverged on a loss that is not finite.
     """
     node = _node(loss, settings or {})
     _check(node, teacher)
     task = data if isinstance(data, Task) else _task(data, augment or {}, seed)
+    if task.frames and node.mixup is not None:
+        raise InputError("frames of streams are not mixed", where="distill(settings=...)")
     folder = None if checkpoints is None else Path(checkpoints)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -148,7 +153,11 @@ def _check(node: Distill, teacher: nn.Module | None) -> None:
         )
 
 
-def _task(data: ArrayData, augment: Mapping[str, Any], seed: int) -> Task:
+def _task(data: ArrayData | StreamData, augment: Mapping[str, Any], seed: int) -> Task:
+    if isinstance(data, StreamData):
+        if augment:
+            raise InputError("streams are not augmented", where="distill(augment=...)")
+        return stream_task(data, seed=seed, where="distill(data=...)")
     try:
         wanted = Augment.model_validate(dict(augment))
     except ValidationError as error:

@@ -14,6 +14,7 @@ from torch import nn
 from compress.metrics.fidelity import cosines, spearman, spread_rows
 from compress.tasks.batches import row_batches
 from compress.tasks.data import Task
+from compress.tasks.labelled import NO_LABEL
 from compress.tasks.views import Inputs, as_inputs
 
 EVALUATION_BATCH = 500
@@ -88,19 +89,25 @@ def validate(
     device: torch.device,
     between: Callable[[], None] = lambda: None,
 ) -> tuple[float, float]:
-    """(accuracy in [0, 1], mean cross-entropy), in eval mode. between: called between batches."""
+    """(accuracy in [0, 1], mean cross-entropy) of samples, or of the labelled frames of streams, in
+    eval mode. between: called between batches."""
     validation = task.validation
     with evaluating(module):
-        right, total = 0, 0.0
+        right, total, judged = 0, 0.0, 0
         for index, rows in enumerate(row_batches(task, validation, EVALUATION_BATCH)):
             if index:
                 between()
             inputs = moved(as_inputs(task, validation.inputs[rows]), device)
             target = torch.from_numpy(validation.labels[rows]).to(device)
             scores = module(*inputs).float()
+            if task.frames:
+                target = target[:, : scores.shape[1]]
+                known = target != NO_LABEL
+                scores, target = scores[known], target[known]
             right += int((scores.argmax(1) == target).sum())
             total += float(nn.functional.cross_entropy(scores, target, reduction="sum"))
-    return right / len(validation), total / len(validation)
+            judged += len(target)
+    return right / judged, total / judged
 
 
 def moved(inputs: Inputs, device: torch.device) -> Inputs:

@@ -28,15 +28,22 @@ Rows = StoredOutputs | NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """inputs: (batch, ...) each; target: (batch,) int64, or (batch, classes) where it is mixed.
+    """inputs: (batch, ...) each; target: (batch,) int64, or (batch, classes) where it is mixed, or
+    int64 (batch, frames) of streams.
 
-    teacher: (batch, classes) stored logits, or None; mask: (batch, tokens) of text, or None.
+    teacher: (batch, classes) stored logits, (batch, frames, classes) of streams, or None; mask:
+    (batch, tokens) of text, (batch, frames) of streams, or None.
     """
 
     inputs: Inputs
     target: Tensor
     teacher: Tensor | None
     mask: Tensor | None = None
+
+    @property
+    def by_frame(self) -> bool:
+        """Whether each frame of a sample has a target of its own."""
+        return self.target.ndim == 2 and not self.target.is_floating_point()
 
     def part(self, rows: slice) -> Batch:
         """Some of its samples."""
@@ -94,13 +101,15 @@ class TrainingFeed:
             inputs = mixed_view(self.task, train, rows, seed=self.seed, view=view, alpha=self.mixup)
             yield Batch(
                 inputs=inputs,
-                target=self._target(rows, view),
+                target=self._target(rows, view, inputs),
                 teacher=teacher,
-                mask=None if self.task.padding is None else inputs[_MASK],
+                mask=inputs[_MASK] if self.task.open_axes else None,
             )
 
-    def _target(self, rows: NDArray[np.int64], view: int) -> Tensor:
+    def _target(self, rows: NDArray[np.int64], view: int, inputs: Inputs) -> Tensor:
         train = self.task.train
+        if self.task.frames:
+            return torch.from_numpy(train.labels[rows][:, : inputs[_MASK].shape[1]])
         if self.mixup is None:
             return torch.from_numpy(train.labels[rows])
         return mixed_labels(

@@ -81,9 +81,13 @@ class Update:
                 pairs=self.learner.pairs(own, taught.features),
                 mask=None if batch.mask is None else batch.mask.to(device),
             )
-        return self.objective(
-            answered, batch.target.to(device), scores, progress=progress, features=features
-        )
+        target = batch.target.to(device)
+        if batch.by_frame:  # the real frames of all streams are the samples of the loss
+            assert batch.mask is not None
+            real = batch.mask.to(device).bool()
+            answered, target = answered[real], target[real]
+            scores = None if scores is None else scores[real]
+        return self.objective(answered, target, scores, progress=progress, features=features)
 
     def _agree(self, loss: float, stop: bool) -> Updated:
         """All processes record the same loss and stop at the same step, whoever got the signal."""
@@ -102,7 +106,16 @@ def _parts(batch: Batch, count: int) -> Iterator[tuple[Batch, float]]:
     size = len(batch.target)
     ends = [size * index // count for index in range(count + 1)]
     for start, end in pairwise(ends):
-        yield batch.part(slice(start, end)), (end - start) / size
+        part = batch.part(slice(start, end))
+        yield part, _samples(part) / _samples(batch)
+
+
+def _samples(batch: Batch) -> int:
+    """What the loss is a mean over: samples, or the real frames of streams."""
+    if not batch.by_frame:
+        return len(batch.target)
+    assert batch.mask is not None
+    return int(batch.mask.sum())
 
 
 def _check(value: float, step: int, steps: int) -> None:

@@ -1,4 +1,4 @@
-"""Data: image arrays and folders, and arrays from the user's own Python."""
+"""Data: images, texts, recordings and streams, from files or from the user's own Python."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from compress.tasks.build import build_task
     from compress.tasks.data import ArrayData, Samples, Task
+    from compress.tasks.streams import StreamData
 
-__all__ = ["ArrayData", "Samples", "Task", "build_task"]
+__all__ = ["ArrayData", "Samples", "StreamData", "Task", "build_task"]
 
 
 def __getattr__(name: str) -> Any:  # PEP 562: nothing is loaded before it is asked for
@@ -16,6 +17,10 @@ def __getattr__(name: str) -> Any:  # PEP 562: nothing is loaded before it is as
         from compress.tasks.build import build_task
 
         return build_task
+    if name == "StreamData":
+        from compress.tasks.streams import StreamData
+
+        return StreamData
     if name in __all__:
         from compress.tasks import data
 

@@ -1,4 +1,4 @@
-"""Which rows share a batch: any of numbers, those of like length of text."""
+"""Which rows share a batch: any of numbers, those of like length of texts and streams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from compress.tasks.counter import uniform
 from compress.tasks.data import Samples, Task
 from compress.tasks.labelled import labelled_rows
-from compress.tasks.tokens import token_counts
 
 ORDER_VIEW = 10**6  # views from here on number the epochs' orders, never samples
 _BUCKET_STREAM = 2**31 + 2  # numbers the order of an epoch's batches, apart from split and views
@@ -18,10 +17,12 @@ _POOL = 50  # batches whose samples are sorted by length together
 
 
 def row_batches(task: Task, samples: Samples, size: int) -> Iterator[NDArray[np.int64]]:
-    """All rows once, in batches of `size`, the last smaller; of text from short to long."""
+    """All rows once, in batches of `size`, the last smaller; of texts and streams from short
+    to long."""
     order = np.arange(len(samples))
-    if task.padding is not None:
-        order = np.argsort(token_counts(samples.inputs, padding=task.padding), kind="stable")
+    lengths = task.lengths(samples.inputs)
+    if lengths is not None:
+        order = np.argsort(lengths, kind="stable")
     for start in range(0, len(order), size):
         yield order[start : start + size]
 
@@ -37,18 +38,19 @@ def epoch_rows(
 ) -> NDArray[np.int64]:
     """The training rows of an epoch, to be cut into batches of `size`.
 
-    Of text, rows are shuffled, sorted by length within pools of 50 batches, and whole batches
-    shuffled again: a batch pads little, and holds other samples in each epoch. labelled_only: as
-    many rows, of samples with a label alone, each as often as any other or once more.
+    Of texts and streams, rows are shuffled, sorted by length within pools of 50 batches, and whole
+    batches shuffled again: a batch pads little, and holds other samples in each epoch.
+    labelled_only: as many rows, of samples with a label alone, each as often as any other or once
+    more.
     """
     order = epoch_order(len(task.train), seed=seed, epoch=epoch)
     rows = labelled_rows(task.train) if labelled_only else None
     if rows is not None and len(rows) < len(order):
         # The order of all samples, read modulo their number, is an order of the labelled ones.
         order = rows[order % len(rows)]
-    if task.padding is None:
+    counts = task.lengths(task.train.inputs)
+    if counts is None:
         return order
-    counts = token_counts(task.train.inputs, padding=task.padding)
     whole = len(order) // size * size
     pools = [order[at : at + _POOL * size] for at in range(0, whole, _POOL * size)]
     sorted_pools = [pool[np.argsort(counts[pool], kind="stable")] for pool in pools]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from compress.tasks.augment import Augmentation
 from compress.tasks.augment_audio import AudioAugmentation
-from compress.tasks.tokens import TOKEN_INPUTS, collate_tokens
+from compress.tasks.frames import FRAME_INPUTS, collate_frames, frame_counts, real_frames
+from compress.tasks.tokens import TOKEN_INPUTS, collate_tokens, token_counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +20,12 @@ class Samples:
     """ids: (n,) int64, unique over all splits; inputs: (n, ...) rows as stored; labels: (n,).
 
     Labels are int64 class indices. Rows are uint8 or float32, images (n, channels, height, width);
-    of text they are token ids, uint16 or int32 (n, tokens), padded. Task.collate makes of some rows
-    what a network is given. columns: (n,) each, what else is known of the samples, to look at them
-    by; groups: (n,) which recording or document a sample is of, None where each is its own; texts:
-    of text tasks what test rows were made of, to be made again with typing errors.
+    of text they are token ids, uint16 or int32 (n, tokens), padded; of streams float32 (n, frames,
+    features + 1), as compress.tasks.frames says, with labels (n, frames), -100 where padded.
+    Task.collate makes of some rows what a network is given. columns: (n,) each, what else is known
+    of the samples, to look at them by; groups: (n,) which recording or document a sample is of,
+    None where each is its own; texts: of text tasks what test rows were made of, to be made again
+    with typing errors.
     """
 
     ids: NDArray[np.int64]
@@ -69,7 +72,8 @@ class Task:
     """Train and validation are for every choice; `test` is called by the judge stage alone.
 
     outputs: of networks (batch, classes) scores, or (batch, width) embeddings of any width; then
-    there are no classes, and no sample has a label.
+    there are no classes, and no sample has a label. frames: samples are streams, and networks give
+    (batch, frames, classes).
     """
 
     name: str
@@ -87,10 +91,13 @@ class Task:
     tokenizer: str | None = field(default=None, repr=False)  # of text: a tokenizer.json, shipped
     outputs: Literal["classes", "embeddings"] = "classes"
     recorded: Recorded | None = field(default=None, repr=False)
+    frames: bool = False
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """The network's inputs, in the order of its arguments."""
+        if self.frames:
+            return FRAME_INPUTS
         return (self.input_name,) if self.padding is None else TOKEN_INPUTS
 
     @property
@@ -101,16 +108,29 @@ class Task:
     @property
     def open_axes(self) -> dict[int, str]:
         """Axes besides the batch whose length differs from batch to batch, with their names."""
-        return {} if self.padding is None else {1: "sequence"}
+        return {1: "sequence"} if self.frames or self.padding is not None else {}
 
     def collate(self, rows: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
         """What the network is given of some rows, by input name.
 
-        Numbers are scaled; tokens are cut after the longest text among the rows.
+        Numbers are scaled; tokens and frames are cut after the longest text or stream among the
+        rows.
         """
+        if self.frames:
+            return collate_frames(rows)
         if self.padding is None:
             return {self.input_name: self.prepare(rows)}
         return collate_tokens(rows, padding=self.padding)
+
+    def lengths(self, rows: NDArray[np.generic]) -> NDArray[np.int64] | None:
+        """Tokens or frames of each row, (n,); None where all rows are alike."""
+        if self.frames:
+            return frame_counts(rows)
+        return None if self.padding is None else token_counts(rows, padding=self.padding)
+
+    def real(self, answers: NDArray[np.generic], rows: NDArray[np.generic]) -> NDArray[np.generic]:
+        """What a network gives of some rows, of streams without padding, frame after frame."""
+        return real_frames(answers, frame_counts(rows)) if self.frames else answers
 
     def prepare(self, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
         """Rows of numbers as the network sees them: float32, scaled. Same shape."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from compress.errors import InputError
 from compress.tasks.counter import uniform
 from compress.tasks.data import Samples, Task
+from compress.tasks.frames import real_frames
 from exporters.atomic import sha256_bytes
 
 NO_LABEL = -100  # what losses take for a sample without a label
@@ -52,6 +53,15 @@ def hide_labels(task: Task, labelled: int, *, seed: int) -> Task:
     return replace(task, train=hidden, fingerprint=digest, notes=(*task.notes, note))
 
 
+def frame_labels(task: Task, samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The labels of the frames of some streams, one behind the other; -100 where none is known."""
+    counts = task.lengths(samples.inputs[rows])
+    assert counts is not None
+    named: NDArray[np.int64] = samples.labels[rows][:, : int(counts.max())]
+    return real_frames(named, counts).astype(np.int64)
+
+
 def labelled_rows(samples: Samples) -> NDArray[np.int64]:
-    """The rows that have a label."""
-    return np.flatnonzero(samples.labels != NO_LABEL)
+    """The rows that have a label; of streams those that have a labelled frame."""
+    known = samples.labels != NO_LABEL
+    return np.flatnonzero(known if known.ndim == 1 else known.any(axis=1))

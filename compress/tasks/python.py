@@ -11,11 +11,18 @@ from compress.recipe.nodes import PythonTask
 from compress.recipe.targets import load_target
 from compress.tasks.assemble import Parts, Split
 from compress.tasks.data import ArrayData
+from compress.tasks.streams import StreamData
 
 
 def python_task(node: PythonTask, *, folder: Path) -> Parts:
     """What the target returns. InputError when it fails or returns no ArrayData of arrays."""
     data = load_target(node.target, folder)()
+    if isinstance(data, StreamData):
+        raise InputError(
+            "returned streams, which have an answer per frame and have no recipes yet",
+            where=node.target,
+            cure="train on them from Python: compress.distill(teacher, student, data=...)",
+        )
     if not isinstance(data, ArrayData):
         raise InputError(
             f"returned {type(data).__name__}",

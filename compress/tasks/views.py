@@ -16,7 +16,7 @@ Inputs = tuple[Tensor, ...]  # one per name in Task.input_names: a network is ca
 
 def as_inputs(task: Task, rows: NDArray[np.generic]) -> Inputs:
     """What a network sees of rows as stored, without augmentation."""
-    if task.padding is not None:
+    if task.open_axes:
         return tuple(torch.from_numpy(array) for array in task.collate(rows).values())
     return (_scaled(task, torch.from_numpy(np.ascontiguousarray(rows))),)
 
@@ -24,7 +24,8 @@ def as_inputs(task: Task, rows: NDArray[np.generic]) -> Inputs:
 def view_inputs(
     task: Task, samples: Samples, rows: NDArray[np.int64], *, seed: int, view: int
 ) -> Inputs:
-    """One augmented view of some rows, ready for a network. Text has one view alone."""
+    """One augmented view of some rows, ready for a network. Text and streams have one
+    view alone."""
     stored = np.ascontiguousarray(samples.inputs[rows])
     ids, spec = samples.ids[rows], task.augmentation
     if isinstance(spec, AudioAugmentation):

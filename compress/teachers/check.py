@@ -11,6 +11,7 @@ from compress.recipe.loss_needs import terms_of
 from compress.recipe.loss_nodes import LossNode
 from compress.tasks.batches import row_batches
 from compress.tasks.data import Samples, Task
+from compress.tasks.labelled import NO_LABEL, frame_labels
 from compress.teachers.diagnose import likely_cause
 from compress.teachers.outputs import BATCH, plain_answers
 from compress.teachers.scores import looks_like_probabilities
@@ -42,7 +43,7 @@ def check_embedder(teacher: Teacher, task: Task, embeddings: NDArray[np.float32]
 
 
 def check_teacher(teacher: Teacher, task: Task) -> float:
-    """Accuracy on validation; of stored outputs that lack it, on train.
+    """Accuracy on validation, of streams over its frames; of stored outputs that lack it, on train.
 
     Raises InputError for other class names, another order of them, other inputs, answers that
     change from call to call or with their batch mates, probabilities where logits are due, and a
@@ -52,13 +53,16 @@ def check_teacher(teacher: Teacher, task: Task) -> float:
     if teacher.by_id is None:
         _check_steady(teacher, task)
     samples = _judged(teacher, task)
-    right, alike = 0, True
+    right, judged, alike = 0, 0, True
     for rows in row_batches(task, samples, BATCH):
         scores = plain_answers(teacher, task, samples, rows)
-        right += int((scores.argmax(axis=1) == samples.labels[rows]).sum())
+        labels = frame_labels(task, samples, rows) if task.frames else samples.labels[rows]
+        right += int((scores.argmax(axis=1) == labels).sum())
+        judged += len(labels) if not task.frames else int((labels != NO_LABEL).sum())
         alike = alike and looks_like_probabilities(scores)
-    accuracy = right / len(samples)
-    counts = np.bincount(samples.labels, minlength=len(task.classes))
+    accuracy = right / judged
+    named = samples.labels[samples.labels != NO_LABEL] if task.frames else samples.labels
+    counts = np.bincount(named, minlength=len(task.classes))
     chance = float(counts.max() / counts.sum())
     if accuracy <= chance:
         cause = likely_cause(teacher, task, samples)

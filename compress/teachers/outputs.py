@@ -1,6 +1,7 @@
 """Teacher outputs, one stored array per augmented view, computed once.
 
-A row belongs to the training sample at the same position; the view is replayed from
+A row belongs to the training sample at the same position, of streams a row to each frame, stream
+after stream; the view is replayed from
 (seed, view, sample id), mixup partner and share included, so it is the very image that the student
 will see.
 """
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from compress.errors import InputError
 from compress.tasks.batches import row_batches
 from compress.tasks.data import Samples, Task
+from compress.tasks.frames import frames_of, real_frames, stream_offsets
 from compress.tasks.mixup import mixed_view
 from compress.tasks.views import as_inputs
 from compress.teachers.several import mean_of
@@ -46,6 +48,7 @@ def store_view(
     to be gone on with. Raises InputError, naming sample ids, when an output is not finite.
     """
     count, done = len(task.train), 0
+    offsets = _offsets(task, task.train)
 
     def answer(rows: NDArray[np.int64]) -> NDArray[np.float32]:
         nonlocal done
@@ -58,10 +61,11 @@ def store_view(
         path,
         row_batches(task, task.train, BATCH),
         answer,
-        samples=count,
+        samples=count if offsets is None else int(offsets[-1]),
         classes=_width(teacher, task),
         form=form,
         about=about,
+        offsets=offsets,
     )
 
 
@@ -74,7 +78,8 @@ def view_answers(
     view: int,
     alpha: float | None = None,
 ) -> NDArray[np.float32]:
-    """Logits of one view of some training rows: (rows, classes). Raises as store_view does."""
+    """Logits of one view of some training rows: (rows, classes); of streams (frames of all rows,
+    classes). Raises as store_view does."""
     train = task.train
     if teacher.members:
         return mean_of(
@@ -113,6 +118,9 @@ def differing_rows(
         rows = np.sort(chosen)
     now = view_answers(teacher, task, rows, seed=seed, view=view, alpha=alpha)
     then = stored[rows]
+    counts = task.lengths(task.train.inputs[rows]) if task.frames else None
+    if counts is not None:
+        then, rows = real_frames(then, counts), np.repeat(rows, counts)
     if form.k is not None:
         top = np.argpartition(-now, form.k - 1, axis=1)[:, : form.k]
         now, then = np.take_along_axis(now, top, axis=1), np.take_along_axis(then, top, axis=1)
@@ -120,15 +128,19 @@ def differing_rows(
     if form.dtype == "float16":
         room = room + 2.0**-11 * (now.max(axis=1, keepdims=True) - now)
     different = (np.abs(now - then) > room).any(axis=1)
-    ids: NDArray[np.int64] = task.train.ids[rows[different]]
+    ids: NDArray[np.int64] = task.train.ids[np.unique(rows[different])]
     return ids
 
 
 def plain_outputs(teacher: Teacher, task: Task, samples: Samples) -> NDArray[np.float32]:
-    """Logits or embeddings without augmentation, as at deployment: (samples, width) float32."""
-    outputs = np.empty((len(samples), _width(teacher, task)), dtype=np.float32)
+    """Logits or embeddings without augmentation, as at deployment: (samples, width) float32, of
+    streams (frames of all, width)."""
+    offsets = _offsets(task, samples)
+    count = len(samples) if offsets is None else int(offsets[-1])
+    outputs = np.empty((count, _width(teacher, task)), dtype=np.float32)
     for rows in row_batches(task, samples, BATCH):
-        outputs[rows] = plain_answers(teacher, task, samples, rows)
+        places = rows if offsets is None else frames_of(offsets, rows)
+        outputs[places] = plain_answers(teacher, task, samples, rows)
     return outputs
 
 
@@ -148,6 +160,12 @@ def plain_answers(
     return _checked(scores, task, samples, rows)
 
 
+def _offsets(task: Task, samples: Samples) -> NDArray[np.int64] | None:
+    """Where each stream begins among all frames; None where samples are no streams."""
+    counts = task.lengths(samples.inputs) if task.frames else None
+    return None if counts is None else stream_offsets(counts)
+
+
 def _width(teacher: Teacher, task: Task) -> int:
     """Numbers per sample: the task's classes, or what the teacher gives of embeddings."""
     if task.width is not None:
@@ -158,6 +176,19 @@ def _width(teacher: Teacher, task: Task) -> int:
 def _checked(
     scores: NDArray[np.float32], task: Task, samples: Samples, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
+    """Scores as they are, of streams without padding. InputError as store_view."""
+    if task.frames:
+        counts = task.lengths(samples.inputs[rows])
+        assert counts is not None
+        due = (len(rows), int(counts.max()))
+        if scores.ndim != 3 or scores.shape[:2] != due:
+            raise InputError(
+                f"the teacher gives outputs of shape {scores.shape} for {due[0]} streams of at "
+                f"most {due[1]} frames",
+                where="teacher",
+                cure="return (batch, frames, classes) logits",
+            )
+        scores, rows = real_frames(scores, counts), np.repeat(rows, counts)
     if task.width is None and (scores.ndim != 2 or len(scores) != len(rows)):
         raise InputError(
             f"the teacher gives outputs of shape {scores.shape[1:]} per sample, an embedding has "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from compress.errors import InputError
 from compress.store.tensors_file import Shapes, create_tensors, map_tensors, open_for_writing
+from compress.tasks.frames import frames_of, padded_frames, stream_offsets
 from compress.teachers.top_k import lengthen, shorten
 from exporters.atomic import write_text
 
@@ -35,8 +36,8 @@ class Form:
     dtype: Literal["float32", "float16"] = "float32"
     k: int | None = None
 
-    def shapes(self, samples: int, classes: int) -> Shapes:
-        """Of the arrays in the file."""
+    def shapes(self, samples: int, classes: int, *, streams: int | None = None) -> Shapes:
+        """Of the arrays in the file. streams: of which `samples` are the frames."""
         kind = "<f4" if self.dtype == "float32" else "<f2"
         width = classes if self.k is None else self.k
         shapes: dict[str, tuple[str, tuple[int, ...]]] = {"values": (kind, (samples, width))}
@@ -45,6 +46,8 @@ class Form:
         if self.k is not None:
             shapes["indices"] = ("<u2" if classes <= 2**16 else "<u4", (samples, width))
             shapes["tail"] = ("<f4", (samples,))
+        if streams is not None:
+            shapes["offsets"] = ("<i8", (streams + 1,))
         return shapes
 
 
@@ -57,7 +60,8 @@ def form_for(classes: int, *, dtype: Literal["float32", "float16"], k: int | Non
 class StoredOutputs:
     """outputs[rows] -> (rows, classes) float32 logits of one view, memory-mapped.
 
-    Of a top-k view the tail is spread evenly (compress.teachers.top_k).
+    Of a top-k view the tail is spread evenly (compress.teachers.top_k). Of streams the frames of
+    all lie one behind the other, and outputs[rows] is (rows, longest, classes), zero where padded.
     """
 
     def __init__(self, arrays: dict[str, NDArray[Any]], *, classes: int | None) -> None:
@@ -65,9 +69,20 @@ class StoredOutputs:
         self.classes = arrays["values"].shape[1] if classes is None else classes
 
     def __len__(self) -> int:
+        """Samples: rows, or streams."""
+        if "offsets" in self.arrays:
+            return len(self.arrays["offsets"]) - 1
         return len(self.arrays["values"])
 
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        if "offsets" not in self.arrays:
+            return self._values(rows)
+        offsets = self.arrays["offsets"]
+        ends = stream_offsets(offsets[rows + 1] - offsets[rows])
+        found = self._values(frames_of(offsets, rows))
+        return padded_frames(found, ends, np.arange(len(rows)))
+
+    def _values(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         values = self.arrays["values"][rows].astype(np.float32)
         if "peak" in self.arrays:
             values += self.arrays["peak"][rows][:, None]
@@ -85,7 +100,9 @@ def open_outputs(path: Path, *, samples: int, classes: int | None) -> StoredOutp
     arrays = map_tensors(path)
     values = arrays.get("values")
     wide = values is not None and classes is not None and values.shape[1] > classes
-    if values is None or len(values) != samples or wide:
+    count = len(arrays["offsets"]) - 1 if "offsets" in arrays else None
+    whole = values is not None and (count is None or len(values) == arrays["offsets"][-1])
+    if values is None or not whole or wide or (count or len(values)) != samples:
         found = "no values" if values is None else f"values of shape {values.shape}"
         due = f"{samples} samples" + ("" if classes is None else f" of {classes} classes")
         raise InputError(f"holds {found}, and {due} are due", where=str(path))
@@ -101,22 +118,30 @@ def write_outputs(
     classes: int,
     form: Form,
     about: str,
+    offsets: NDArray[np.int64] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Fill a file with the answers for each batch of rows, in any order that covers all rows.
+
+    offsets: (streams + 1,) where each stream's frames begin among all `samples` frames; rows are
+    then streams, and an answer holds their frames one behind the other.
 
     A killed computation left path and a mark beside it; the same call, with the same `about`, goes
     on behind the mark. Equal answers give equal bytes. OSError when the disk is full.
     """
     mark = path.with_name(f"{path.name}.mark")
-    shapes = form.shapes(samples, classes)
+    streams = None if offsets is None else len(offsets) - 1
+    shapes = form.shapes(samples, classes, streams=streams)
     done = _done(path, mark, about)
     arrays = open_for_writing(path, shapes) if done else create_tensors(path, shapes)
+    if offsets is not None:
+        arrays["offsets"][:] = offsets
     saved_at = clock()
     for number, rows in enumerate(batches):
         if number < done:
             continue
-        _put(arrays, rows, answer(rows), form)
+        places = rows if offsets is None else frames_of(offsets, rows)
+        _put(arrays, places, answer(rows), form)
         if clock() - saved_at >= SAVE_EVERY_S:
             _flush(path)
             text = json.dumps({"about": about, "batches": number + 1, "bytes": _size(path)})

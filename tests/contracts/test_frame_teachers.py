@@ -1,0 +1,254 @@
+"""A recurrent teacher that answers every frame of streams of any length: checked, stored, learnt
+from, exported and timed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmarks import measure
+from benchmarks.settings import BenchSettings
+from compress import distill
+from compress.distill.feed import TrainingFeed
+from compress.errors import InputError
+from compress.recipe.nodes import PythonTask
+from compress.tasks import StreamData, Task, build_task
+from compress.tasks.frames import frame_counts
+from compress.tasks.labelled import labelled_rows
+from compress.tasks.streams import stream_task
+from compress.tasks.views import as_inputs
+from compress.teachers.check import check_teacher
+from compress.teachers.modules import module_teacher
+from compress.teachers.outputs import (
+    differing_rows,
+    plain_answers,
+    plain_outputs,
+    store_view,
+)
+from compress.teachers.stored import Form, open_outputs
+from compress.teachers.teacher import Teacher
+from exporters.export import export
+from exporters.parity import check_parity
+from tests.benchmarks.conftest import HURRIED
+
+KEPT = 0.8  # of the state, from frame to frame
+Streams = tuple[list[np.ndarray], list[np.ndarray]]
+
+
+def _streams(count: int, seed: int) -> Streams:
+    """3 numbers a frame; the class is the largest of their leaky sums, which no frame shows."""
+    random = np.random.default_rng(seed)
+    features, labels = [], []
+    for _ in range(count):
+        stream = random.normal(size=(int(random.integers(2, 24)), 3)).astype(np.float32)
+        state, named = np.zeros(3), []
+        for frame in stream:
+            state = KEPT * state + (1 - KEPT) * np.tanh(frame)
+            named.append(int(state.argmax()))
+        features.append(stream)
+        labels.append(np.array(named))
+    return features, labels
+
+
+def _data() -> StreamData:
+    return StreamData(
+        train=_streams(120, 1),
+        validation=_streams(40, 2),
+        test=_streams(20, 3),
+        classes=("a", "b", "c"),
+    )
+
+
+class Recurrent(nn.Module):
+    """(batch, frames, 3) and a mask, which a network that reads forwards has no use for."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(3, width, batch_first=True)
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        return self.head(self.gru(features)[0])
+
+
+def _teacher(*, kept: float = KEPT) -> Recurrent:
+    """Its state is the leaky sum itself: n = tanh(x), z = kept."""
+    module = Recurrent(3)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.zero_()
+        module.gru.weight_ih_l0[6:] = torch.eye(3)
+        module.gru.bias_ih_l0[3:6] = math.log(kept / (1 - kept))
+        module.head.weight.copy_(20 * torch.eye(3))
+    return module
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return stream_task(_data())
+
+
+@pytest.fixture(scope="module")
+def teacher() -> Teacher:
+    return module_teacher(_teacher(), name="leaky", digest="0" * 64)
+
+
+def test_it_is_checked_and_right_on_every_frame(teacher: Teacher, task: Task) -> None:
+    assert check_teacher(teacher, task) > 0.999
+    assert task.width == 3
+    assert labelled_rows(task.train).tolist() == list(range(120))
+    frames = frame_counts(task.validation.inputs)
+    assert plain_outputs(teacher, task, task.validation).shape == (frames.sum(), 3)
+
+
+def test_frames_have_the_same_answers_in_any_batch_and_order(teacher: Teacher, task: Task) -> None:
+    rows = np.random.default_rng(0).permutation(40)
+    together = plain_answers(teacher, task, task.validation, rows)
+    alone = [plain_answers(teacher, task, task.validation, rows[at : at + 1]) for at in range(40)]
+    np.testing.assert_allclose(np.concatenate(alone), together, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", [Form(), Form(dtype="float16"), Form(k=2)])
+def test_its_outputs_are_stored_without_padding(
+    form: Form, teacher: Teacher, task: Task, tmp_path: Path
+) -> None:
+    store_view(teacher, task, path=tmp_path / "view", seed=0, view=0, form=form)
+    stored = open_outputs(tmp_path / "view", samples=120, classes=3)
+    counts = frame_counts(task.train.inputs)
+    assert len(stored) == 120
+    assert len(stored.arrays["values"]) == counts.sum()
+    rows = np.array([119, 0, 17])
+    found = stored[rows]
+    assert found.shape == (3, counts[rows].max(), 3)
+    expected = teacher.answer(*as_inputs(task, task.train.inputs[rows]))
+    for one, due, count in zip(found, expected, counts[rows], strict=True):
+        assert (one[:count].argmax(axis=1) == due[:count].argmax(axis=1)).all()
+        assert (one[count:] == 0).all()
+        if form == Form():
+            np.testing.assert_allclose(one[:count], due[:count], rtol=1e-5, atol=1e-5)
+    assert differing_rows(stored, teacher, task, seed=0, view=0, form=form).size == 0
+    other = module_teacher(_teacher(kept=0.5), name="other", digest="1" * 64)
+    assert differing_rows(stored, other, task, seed=0, view=0, form=form).size > 32
+    with pytest.raises(InputError, match="119 samples"):
+        open_outputs(tmp_path / "view", samples=119, classes=3)
+
+
+def test_batches_bring_stored_outputs_targets_and_mask_of_equal_lengths(
+    teacher: Teacher, task: Task, tmp_path: Path
+) -> None:
+    store_view(teacher, task, path=tmp_path / "view", seed=0, view=0)
+    stored = open_outputs(tmp_path / "view", samples=120, classes=3)
+    feed = TrainingFeed(task=task, batch=16, seed=0, teacher_outputs=[stored])
+    for batch in feed.batches(0):
+        assert batch.by_frame
+        assert batch.teacher is not None
+        assert batch.mask is not None
+        assert batch.target.shape == batch.mask.shape == batch.teacher.shape[:2]
+        real = batch.mask.bool()
+        assert (batch.target[~real] == -100).all()
+        assert (batch.teacher.argmax(2) == batch.target)[real].float().mean() > 0.999
+
+
+def _learnt(**settings: object) -> tuple[nn.Module, tuple[float, ...]]:
+    torch.manual_seed(0)
+    given = {"batch": 20, "learning_rate": 0.05, "optimizer": "adamw", "average": 0.5}
+    trained = distill(
+        _teacher(),
+        Recurrent(6),
+        data=_data(),
+        loss={"kind": "kd", "weight": 1, "temperature": 1},
+        settings=given | settings,
+    )
+    return trained.module, tuple(epoch.validation_accuracy for epoch in trained.epochs)
+
+
+@pytest.fixture(scope="module")
+def student() -> nn.Module:
+    module, accuracies = _learnt(epochs=10)
+    assert accuracies[-1] > 0.85
+    assert accuracies[-1] > accuracies[0]
+    return module
+
+
+def test_a_batch_in_parts_learns_what_the_whole_batch_does() -> None:
+    """Frames weigh alike, in whatever part of a batch their stream is."""
+    whole, _ = _learnt(epochs=1)
+    parts, _ = _learnt(epochs=1, accumulate=3)
+    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_what_is_learnt_is_exported_for_streams_of_any_length(
+    student: nn.Module, task: Task, tmp_path: Path
+) -> None:
+    rows = task.validation.inputs
+    artifact = export(
+        student,
+        as_inputs(task, rows[:2]),
+        path=tmp_path / "student.onnx",
+        input_names=task.input_names,
+        open_axes=task.open_axes,
+    )
+
+    def reference(given: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return student(*as_inputs(task, given)).numpy()
+
+    parity = check_parity(
+        reference,
+        artifact,
+        inputs=rows,
+        collate=task.collate,
+        keep=task.real,
+        atol=1e-4,
+        rtol=1e-4,
+    )
+    assert parity.passed, parity
+    measured = measure(
+        {"student": artifact.path},
+        inputs=task.collate(rows[:4]),
+        settings=BenchSettings(batch=(1, 4), epochs=2),
+        seed=0,
+        pace=HURRIED,
+    )
+    (found,) = measured.measurements
+    assert [cell.setting.batch for cell in found.cells] == [1, 4]
+
+
+Change = Callable[[Streams], Streams]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: ([*s[0][:-1], s[0][-1][:, :2]], s[1]), r"stream 119: has the shape"),
+        (lambda s: ([*s[0][:-1], s[0][-1][:-1]], s[1]), "stream 119: int64 labels of shape"),
+        (lambda s: (s[0], s[1][:-1]), "119 rows of labels for 120 streams"),
+        (lambda s: (s[0], [label + 2 for label in s[1]]), "labels are out of range"),
+        (lambda s: ([part * np.nan for part in s[0]], s[1]), "holds NaN or infinity"),
+        (lambda s: (s[0], [label * 0 - 100 for label in s[1]]), "or none has one"),
+    ],
+)
+def test_streams_that_do_not_fit_are_refused(change: Change, said: str) -> None:
+    data = _data()
+    spoilt = StreamData(train=change(data.train), test=data.test, classes=data.classes)
+    with pytest.raises(InputError, match=said):
+        stream_task(spoilt)
+
+
+def test_a_recipe_of_streams_is_refused_with_the_way_to_train_on_them(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "from compress.tasks import StreamData\n"
+        "def data():\n"
+        "    return StreamData(train=([], []), test=([], []), classes=('a', 'b'))\n"
+    )
+    node = PythonTask(kind="python", target="own.py:data")
+    with pytest.raises(InputError, match=r"from Python: compress\.distill"):
+        build_task(node, folder=tmp_path, seed=0, cache=tmp_path)
