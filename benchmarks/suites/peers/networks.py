@@ -131,14 +131,14 @@ def _trained(
     return Entry(kind="trained", build=build, side=side, minutes=minutes, **more)
 
 
-def _listed(name: str, minutes: int, tested: int, **more: Any) -> Entry:
+def _listed(name: str, minutes: int, given: int, tested: int, **more: Any) -> Entry:
     return Entry(
         kind="listed",
         build=default_size(name),
         side=224,
         minutes=minutes,
+        given=given,
         tested=tested,
-        given=192,
         **more,
     )
 
@@ -169,7 +169,7 @@ NETWORKS: Mapping[str, Entry] = {
             image_size=64,
             width_coefficient=0.5,
             depth_coefficient=0.5,
-            hidden_dim=320,
+            hidden_dim=640,
             dropout_rate=0.1,
         ),
         depthwise=True,
@@ -182,10 +182,10 @@ NETWORKS: Mapping[str, Entry] = {
     "vit-small": _trained(
         reduced(
             "ViT",
-            hidden_size=128,
-            num_hidden_layers=4,
+            hidden_size=96,
+            num_hidden_layers=3,
             num_attention_heads=4,
-            intermediate_size=512,
+            intermediate_size=384,
             image_size=64,
             patch_size=8,
         ),
@@ -197,12 +197,12 @@ NETWORKS: Mapping[str, Entry] = {
         ),
         settings=_ADAM,
     ),
-    "resnet-50": _listed("resnet-50", 14, 512),
-    "regnet-y-040": _listed("regnet-y-040", 14, 512),
-    "convnext-tiny": _listed("convnext-tiny", 16, 512, depthwise=True),
-    "mobilenet-v2": _listed("mobilenet-v2", 8, 1024, depthwise=True),
-    "efficientnet-b0": _listed("efficientnet-b0", 9, 1024, depthwise=True),
-    "vit-base": _listed("vit-base", 19, 256),
-    "deit-base": _listed("deit-base", 19, 256),
-    "swin-tiny": _listed("swin-tiny", 16, 512),
+    "resnet-50": _listed("resnet-50", 14, 192, 512),
+    "regnet-y-040": _listed("regnet-y-040", 14, 192, 512),
+    "convnext-tiny": _listed("convnext-tiny", 16, 192, 512, depthwise=True),
+    "mobilenet-v2": _listed("mobilenet-v2", 8, 192, 1024, depthwise=True),
+    "efficientnet-b0": _listed("efficientnet-b0", 9, 192, 1024, depthwise=True),
+    "vit-base": _listed("vit-base", 19, 96, 128),
+    "deit-base": _listed("deit-base", 19, 96, 128),
+    "swin-tiny": _listed("swin-tiny", 16, 192, 512),
 }

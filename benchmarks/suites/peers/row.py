@@ -41,9 +41,9 @@ class Options:
 
     packages: Path
     data: Path | None = None
-    epochs: int = 16
+    epochs: int = 12
     most_epochs: int = 24
-    limit_s: float = 420.0
+    limit_s: float = 240.0
     tiny: bool = False
     pace: Pace = STANDARD
 
