@@ -1,4 +1,4 @@
-"""What holds for every test: nothing leaks, and under DISTIL_NO_SKIP=1 nothing is skipped."""
+"""What holds for every test: nothing leaks, `serial` is alone, DISTIL_NO_SKIP=1 skips nothing."""
 
 from __future__ import annotations
 
@@ -63,6 +63,15 @@ def _new_threads(before: set[threading.Thread]) -> list[threading.Thread]:
         for thread in threading.enumerate()
         if thread not in before and type(thread).__name__ not in _TOLERATED_THREADS
     ]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked `serial` fails where others run beside it (pytest-xdist)."""
+    if item.get_closest_marker("serial") is not None and hasattr(item.config, "workerinput"):
+        pytest.fail(
+            "a test marked `serial` can't run beside others: mark it `slow` too, or move it to "
+            "tests/end_to_end or tests/faults"
+        )
 
 
 def _skips_are_failures() -> bool:

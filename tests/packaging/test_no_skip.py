@@ -2,8 +2,12 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+from tests.conftest import pytest_runtest_setup
 
 CONFTEST = (Path(__file__).parents[1] / "conftest.py").read_text()
 HURRIED = re.sub(r"(?m)^_THREAD_GRACE_S = .*", "_THREAD_GRACE_S = 0.1", CONFTEST)
@@ -82,3 +86,18 @@ def test_a_test_that_leaks_fails(pytester: pytest.Pytester) -> None:
     found = _outcomes(pytester, body)
     assert found["errors"] + found.get("failed", 0) == 3
     assert found["passed"] == 4
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_serial_test_fails_beside_others(beside: bool) -> None:
+    config = SimpleNamespace(workerinput={}) if beside else SimpleNamespace()
+    for marks in ([], ["serial"]):
+        item: Any = SimpleNamespace(
+            config=config, get_closest_marker=lambda name, marks=marks: name in marks or None
+        )
+        raised = False
+        try:
+            pytest_runtest_setup(item)
+        except pytest.fail.Exception:
+            raised = True
+        assert raised == (beside and bool(marks))
