@@ -44,6 +44,22 @@ def test_every_arm_of_a_round_has_the_same_seeds_and_lengths() -> None:
     }
 
 
+def test_more_seeds_can_decide_the_last_round_and_each_round_is_told_ahead() -> None:
+    told: list[int] = []
+    found = race(
+        ARMS,
+        controls=(),
+        evaluate=by_quality,
+        seeds=(0,),
+        last_seeds=(0, 1, 2),
+        rungs=(1, 2),
+        ahead=lambda pilots: told.append(len(pilots)),
+    )
+    assert [rung.seeds for rung in found.rungs] == [(0,), (0, 1, 2)]
+    assert told == [4, 6]
+    assert found.last.scores["dkd"] == pytest.approx((0.90, 0.901, 0.902))
+
+
 def test_an_arm_that_diverged_does_not_go_on() -> None:
     def evaluate(arm: str, seed: int, epochs: int) -> float:
         return math.nan if arm == "dkd" and seed == 1 else QUALITY[arm]

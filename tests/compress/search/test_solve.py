@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from made_world import World, shapes
 
 from compress import solve
+from compress.search.ledger import Account
 from compress.search.relax import Goal, relax
 from compress.search.screening import Limit, Screening, excess
 from compress.search.solve import LEARNT, affordable, hold, lengths, roomiest, shortlist
@@ -168,6 +169,30 @@ def test_a_short_race_has_fewer_arms_and_not_less_than_an_epoch() -> None:
     assert len(few) < 4
     assert long > short > 0
     assert trainer.epochs_in(plans[0], short) >= 1
+
+
+def test_more_seeds_shorten_the_race_and_two_arms_are_raced_once() -> None:
+    world = World()
+    plans = [IMAGES.plans(structure, "int8")[5] for structure in IMAGES.structures[:4]]
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
+    trainer.run(plans[0], seed=7, epochs=1)
+    _, once = lengths(plans, trainer, 4000)
+    _, thrice = lengths(plans, trainer, 4000, seeds=3)
+    # 4 + 2 * 2 lengths and 6 starts of 6 s become 4 + 3 * 2 * 2 lengths and 10 starts.
+    assert (once, thrice) == pytest.approx(((4000 - 36) / 8, (4000 - 60) / 16))
+    assert [rung.seeds for rung in hold(plans, trainer, length=40, seed=7, seeds=3).rungs] == [
+        (7,),
+        (7, 8, 9),
+    ]
+    held = hold(plans[:2], trainer, length=400, seed=7, seeds=3)
+    assert [rung.seeds for rung in held.rungs] == [(7, 8, 9)]
+
+
+def test_the_time_of_several_at_once_is_that_of_the_one_that_took_longest() -> None:
+    account = Account()
+    account.add([{"pilots": 4.0}, {"pilots": 2.0, "quantization": 2.0}], seconds=4.0)
+    assert account.parts == {"pilots": 3.0, "quantization": 1.0}
+    assert account.seconds == 4.0
 
 
 @pytest.mark.parametrize("budget", ["speed", "size"])
