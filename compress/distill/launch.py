@@ -95,12 +95,16 @@ def _command(script: Path, spec_path: Path, processes: int) -> list[str]:
     return [sys.executable, "-P", spawn, str(os.getpid()), str(processes), *job]
 
 
+# MLflow's own defaults try a server that is gone seven times over minutes, at every step.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+
+
 def _environment(*, cpu: bool) -> dict[str, str]:
     """PYTHONPATH names the folder of these packages; a user's own `compress/` can't come first."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     ours = {"PYTHONSAFEPATH": "1", "PYTHONPATH": path, "ACCELERATE_USE_CPU": str(cpu).lower()}
-    return {**os.environ, **ours}
+    return {**PATIENCE, **os.environ, **ours}
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

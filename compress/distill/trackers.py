@@ -1,8 +1,10 @@
-"""Curves to TensorBoard, an extra: what the history holds, while it is made."""
+"""Curves to TensorBoard or MLflow, extras: what the history holds, while it is made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,17 @@ from compress.errors import InputError
 from compress.recipe.nodes import Trackers
 from exporters.events import Event
 
+_LOG = logging.getLogger(__name__)
 CURVES = ("train_loss", "validation_accuracy", "validation_loss", "learning_rate")
-Write = Callable[[str, float, int], None]  # name of the curve, value, step
+Point = tuple[str, float, int]  # name of the curve, value, step
+Write = Callable[[Sequence[Point]], None]  # what one event tells
 
 
 @contextmanager
 def tracking(node: Trackers, *, folder: Path, run: str) -> Iterator[Callable[[Event], None]]:
     """What to call with each event of a training. folder: of the recipe; run: name of this one.
 
-    Raises InputError when a tracker's package is missing.
+    Raises InputError when a tracker's package is missing or its server can't be reached.
     """
     writers: list[Write] = []
     closers: list[Callable[[], object]] = []
@@ -27,11 +31,16 @@ def tracking(node: Trackers, *, folder: Path, run: str) -> Iterator[Callable[[Ev
         write, close = _tensorboard(folder / node.tensorboard / run)
         writers.append(write)
         closers.append(close)
+    if node.mlflow is not None:
+        write, close = _mlflow(node.mlflow, folder=folder, run=run)
+        writers.append(write)
+        closers.append(close)
 
     def tell(event: Event) -> None:
-        for name, value, step in _points(event):
+        points = tuple(_points(event))
+        if points:
             for write in writers:
-                write(name, value, step)
+                write(points)
 
     try:
         yield tell
@@ -40,7 +49,7 @@ def tracking(node: Trackers, *, folder: Path, run: str) -> Iterator[Callable[[Ev
             close()
 
 
-def _points(event: Event) -> Iterator[tuple[str, float, int]]:
+def _points(event: Event) -> Iterator[Point]:
     if event.kind == "step":
         yield "step_loss", float(event.data["loss"]), int(event.data["at"])
     if event.kind == "epoch":
@@ -55,7 +64,50 @@ def _tensorboard(folder: Path) -> tuple[Write, Callable[[], object]]:
         raise _absent("tensorboard") from error
     # torch ships no types for it.
     writer: Any = SummaryWriter(str(folder))
-    return writer.add_scalar, writer.close
+
+    def write(points: Sequence[Point]) -> None:
+        for name, value, step in points:
+            writer.add_scalar(name, value, step)
+
+    return write, writer.close
+
+
+def _mlflow(uri: str, *, folder: Path, run: str) -> tuple[Write, Callable[[], object]]:
+    """A run of the experiment "distil". A server that fails later costs curves, not a training."""
+    try:
+        from mlflow.entities import Metric
+        from mlflow.tracking import MlflowClient
+    except ImportError as error:
+        raise _absent("mlflow") from error
+    local = uri.removeprefix("sqlite:///")
+    if local != uri:
+        uri = f"sqlite:///{folder / local}"
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        found = client.get_experiment_by_name("distil")
+        experiment = found.experiment_id if found else client.create_experiment("distil")
+        run_id = client.create_run(experiment, run_name=run).info.run_id
+    except Exception as error:  # its stores raise what their libraries do
+        what = f"MLflow can't write there: {' '.join(str(error).split())[:200]}"
+        cure = "use the address of a running server, sqlite:///FILE, or remove the key"
+        raise InputError(what, where=f"distill.trackers.mlflow: {uri}", cure=cure) from error
+    failed: list[str] = []
+
+    def attempt(what: Callable[[], object]) -> None:
+        if failed:
+            return
+        try:
+            what()
+        except Exception as error:  # as above
+            failed.append(str(error))
+            _LOG.warning("MLflow gets no more curves of this training: %s", error)
+
+    def write(points: Sequence[Point]) -> None:
+        now = int(time.time() * 1000)
+        metrics = [Metric(name, value, now, step) for name, value, step in points]
+        attempt(lambda: client.log_batch(run_id, metrics=metrics))
+
+    return write, lambda: attempt(lambda: client.set_terminated(run_id))
 
 
 def _absent(name: str) -> InputError:

@@ -111,9 +111,11 @@ class Stored(Node):
 
 class Trackers(Node):
     """Where the curves of a training go, besides its history. tensorboard: a folder beside the
-    recipe; needs the extra of that name."""
+    recipe. mlflow: address of a tracking server, or sqlite:///FILE beside the recipe. Each needs
+    the extra of its name."""
 
     tensorboard: str | None = None
+    mlflow: str | None = None
 
 
 class Distill(Node):

@@ -1,4 +1,4 @@
-"""Curves of a training in TensorBoard, read back by its own reader."""
+"""Curves of a training in TensorBoard and MLflow, read back by their own readers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from compress.distill.launch import PATIENCE
 from compress.distill.trackers import tracking
 from compress.errors import InputError
 from compress.recipe.nodes import Trackers
@@ -34,13 +35,58 @@ def test_tensorboard_holds_the_curves(tmp_path: Path) -> None:
     assert [(e.step, e.value) for e in read.Scalars("validation_accuracy")] == [(1, 0.75)]
 
 
-def test_a_package_that_is_missing_is_named_with_its_extra(
+# MLflow 3.17 declares its tables with a loader that SQLAlchemy 2.1 deprecates.
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+@pytest.mark.slow  # 5 s: it makes the tables of its database
+def test_mlflow_holds_the_curves(tmp_path: Path) -> None:
+    node = Trackers(mlflow="sqlite:///curves.db")
+    with tracking(node, folder=tmp_path, run="first") as tell:
+        tell(Event(kind="step", stage="train", message="", data={"at": 20, "loss": 2.0}))
+        tell(Event(kind="epoch", stage="train", message="", data=EPOCH))
+        tell(Event(kind="note", stage="train", message="nothing to draw"))
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'curves.db'}")
+    experiment = client.get_experiment_by_name("distil")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert (run.info.run_name, run.info.status) == ("first", "FINISHED")
+    losses = client.get_metric_history(run.info.run_id, "step_loss")
+    assert [(m.step, m.value) for m in losses] == [(20, 2.0)]
+    accuracies = client.get_metric_history(run.info.run_id, "validation_accuracy")
+    assert [(m.step, m.value) for m in accuracies] == [(1, 0.75)]
+
+
+@pytest.mark.slow
+def test_an_mlflow_server_that_is_not_there_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    for name, value in PATIENCE.items():  # as launch() gives them to the job
+        monkeypatch.setenv(name, value)
+    node = Trackers(mlflow="http://127.0.0.1:9")
     with (
-        pytest.raises(InputError, match=r"pip install 'distil\[tensorboard\]'"),
-        tracking(Trackers(tensorboard="curves"), folder=tmp_path, run="first"),
+        pytest.raises(InputError, match="MLflow can't write there") as caught,
+        tracking(node, folder=tmp_path, run="first"),
+    ):
+        pass
+    assert "distill.trackers.mlflow: http://127.0.0.1:9" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("node", "module"),
+    [
+        (Trackers(tensorboard="curves"), "torch.utils.tensorboard"),
+        (Trackers(mlflow="sqlite:///curves.db"), "mlflow.tracking"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_its_extra(
+    node: Trackers, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, "mlflow.entities", None)
+    with (
+        pytest.raises(InputError, match=r"pip install 'distil\[(tensorboard|mlflow)\]'"),
+        tracking(node, folder=tmp_path, run="first"),
     ):
         pass
     assert not list(tmp_path.iterdir())
