@@ -134,3 +134,19 @@ def test_every_picture_has_a_name_for_screen_readers(browser: Page, pages: dict[
       .filter((id) => !document.getElementById(id)).length"""
     assert browser.evaluate(unnamed) == 0
     assert browser.evaluate("document.querySelectorAll('svg[role=img]').length") > 10
+
+
+def test_a_long_reason_leaves_the_word_before_it_whole(
+    browser: Page, pages: dict[str, Path]
+) -> None:
+    browser.open(pages["rich"], width=1280)
+    lines = browser.evaluate(
+        """(() => {
+          const [done, why] = document.querySelectorAll(".stages tbody tr:first-child td");
+          why.textContent = "inputs.train/weights.safetensors: 9afc17cea5e7, 585d8706 ".repeat(9);
+          const words = document.createRange();
+          words.selectNodeContents(done);
+          return words.getClientRects().length;
+        })()"""
+    )
+    assert lines == 1
