@@ -148,6 +148,13 @@ def test_a_mistake_is_one_line_with_its_place(
     assert caught.value.exit_code == 2
 
 
+def test_recordings_are_not_read_inside_the_file(tmp_path: Path) -> None:
+    task = "{kind: audio-folder, data: clips}\nexport: {preprocess: inside}"
+    text = RECIPE.replace("{kind: image-arrays, source: fashion-mnist}", task)
+    with pytest.raises(RecipeError, match=r":4:\d+: export.preprocess: reading recordings has no"):
+        load_recipe(write(tmp_path, text))
+
+
 def test_a_budget_against_a_teacher_needs_one(tmp_path: Path) -> None:
     lines = [line for line in RECIPE.splitlines() if not line.startswith("teacher")]
     text = "\n".join(lines)
