@@ -1,4 +1,4 @@
-"""A whole run by its command line: the same cache all along, so that later calls are hits."""
+"""A whole run by its command line, from stages that are stored."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from compress.cli.main import run_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,14 +19,14 @@ ROOT = Path(__file__).parents[2]
 class Shell:
     """Calls `python -P -m compress` in one folder, with one cache."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder, self.cache = folder, cache
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-P", "-m", "compress", *arguments],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "DISTIL_CACHE": str(self.folder / "cache")},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "DISTIL_CACHE": str(self.cache)},
             capture_output=True,
             text=True,
             timeout=200,
@@ -32,15 +35,33 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def shell(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    """A folder elsewhere, in which the shapes project was run once into `out`."""
+def shell(shapes: Path, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A folder elsewhere, in which the shapes project was run into `out`, from stored stages: the
+    command that computes them all is run by tests/faults."""
     folder = tmp_path_factory.mktemp("shell")
     (folder / "project").symlink_to(shapes)
-    shell = Shell(folder)
+    shell = Shell(folder, store)
     done = shell("run", "project/recipe.yaml", "--out", "out", "--json", "run.json")
     assert done.returncode == 0, done.stderr
     (folder / "said.txt").write_text(done.stdout)
     return shell
+
+
+@pytest.fixture
+def here(
+    shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Exit code and output of a command in this process, where torch is loaded already."""
+    monkeypatch.chdir(shell.folder)
+    monkeypatch.setenv("DISTIL_CACHE", str(shell.cache))
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = run_command(list(arguments))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
 
 
 def test_a_run_ends_with_table_verdicts_and_the_page(shell: Shell) -> None:
@@ -56,13 +77,15 @@ def test_a_run_ends_with_table_verdicts_and_the_page(shell: Shell) -> None:
     }
 
 
-def test_plan_says_that_all_is_stored_and_what_a_change_would_run(shell: Shell) -> None:
-    same = shell("run", "project/recipe.yaml", "--plan", "--json", "plan.json")
-    assert same.returncode == 0, same.stderr
+def test_plan_says_that_all_is_stored_and_what_a_change_would_run(
+    shell: Shell, here: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, _, err = here("run", "project/recipe.yaml", "--plan", "--json", "plan.json")
+    assert code == 0, err
     stages = json.loads((shell.folder / "plan.json").read_text())["result"]["stages"]
     assert [stage["stage"] for stage in stages if not stage["hit"]] == []
-    other = shell("run", "project/recipe.yaml", "--plan", "--set", "distill.epochs=3")
-    assert "distill.epochs: 4 -> 3" in " ".join(other.stdout.split())
+    _, out, _ = here("run", "project/recipe.yaml", "--plan", "--set", "distill.epochs=3")
+    assert "distill.epochs: 4 -> 3" in " ".join(out.split())
 
 
 def test_a_second_run_is_all_hits_and_a_tighter_budget_exits_1(shell: Shell) -> None:
@@ -96,10 +119,12 @@ def test_gate_report_cache_and_inspect_take_what_the_run_left(shell: Shell) -> N
     assert shell("cache", "verify").returncode == 0
 
 
-def test_a_file_where_the_run_folder_should_be_is_told_before_any_work(shell: Shell) -> None:
+def test_a_file_where_the_run_folder_should_be_is_told_before_any_work(
+    shell: Shell, here: Callable[..., tuple[int, str, str]]
+) -> None:
     (shell.folder / "taken").write_text("mine")
-    done = shell("run", "project/recipe.yaml", "--out", "taken", "--fresh")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
+    code, _, err = here("run", "project/recipe.yaml", "--out", "taken", "--fresh")
+    assert code == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
     assert (shell.folder / "taken").read_text() == "mine"

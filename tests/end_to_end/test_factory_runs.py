@@ -13,11 +13,13 @@ from compress.pipeline.verify import verify_run
 RESIDUAL = "student={kind: factory, name: residual, widths: [12, 24], stem: 8, stride: 2}"
 
 
-def test_a_factory_student_is_trained_quantized_and_judged(shapes: Path, tmp_path: Path) -> None:
+def test_a_factory_student_is_trained_quantized_and_judged(
+    shapes: Path, store: Path, tmp_path: Path
+) -> None:
     result = run(
         shapes / "recipe.yaml",
         out=tmp_path / "run",
-        cache=tmp_path / "cache",
+        cache=store,
         overrides=(RESIDUAL, "distill.views=1", "slices=none"),
     )
     report = result.report

@@ -17,11 +17,6 @@ from exporters.errors import InputError
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture(scope="module")
 def finished(shapes: Path, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / "run"
     overrides = ("bench.epochs=3", "bench.batch=[2]", "controls=none")

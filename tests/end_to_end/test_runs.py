@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,32 +11,12 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from PIL import Image
 
 from compress.pipeline.run import RunResult, plan, run
 from compress.pipeline.verify import verify_run
-from compress.values import Report
 from exporters.events import Event
 
 PROJECTS = Path(__file__).parents[1] / "projects"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture(scope="module")
-def events() -> list[Event]:
-    return []
-
-
-@pytest.fixture(scope="module")
-def finished(
-    shapes: Path, store: Path, events: list[Event], tmp_path_factory: pytest.TempPathFactory
-) -> RunResult:
-    out = tmp_path_factory.mktemp("out") / "run"
-    return run(shapes / "recipe.yaml", out=out, cache=store, on_event=events.append)
 
 
 def test_the_run_folder_holds_what_the_readme_names(finished: RunResult) -> None:
@@ -170,64 +149,10 @@ def test_the_student_file_answers_any_batch(finished: RunResult) -> None:
         assert scores.shape == (batch, 3)
 
 
-@pytest.fixture(scope="module")
-def folder_report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    root = tmp_path_factory.mktemp("folder")
-    project = root / "project"
-    shutil.copytree(PROJECTS / "folder", project, ignore=shutil.ignore_patterns("__pycache__"))
-    _make_images(project / "images")
-    return run(project / "recipe.yaml", out=root / "run", cache=root / "cache").report
-
-
-def _make_images(folder: Path) -> None:
-    """Red discs, green bars, blue noise: PNG and JPEG of mixed sizes, some of them grey or RGBA."""
-    random = np.random.default_rng(0)
-    for channel, name in enumerate(("disc", "bar", "noise")):
-        (folder / name).mkdir(parents=True)
-        for index in range(60):
-            height, width = random.integers(18, 60, 2)
-            pixels = random.integers(0, 70, (height, width, 3))
-            pixels[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4, channel] += 150
-            image = Image.fromarray(pixels.astype(np.uint8))
-            if index % 10 == 0:
-                image = image.convert("RGBA")
-            ending = "jpg" if index % 2 else "png"
-            image.save(folder / name / f"{index:03d}.{ending}")
-
-
-def test_a_folder_of_mixed_colour_images_goes_through(folder_report: Report) -> None:
+def test_a_folder_of_mixed_colour_images_goes_through(pictures_run: RunResult) -> None:
+    folder_report = pictures_run.report
     assert folder_report.classes == ("bar", "disc", "noise")
     assert sum(map(sum, folder_report.class_counts.values())) == 180
     assert [quality.subject for quality in folder_report.qualities] == ["student"]
     assert folder_report.qualities[0].accuracy > 0.6
     assert {v.budget: v.status for v in folder_report.verdicts}["size"] == "pass"
-
-
-def test_the_command_ends_with_the_table_and_the_code_of_the_verdicts(
-    shapes: Path, store: Path, finished: RunResult, tmp_path: Path
-) -> None:
-    def distil(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "compress", *arguments],
-            env={**os.environ, "PYTHONPATH": str(PROJECTS.parents[1]), "NO_COLOR": "1"},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    recipe = str(shapes / "recipe.yaml")
-    good = distil("run", recipe, "--out", "run", "--cache", str(store))
-    assert good.returncode == 0, good.stderr
-    for word in ("teacher", "student", "accuracy", "pass", "report.html"):
-        assert word in good.stdout
-    bad = distil(
-        *("run", recipe, "--out", "run", "--cache", str(store)),
-        *("--set", "budgets=[{id: size, metric: file_bytes, max: 1KiB}]"),
-    )
-    assert bad.returncode == 1, bad.stderr
-    assert "violated" in bad.stdout
-    assert distil("verify", "run").returncode == 0
-    (tmp_path / "run" / "student.onnx").write_bytes(b"changed")
-    assert distil("verify", "run").returncode == 1

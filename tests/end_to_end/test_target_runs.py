@@ -43,11 +43,6 @@ def recipe(shapes: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture(scope="module")
 def finished(recipe: Path, store: Path, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     if "avx2" not in machine_fingerprint()["cpu_flags"].split():
         pytest.fail("this test takes an ARM target for one that can't be measured")

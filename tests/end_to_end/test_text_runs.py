@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,22 +13,11 @@ import pytest
 
 from compress.pipeline.run import RunResult, plan, run
 from compress.pipeline.verify import verify_run
-from compress.recipe.targets import load_target
-
-SAYINGS = Path(__file__).parents[1] / "projects" / "sayings"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("sayings") / "project"
-    shutil.copytree(SAYINGS, made, ignore=shutil.ignore_patterns("__pycache__"))
-    load_target("project.py:write_data", made)(made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def finished(folder: Path) -> RunResult:
-    return run(folder / "recipe.yaml", out=folder.parent / "out", cache=folder.parent / "cache")
+def finished(sayings: Path) -> RunResult:
+    return run(sayings / "recipe.yaml", out=sayings.parent / "out", cache=sayings.parent / "cache")
 
 
 def test_a_small_transformer_learns_topics_from_stored_outputs(finished: RunResult) -> None:
@@ -76,6 +64,6 @@ def test_predict_py_answers_raw_texts_as_the_run_judged_them(
     assert manifest["preprocessing"]["tokenizer"] == "tokenizer.json"
 
 
-def test_a_second_run_computes_nothing(folder: Path, finished: RunResult) -> None:
-    planned = plan(folder / "recipe.yaml", cache=folder.parent / "cache")
+def test_a_second_run_computes_nothing(sayings: Path, finished: RunResult) -> None:
+    planned = plan(sayings / "recipe.yaml", cache=sayings.parent / "cache")
     assert [entry.stage for entry in planned if not entry.hit] == []
