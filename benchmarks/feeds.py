@@ -60,6 +60,11 @@ def random_inputs(
     return made
 
 
+def unnamed(inputs: Mapping[str, Array]) -> Inputs:
+    """A single input's array alone: files that are compared may call it differently."""
+    return inputs if len(inputs) > 1 else next(iter(inputs.values()))
+
+
 def cell_feeds(artifact: Source, inputs: Inputs, *, batch: int) -> dict[str, Array]:
     """Feeds at one batch size; rows repeat where there are too few. An input whose first dim is
     fixed beside one that is open is fed whole. InputError when names, types or shapes don't fit.

@@ -179,11 +179,12 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
 def feeds(
     source: Source, data: Inputs | None, shapes: list[str], *, rows: int, seed: int
 ) -> Inputs:
-    from benchmarks.feeds import random_inputs, read_shapes
+    from benchmarks.feeds import random_inputs, read_shapes, unnamed
     from compress.errors import InputError
 
     if data is None:
-        return random_inputs(source, rows=rows, seed=seed, shapes=read_shapes(shapes))
+        made = random_inputs(source, rows=rows, seed=seed, shapes=read_shapes(shapes))
+        return unnamed(made)
     if shapes:
         raise InputError("--data and --shape exclude each other", cure="give one of them")
     return data

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.compare import compare
 from benchmarks.environment import read_environment
-from benchmarks.feeds import Inputs, random_inputs, read_shapes
+from benchmarks.feeds import Inputs, random_inputs, read_shapes, unnamed
 from benchmarks.measure import measure
 from benchmarks.settings import BenchSettings
 from benchmarks.values import ColdStart, Comparison, Measured, Measurement
@@ -50,6 +50,7 @@ def timed_by(
     of the test; absolute ones take a fixed number of epochs. tests: how many budgets on time share
     the level, default those that are given.
     """
+    _check_same_work(budgets, files, gate)
     inputs = _inputs(gate, files[STUDENT], budgets, task)
     ratios = [b for b in budgets if METRICS[b.metric].timed and b.vs is not None]
     plain = [b for b in budgets if b not in ratios]
@@ -67,6 +68,24 @@ def timed_by(
             seed=SEED,
         )
     return dataclasses.replace(measured, comparisons=tuple(comparisons))
+
+
+def _check_same_work(
+    budgets: Sequence[Budget], files: Mapping[str, Path], gate: LoadedGate
+) -> None:
+    """InputError where one file has its preprocessing inside and another that it is held against
+    has not: their inputs differ, and so does what they do."""
+    raw = file_takes_raw_samples(files[STUDENT])
+    for other in sorted({b.vs for b in budgets if b.vs is not None}):
+        if file_takes_raw_samples(files[other]) != raw:
+            first, second = (STUDENT, other) if raw else (other, STUDENT)
+            raise InputError(
+                f"the {first} takes raw samples and the {second} does not: they can't be timed "
+                "on the same inputs",
+                where=str(gate.path),
+                cure="export both with the same `export.preprocess`, or hold time and memory "
+                f"against no {other}",
+            )
 
 
 def _one_per_cell(budgets: Sequence[Budget]) -> list[Budget]:
@@ -144,15 +163,14 @@ def _inputs(
     if task is not None and file_takes_raw_samples(student):
         return task.validation.inputs[:SAMPLES]
     if task is not None:
-        named = task.collate(task.validation.inputs[:SAMPLES])
-        return named if len(named) > 1 else next(iter(named.values()))
+        return unnamed(task.collate(task.validation.inputs[:SAMPLES]))
     if feeds is not None and feeds.inputs is not None:
         return _read(gate.folder / feeds.inputs)
     shapes = [] if feeds is None else [f"{name}={dims}" for name, dims in feeds.shapes.items()]
     rows = max(budget.batch for budget in budgets)
     try:
-        return random_inputs(
-            open_artifact(student), rows=rows, seed=SEED, shapes=read_shapes(shapes)
+        return unnamed(
+            random_inputs(open_artifact(student), rows=rows, seed=SEED, shapes=read_shapes(shapes))
         )
     except InputError as error:
         cure = error.cure.replace("--shape ", "`feeds: {shapes: {..}}` with ", 1)
@@ -165,7 +183,7 @@ def _read(path: Path) -> Inputs:
         if isinstance(loaded, np.ndarray):
             return loaded
         with loaded:
-            return {name: loaded[name] for name in loaded.files}
+            return unnamed({name: loaded[name] for name in loaded.files})
     except (OSError, ValueError, EOFError) as error:
         cure = "write it with numpy.save, or numpy.savez with an array per input"
         raise InputError("is no array file that can be read", where=str(path), cure=cure) from error

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.feeds import cell_feeds, random_inputs, read_shapes
+from benchmarks.feeds import cell_feeds, random_inputs, read_shapes, unnamed
 from exporters.errors import InputError
 from exporters.values import OnnxArtifact, TensorSpec
 
@@ -128,3 +128,11 @@ def test_a_shape_that_is_none_is_refused(flag: str) -> None:
 def test_a_shape_that_does_not_fit_is_refused_with_the_right_one(flag: str) -> None:
     with pytest.raises(InputError, match="ids"):
         random_inputs(TEXT, rows=1, seed=0, shapes=read_shapes([flag, "mask=16"]))
+
+
+def test_made_up_samples_fit_a_file_that_calls_its_one_input_otherwise() -> None:
+    other = artifact(("pixels", "float32", ("n", 1, 2, 2)))
+    made = unnamed(random_inputs(IMAGES, rows=2, seed=0))
+    assert cell_feeds(other, made, batch=2)["pixels"].shape == (2, 1, 2, 2)
+    shapes = read_shapes(["ids=16", "mask=16"])
+    assert set(unnamed(random_inputs(TEXT, rows=1, seed=0, shapes=shapes))) == {"ids", "mask"}

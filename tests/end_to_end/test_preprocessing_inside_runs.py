@@ -10,40 +10,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from compress.cli.main import run_command
 from compress.errors import InputError, RecipeError
+from compress.gate.gate_file import load_gate
+from compress.pipeline.gate_timing import timed_by
 from compress.pipeline.run import RunResult, run
 from compress.pipeline.verify import verify_run
 from compress.recipe.load import load_recipe
+from compress.tasks.build import build_task
 from compress.teachers.earlier_run import run_teacher
 from exporters.artifact import open_artifact
 
-FOLDER = Path(__file__).parents[1] / "projects" / "folder"
 INSIDE = ("export={preprocess: inside}",)
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Discs, bars and noise in colour, PNG files of mixed sizes."""
-    made = tmp_path_factory.mktemp("inside") / "project"
-    shutil.copytree(FOLDER, made, ignore=shutil.ignore_patterns("__pycache__"))
-    random = np.random.default_rng(0)
-    for channel, name in enumerate(("disc", "bar", "noise")):
-        (made / "images" / name).mkdir(parents=True)
-        for index in range(60):
-            height, width = random.integers(18, 60, 2)
-            pixels = random.integers(0, 70, (height, width, 3))
-            pixels[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4, channel] += 150
-            image = Image.fromarray(pixels.astype(np.uint8))
-            image.save(made / "images" / name / f"{index:03d}.png")
-    return made
+def project(pictures: Path) -> Path:
+    return pictures
 
 
 @pytest.fixture(scope="module")
-def outside(project: Path) -> RunResult:
-    return run(project / "recipe.yaml", out=project / "outside", cache=project.parent / "cache")
+def outside(pictures_run: RunResult) -> RunResult:
+    return pictures_run
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +113,28 @@ def test_a_gate_measures_it_by_the_recipes_task(
     verdicts = json.loads((project / "gate.json").read_text())["result"]["verdicts"]
     assert {v["budget"]: v["status"] for v in verdicts} == {"right": "pass", "speed": "pass"}
     assert code == 0
+
+
+def test_its_times_are_not_held_against_a_file_that_does_less(
+    project: Path, inside: RunResult, outside: RunResult
+) -> None:
+    path = project / "timed.gate.yaml"
+    path.write_text(
+        f"schema: 1\ncandidate: {inside.folder}/student.onnx\nfeeds: {{task: recipe.yaml}}\n"
+        f"baseline: {{model: {outside.folder}/student.onnx}}\nbudgets:\n"
+        "  - {id: speed, metric: latency.p50, vs: baseline, max_increase: 5%}\n"
+    )
+    gate = load_gate(path)
+    recipe = load_recipe(project / "recipe.yaml").recipe
+    task = build_task(recipe.task, folder=project, seed=0, cache=project.parent / "cache")
+    files = {"student": inside.folder / "student.onnx", "baseline": outside.folder / "student.onnx"}
+    with pytest.raises(
+        InputError, match="student takes raw samples and the baseline does not"
+    ) as e:
+        timed_by(
+            gate, gate.budgets, files, digests={}, task=task, tests=1, on_event=lambda event: None
+        )
+    assert "export both with the same `export.preprocess`" in e.value.cure
 
 
 def test_it_can_not_teach(inside: RunResult) -> None:
