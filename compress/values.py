@@ -161,7 +161,7 @@ class ExportFacts:
 class SizeStep:
     """One stop on the way from teacher to shipped file."""
 
-    stage: str  # teacher, student float32, student int8
+    stage: str  # teacher, student float32, student int8 (int4, float16)
     size_bytes: int
     validation_accuracy: float | None
 

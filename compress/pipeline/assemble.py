@@ -30,8 +30,9 @@ from compress.pipeline.stages.served import served_notes
 from compress.pipeline.stages.shipping import SHIP
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE
 from compress.pipeline.stages.training import PRECISION, TRAIN, TRAIN_ON_LABELS
+from compress.quantize.words import stored_as
 from compress.recipe.load import LoadedRecipe
-from compress.recipe.nodes import AudioFolderTask, Budget, TaskNode
+from compress.recipe.nodes import AudioFolderTask, Budget, NoQuantize, TaskNode
 from compress.report.codec import from_json
 from compress.report.search import search_notes
 from compress.teachers.build import teacher_digest
@@ -71,6 +72,8 @@ def assemble_report(
     facts: dict[str, Any] = finished[JUDGE].json(QUALITY_FILE) if JUDGE in finished else _UNJUDGED
     ledger: dict[str, Any] = finished[LEDGER].json(LEDGER_FILE)
     decisions = _decisions(finished)
+    quantize = context.recipe.quantize
+    stored = "float32" if isinstance(quantize, NoQuantize) else stored_as(quantize)
     fidelities = tuple(from_json(Fidelity, value) for value in facts.get("fidelities", ()))
     report = Report(
         version=REPORT_VERSION,
@@ -90,7 +93,7 @@ def assemble_report(
         history=_history(finished.get(TRAIN)),
         control_history=_history(finished.get(TRAIN_ON_LABELS)),
         export=from_json(ExportFacts, finished[EXPORT].json("export.json")),
-        sizes=_sizes(finished, embeddings=task.outputs == "embeddings"),
+        sizes=_sizes(finished, stored=stored, embeddings=task.outputs == "embeddings"),
         measured=_measured(finished.get(MEASURE)),
         qualities=tuple(from_json(Quality, value) for value in facts["qualities"]),
         pairs=tuple(from_json(PairedQuality, value) for value in facts["pairs"]),
@@ -176,7 +179,9 @@ def _decisions(finished: Mapping[str, Finished]) -> tuple[Decision, ...]:
     )
 
 
-def _sizes(finished: Mapping[str, Finished], *, embeddings: bool) -> tuple[SizeStep, ...]:
+def _sizes(
+    finished: Mapping[str, Finished], *, stored: str, embeddings: bool
+) -> tuple[SizeStep, ...]:
     steps = []
     if TEACHER in finished and TEACHER_FILE in finished[TEACHER].files:
         accuracy = finished[TEACHER].json("facts.json")["validation_accuracy"]
@@ -191,7 +196,7 @@ def _sizes(finished: Mapping[str, Finished], *, embeddings: bool) -> tuple[SizeS
     if QUANTIZE in finished:
         path = finished[QUANTIZE].files[INT8_FILE]
         accuracy = None if embeddings else facts["int8_accuracy"]
-        steps.append(_size("student int8", path, accuracy))
+        steps.append(_size(f"student {stored}", path, accuracy))
     return tuple(steps)
 
 

@@ -21,31 +21,33 @@ def choose_quantization(
     max_drop: float,
     comparison: Comparison | None,
     score: str = "accuracy",
+    stored: str = "int8",
 ) -> Decision:
-    """`int8` when its accuracy holds and, under `auto`, when it is also faster; else `float32`.
+    """`stored` when its accuracy holds and, under `auto`, when it is also faster; else `float32`.
 
     Accuracies in [0, 1] over the same validation samples; max_drop is a fraction. comparison has
     the float file as reference and the int8 file as candidate; None: speed was not measured,
-    which under `auto` never ships int8. score: what the accuracies are, in words.
+    which under `auto` never ships int8. score: what the accuracies are, in words; stored: what
+    the file that is no float32 holds.
     """
     drop = float32_accuracy - int8_accuracy
     holds = drop <= max_drop + _SLACK
     faster = comparison is not None and comparison.verdict == "faster"
-    chosen = "int8" if holds and (faster or kind != "auto") else "float32"
+    chosen = stored if holds and (faster or kind != "auto") else "float32"
     accuracy = _accuracy_words(drop, score, samples=samples, max_drop=max_drop, holds=holds)
     speed = speed_words(comparison)
-    if chosen == "int8" and faster:
-        reason = f"int8 {speed}, and {accuracy}"
-    elif chosen == "int8":
-        reason = f"`{kind}` was asked for and {accuracy}; int8 {speed}"
+    if chosen == stored and faster:
+        reason = f"{stored} {speed}, and {accuracy}"
+    elif chosen == stored:
+        reason = f"`{kind}` was asked for and {accuracy}; {stored} {speed}"
     elif holds:
-        reason = f"float32 is kept: int8 {speed}, though {accuracy}"
+        reason = f"float32 is kept: {stored} {speed}, though {accuracy}"
     else:
-        reason = f"float32 is kept: {accuracy}; int8 {speed}"
+        reason = f"float32 is kept: {accuracy}; {stored} {speed}"
     evidence: dict[str, Any] = {
         "kind": kind,
         "float32_accuracy": float32_accuracy,
-        "int8_accuracy": int8_accuracy,
+        f"{stored}_accuracy": int8_accuracy,
         "samples": samples,
         "max_drop": max_drop,
         "speedup": comparison and comparison.speedup,

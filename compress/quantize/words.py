@@ -1,8 +1,18 @@
-"""What a timed comparison with the float file says, in words."""
+"""What a quantized file is called, and what a timed comparison with the float file says."""
 
 from __future__ import annotations
 
 from benchmarks.values import Comparison
+from compress.recipe.nodes import QatQuantize, SchemeQuantize, StaticQuantize
+
+
+def stored_as(node: StaticQuantize | SchemeQuantize | QatQuantize) -> str:
+    """How its weights are stored: "int8", "int4" or "float16"."""
+    if not isinstance(node, SchemeQuantize):
+        return "int8"
+    if node.kind == "float16":
+        return "float16"
+    return "int4" if node.kind == "weight-only" and node.bits == 4 else "int8"
 
 
 def speed_words(comparison: Comparison | None) -> str:

@@ -21,7 +21,7 @@ from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.embedding import judge_embeddings
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
 from compress.pipeline.stages.predicting import scores
-from compress.pipeline.stages.shipping import SHIP, SUBJECT_FILES, subjects
+from compress.pipeline.stages.shipping import SHIP, subject_file, subjects
 from compress.recipe.nodes import NoQuantize
 from compress.store.keys import Json
 from compress.tasks.data import Samples
@@ -57,7 +57,7 @@ def judge_stage(context: Context) -> Stage:
         }
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
-        files = {name: inputs.path(SHIP, SUBJECT_FILES[name]) for name in subjects(context)}
+        files = {name: inputs.path(SHIP, subject_file(name)) for name in subjects(context)}
         shipped = open_artifact(files[_STUDENT])
         if quantized and shipped.precision != "float32":
             files[FLOAT_STUDENT] = inputs.path(EXPORT, FLOAT_FILE)
@@ -141,7 +141,11 @@ def _steps(given: Mapping[str, Answers]) -> dict[tuple[str, str], str]:
     steps = {
         (_ON_LABELS, _STUDENT): "distillation",
         (FLOAT_STUDENT, _STUDENT): "quantization of the student",
-        (_TEACHER, "teacher int8"): "quantization of the teacher",
+    }
+    steps |= {
+        (_TEACHER, name): "quantization of the teacher"
+        for name in given
+        if name.startswith(f"{_TEACHER} ")
     }
     return {key: step for key, step in steps.items() if all(name in given for name in key)}
 

@@ -10,7 +10,7 @@ from benchmarks.measure import measure
 from benchmarks.settings import BenchSettings
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
-from compress.pipeline.stages.shipping import SHIP, SUBJECT_FILES, subjects
+from compress.pipeline.stages.shipping import SHIP, subject_file, subjects
 from compress.pipeline.stages.timed import shipped_inputs
 from compress.store.keys import Json
 from exporters.atomic import write_json
@@ -35,7 +35,7 @@ def measure_stage(context: Context) -> Stage:
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
         measured = measure(
-            {name: inputs.path(SHIP, SUBJECT_FILES[name]) for name in names},
+            {name: inputs.path(SHIP, subject_file(name)) for name in names},
             inputs=shipped_inputs(context, SAMPLES),
             settings=BenchSettings(
                 devices=bench.devices,

@@ -28,6 +28,7 @@ from compress.pipeline.stages.timed import timed_inputs
 from compress.quantize.choose import choose_quantization
 from compress.quantize.kinds import quantize_kind
 from compress.quantize.static import quantize_static
+from compress.quantize.words import stored_as
 from compress.recipe.nodes import NoQuantize, QatQuantize, SchemeQuantize, StaticQuantize
 from compress.store.keys import Json
 from compress.tasks.counter import uniform
@@ -203,6 +204,7 @@ def choose_stage(context: Context, node: StaticQuantize | SchemeQuantize | QatQu
             return {"pinned": pinned}
         return {
             "kind": node.kind,
+            **({"stored": stored_as(node)} if stored_as(node) != "int8" else {}),
             "max_drop": node.model_dump(mode="json")["max_drop"],
             "device": context.recipe.bench.devices[0],
             "batch": context.recipe.bench.batch[0],
@@ -238,6 +240,7 @@ def choose_stage(context: Context, node: StaticQuantize | SchemeQuantize | QatQu
                 max_drop=node.max_drop,
                 comparison=compared,
                 score="accuracy" if context.task.outputs == "classes" else "Spearman correlation",
+                stored=stored_as(node),
             )
         return StageResult(files={DECISION_FILE: write_decision(work, decision)})
 

@@ -24,17 +24,12 @@ from compress.pipeline.stages.quantizing import (
     QUANTIZE_TEACHER,
 )
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file
+from compress.quantize.words import stored_as
 from compress.recipe.nodes import NoQuantize
 from compress.store.keys import Json
 from exporters.atomic import write_json
 
 SHIP = "ship"
-SUBJECT_FILES = {
-    "teacher": "teacher.onnx",
-    "student": "student.onnx",
-    "teacher int8": "teacher-int8.onnx",
-    "student on labels": "student-on-labels.onnx",
-}
 
 
 def ship_stage(context: Context) -> Stage:
@@ -46,13 +41,14 @@ def ship_stage(context: Context) -> Stage:
         return {"inside": raw_dtype(context), "versions": versions_of("onnx")} if inside else {}
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
-        chosen = "float32"
+        chosen = "float"
         if not isinstance(context.recipe.quantize, NoQuantize):
-            chosen = read_decision(inputs.path(CHOOSE, DECISION_FILE)).chosen
+            said = read_decision(inputs.path(CHOOSE, DECISION_FILE)).chosen
+            chosen = "float" if said == "float32" else "quantized"
         files = {}
-        for subject, by_precision in sources:
-            stage, name = by_precision.get("any") or by_precision[chosen]
-            target = work / SUBJECT_FILES[subject]
+        for subject, by_choice in sources:
+            stage, name = by_choice.get("any") or by_choice[chosen]
+            target = work / subject_file(subject)
             if inside:
                 write_inside(context, inputs.path(stage, name), target)
             else:
@@ -70,6 +66,11 @@ def ship_stage(context: Context) -> Stage:
     return Stage(name=SHIP, version=1, parts=parts, compute=compute, needs=tuple(sorted(needs)))
 
 
+def subject_file(subject: str) -> str:
+    """The name of its file: "teacher-int8.onnx"."""
+    return f"{subject.replace(' ', '-')}.onnx"
+
+
 def subjects(context: Context) -> tuple[str, ...]:
     """The rows of the report, teacher first."""
     return tuple(subject for subject, _ in _sources(context))
@@ -77,17 +78,17 @@ def subjects(context: Context) -> tuple[str, ...]:
 
 def _sources(context: Context) -> Iterator[tuple[str, Mapping[str, tuple[str, str]]]]:
     recipe, controls = context.recipe, context.controls
-    quantized = not isinstance(recipe.quantize, NoQuantize)
+    stored = None if isinstance(recipe.quantize, NoQuantize) else stored_as(recipe.quantize)
     taught = has_file(context)
     if taught:
         yield "teacher", {"any": (TEACHER, TEACHER_FILE)}
-    student = {"float32": (EXPORT, FLOAT_FILE)}
-    labels = {"float32": (EXPORT_ON_LABELS, FLOAT_FILE)}
-    if quantized:
-        student["int8"] = (QUANTIZE, INT8_FILE)
-        labels["int8"] = (QUANTIZE_ON_LABELS, INT8_FILE)
+    student = {"float": (EXPORT, FLOAT_FILE)}
+    labels = {"float": (EXPORT_ON_LABELS, FLOAT_FILE)}
+    if stored:
+        student["quantized"] = (QUANTIZE, INT8_FILE)
+        labels["quantized"] = (QUANTIZE_ON_LABELS, INT8_FILE)
     yield "student", student
-    if controls.teacher_quantized and quantized and taught:
-        yield "teacher int8", {"any": (QUANTIZE_TEACHER, INT8_FILE)}
+    if controls.teacher_quantized and stored and taught:
+        yield f"teacher {stored}", {"any": (QUANTIZE_TEACHER, INT8_FILE)}
     if controls.labels_only:
         yield "student on labels", labels

@@ -6,9 +6,12 @@ import json
 from typing import Literal
 
 import pytest
+from pydantic import TypeAdapter
 
 from benchmarks.values import Comparison, ComparisonWord, Setting
 from compress.quantize.choose import choose_quantization
+from compress.quantize.words import stored_as
+from compress.recipe.nodes import QuantizeNode, SchemeQuantize, StaticQuantize
 
 
 def compared(verdict: ComparisonWord = "faster", speedup: float = 1.64) -> Comparison:
@@ -91,3 +94,31 @@ def test_a_drop_of_exactly_the_limit_holds() -> None:
 def test_a_gain_and_no_change_are_said() -> None:
     assert "it gains 0.04 pp" in choose(float32=0.9, int8=0.9004, comparison=compared())[1]
     assert "its accuracy is the same" in choose(float32=0.9, int8=0.9, comparison=compared())[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ({"kind": "float16"}, "float16"),
+        ({"kind": "weight-only", "bits": 4}, "int4"),
+        ({"kind": "weight-only"}, "int8"),
+        ({"kind": "dynamic"}, "int8"),
+        ({"kind": "auto"}, "int8"),
+    ],
+)
+def test_a_file_is_called_by_what_it_holds(given: dict[str, object], stored: str) -> None:
+    node = TypeAdapter[QuantizeNode](QuantizeNode).validate_python(given)
+    assert isinstance(node, StaticQuantize | SchemeQuantize)
+    assert stored_as(node) == stored
+    decision = choose_quantization(
+        kind=node.kind,
+        float32_accuracy=0.92,
+        int8_accuracy=0.92,
+        samples=5000,
+        max_drop=0.005,
+        comparison=compared(),
+        stored=stored,
+    )
+    assert decision.chosen == stored
+    assert decision.reason.startswith(f"{stored} is faster")
+    assert f"{stored}_accuracy" in decision.evidence
