@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,9 +18,11 @@ from compress.pipeline.graph import run_stages
 from compress.pipeline.run import prepare
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
-from compress.pipeline.stages.mixing import MIX_FILE, mix_of, read_plan
+from compress.pipeline.stages.mixing import MIX_FILE, _judges, mix_of, read_plan
+from compress.pipeline.stages.predicting import scores, validation_score
 from compress.pipeline.stages.quantizing import CHOOSE, FACTS, INT8_FILE, QUANTIZE, quantize_stages
 from compress.pipeline.stages.served import least_score, served_facts, served_notes
+from compress.quantize.fidelity import answers
 from compress.quantize.kinds import quantize_kind
 from compress.quantize.static import quantize_static
 from compress.recipe.load import load_recipe
@@ -144,6 +147,31 @@ def test_nothing_is_searched_where_the_float_file_is_pinned(
     done = made(replace(context, recipe=recipe), float_file, tmp_path, stages=1)
     assert json.loads(done[mix_of(QUANTIZE)].files[MIX_FILE].read_bytes()) is None
     assert "tried" not in read_decision(done[mix_of(QUANTIZE)].files[DECISION_FILE]).evidence
+
+
+@pytest.mark.parametrize("recipe", ["recipe.yaml", "embed.yaml"])
+def test_a_mix_is_judged_as_the_file_is_that_is_made_of_it(
+    recipe: str, project: Path, float_file: Path, tmp_path: Path
+) -> None:
+    """By right answers, or by the similarities of a teacher's embeddings, sample by sample."""
+    context = prepare(load_recipe(project / recipe), cache=project.parent)
+    embeddings = None
+    if context.task.outputs == "embeddings":
+        embeddings = tmp_path / "taught.npy"
+        np.save(embeddings, np.random.default_rng(0).normal(size=(90, 5)))
+    held, labels, keeps = _judges(context, open_artifact(float_file), embeddings)
+    reference = answers(float_file, held)
+    found = keeps(reference)(reference)
+    assert found.drop == 0
+    assert found.value == pytest.approx(
+        validation_score(float_file, context.task, threads=1, embeddings=embeddings), abs=1e-4
+    )
+    if labels is not None:  # untrained, it gives all the same class: who has which label?
+        order = np.concatenate(held.rows)
+        validation = context.task.validation
+        np.testing.assert_array_equal(labels, validation.labels[order])
+        exact = scores(float_file, context.task, validation, threads=1)[order]
+        np.testing.assert_allclose(reference, exact, atol=1e-5)
 
 
 def test_accuracy_is_that_of_each_batch_size_where_answers_depend_on_it(
