@@ -14,7 +14,7 @@ NOISE = 0.06  # of a time taken in a warm process, against that of fresh ones
 SURE = 1.1  # predicted to be over a limit by this factor: not worth a measurement
 SCREENING = "screening"
 MOST = 5  # measurements per structure and scheme
-_FIRST = 4  # where nothing is known: 24 channels, 160 of an encoder
+_FIRST = 4  # where nothing is known: 32 channels of an image, 24 of a text, 160 of an encoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,12 @@ def test_the_widest_that_fits_is_found_in_few_measurements(
     assert max(Counter(world.asked).values()) == 1
 
 
+def test_no_image_network_has_four_channels_which_crash_a_training() -> None:
+    widths = {one for structure in IMAGES.structures for one in structure.widths}
+    assert min(widths) == 8
+    assert all(min(s.student(w).widths) >= 8 for s in IMAGES.structures for w in s.widths)
+
+
 def test_prediction_saves_measurements() -> None:
     counts = {}
     for predicts in (True, False):
