@@ -1,14 +1,11 @@
 """The program called within the test process, which is quick."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from distil_command import Result
+from distil_command import Call, Result
 
 from compress.cli.main import run_command
-
-Call = Callable[..., Result]
 
 
 @pytest.fixture

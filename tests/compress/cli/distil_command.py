@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ class Result:
     code: int
     out: str
     err: str
+
+
+Call = Callable[..., Result]  # the fixture `call`
 
 
 def environment(**changes: str | None) -> dict[str, str]:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Call
-from distil_command import assert_one_line_error
+from distil_command import Call, assert_one_line_error
 from small_transformer import ids, small_transformer
 
 STATIC = ("--scheme", "static", "--not-timed", "--metric", "cosine")
