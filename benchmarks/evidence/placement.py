@@ -100,9 +100,9 @@ def main() -> int:
     there = {line["unit"] for line in read_lines(chosen.results)}
     for number in PAIRS:
         if Pair(kind="twin", number=number).name not in there:
-            line = json.dumps(record(number, epochs=chosen.epochs), separators=(",", ":"))
+            found = json.dumps(record(number, epochs=chosen.epochs), separators=(",", ":"))
             kept = chosen.results.read_text() if chosen.results.exists() else ""
-            write_text(chosen.results, f"{kept}{line}\n")
+            write_text(chosen.results, f"{kept}{found}\n")
     for line in read_lines(chosen.results):
         for placement in PLACEMENTS:
             few, many = (deviation(line["epochs"], placement, n) for n in (ROUNDS // 2, ROUNDS))
