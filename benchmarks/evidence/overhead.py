@@ -66,8 +66,7 @@ def added_ns(*, calls: int = CALLS, rounds: int = ROUNDS) -> float:
                 )
                 for _ in range(rounds)
             ]
-    timed, bare = (min(found) for found in zip(*turns, strict=True))
-    return timed - bare
+    return min(timed for timed, _ in turns) - min(bare for _, bare in turns)
 
 
 def _bare(run: Callable[..., object], feeds: Row, calls: int) -> float:
