@@ -51,8 +51,8 @@ class Search(Node):
     training gets what is left of it, and at most `distill.epochs`.
 
     seeds: of the last round of the race. study: where every candidate and pilot is kept as a trial
-    of optuna: a file or `postgresql://host/base`, by default `study.journal` of the run. Runs on several
-    machines of one kind that name the same one share the work.
+    of optuna: a file or `postgresql://host/base`, by default `study.journal` of the run. Runs on
+    several machines of one kind that name the same one share the work.
     """
 
     time: DurationText = "40min"
