@@ -13,6 +13,7 @@ from compress.pipeline.verify import verify_run
 RESIDUAL = "student={kind: factory, name: residual, widths: [12, 24], stem: 8, stride: 2}"
 
 
+@pytest.mark.slow
 def test_a_factory_student_is_trained_quantized_and_judged(
     shapes: Path, store: Path, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ PRUNED = "student={kind: pruned, macs: 50%, round_to: 8}"
 FAST = ("distill.views=1", "distill.epochs=3", "slices=none", "quantize={kind: none}")
 
 
+@pytest.mark.slow
 def test_a_pruned_student_starts_from_its_teacher_and_is_shipped(
     shapes: Path, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def hugging_face(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         "{kind: pruned, ratio: 50%, importance: taylor, round_to: auto}",
     ],
 )
+@pytest.mark.slow
 def test_a_teacher_of_the_transformers_library_gives_its_layers(
     hugging_face: Path, tmp_path: Path, student: str
 ) -> None:

@@ -17,13 +17,8 @@ OPERATORS = {
 }
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "static",
-        *(pytest.param(kind, marks=pytest.mark.slow) for kind in OPERATORS if kind != "static"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", OPERATORS)
 def test_a_scheme_that_is_asked_for_by_name_is_shipped(kind: str, sayings: Path) -> None:
     done = run(
         sayings / "recipe.yaml",

@@ -107,7 +107,8 @@ def test_an_exception_of_the_users_module_names_their_line_and_the_log(tmp_path:
     ("number", "error", "words"),
     [
         (signal.SIGTERM, Interrupted, "run the same command again"),
-        (signal.SIGKILL, DistilError, "SIGKILL"),
+        # Kills of whole runs are in tests/faults.
+        pytest.param(signal.SIGKILL, DistilError, "SIGKILL", marks=pytest.mark.slow),
     ],
 )
 def test_a_stopped_job_says_so_and_goes_on_to_the_same_weights(

@@ -22,6 +22,7 @@ def test_every_reduced_network_is_pruned_exported_and_answers_as_in_torch(tmp_pa
     assert TOOL.acceptable(rows)
 
 
+@pytest.mark.slow
 def test_a_line_says_what_was_done_and_is_not_done_again(tmp_path: Path) -> None:
     results = tmp_path / "rows.jsonl"
     arguments = ["--small", "--no-latency", "--results", str(results), "distilbert"]
