@@ -57,6 +57,8 @@ def start(source: str, *arguments: str, cwd: Path, **streams: object) -> subproc
         cwd=cwd,
         env=environment(),
         text=True,
+        # A process of pytest-xdist ignores it, and what it starts would.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **streams,  # type: ignore[call-overload]
     )
 
