@@ -20,8 +20,8 @@ class Pace:
     """block_ns: a block lasts at least so long; rounds: blocks per model and epoch, even;
     slow_rounds: the same where one call fills a block; limit_s: for each request to a child.
 
-    Noise within an epoch is most of an epoch's noise, and a start costs as much as 30 blocks: with
-    20 rounds in place of 10, an epoch took 1.2 times as long and its variance halved.
+    Noise within an epoch is most of an epoch's noise, and starting its processes most of its time:
+    20 rounds in place of 10 halved its variance at least (docs/measuring.md).
     """
 
     warm_up: WarmUp = _FULL

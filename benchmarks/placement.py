@@ -15,7 +15,7 @@ from pathlib import Path
 
 WINDOW_S = 0.05
 _BUSY = 0.3  # of the window; the kernel counts in ticks of 10 ms
-_SHARES = {0: "user", 1: "nice", 2: "system", 5: "irq", 6: "softirq", 7: "steal"}  # proc(5)
+_IN_USE = (0, 1, 2, 5, 6, 7)  # user, nice, system, irq, softirq, steal: columns of proc_stat(5)
 
 
 def quiet_cpus(
@@ -35,7 +35,7 @@ def quiet_cpus(
         before, begun = _ticks(root), time.monotonic()
         time.sleep(window_s)
         after, passed = _ticks(root), time.monotonic() - begun
-    except (OSError, ValueError):
+    except (OSError, ValueError, IndexError):  # a container may show its own, shorter one
         return None
     per_s = os.sysconf("SC_CLK_TCK")
     use = {cpu: (after.get(cpu, 0) - before.get(cpu, 0)) / per_s / passed for cpu in allowed}
@@ -82,7 +82,7 @@ def _ticks(root: Path) -> dict[int, int]:
         name, _, rest = line.partition(" ")
         if name.startswith("cpu") and name != "cpu":
             values = rest.split()
-            found[int(name[3:])] = sum(int(values[place]) for place in _SHARES)
+            found[int(name[3:])] = sum(int(values[column]) for column in _IN_USE)
     return found
 
 

@@ -74,6 +74,8 @@ def machine(root: Path, *counts: str) -> Path:
 def test_a_machine_that_can_not_be_read_changes_nothing(tmp_path: Path) -> None:
     assert quiet_cpus(1, window_s=0, root=tmp_path) is None
     assert quiet_cpus(1, window_s=0, root=machine(tmp_path / "odd", "a b")) is None
+    short = ["1 2 3 4"] * (max(ALLOWED) + 1)
+    assert quiet_cpus(1, window_s=0, root=machine(tmp_path / "short", *short)) is None
 
 
 @needs_a_choice
