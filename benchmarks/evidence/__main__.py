@@ -10,9 +10,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.evidence.lines import read_lines
 from benchmarks.evidence.machine import surroundings
 from benchmarks.evidence.plan import PARTS, Plan
-from benchmarks.evidence.record import read_lines, record_missing
+from benchmarks.evidence.record import record_missing
 from benchmarks.evidence.summary import summarise
 from benchmarks.pace import Pace
 from benchmarks.timing import WarmUp

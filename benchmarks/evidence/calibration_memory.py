@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.environment import read_environment
+from benchmarks.evidence.lines import append_line, read_lines
 from compress.quantize.ranges import METHODS, Method
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "calibration-memory.jsonl"
@@ -97,10 +98,7 @@ def main() -> None:
     if options.point:
         sys.stdout.write(json.dumps(point(options.point[0], int(options.point[1]))) + "\n")
         return
-    done = set()
-    if options.results.is_file():
-        lines = options.results.read_text().splitlines()
-        done = {json.loads(line)["method"] for line in lines}
+    done = {line["method"] for line in read_lines(options.results)}
     for method in METHODS:
         if method in done:
             continue
@@ -121,9 +119,7 @@ def main() -> None:
             "growth_bytes": many - few,
             "met": many - few <= 50_000_000,
         }
-        options.results.parent.mkdir(parents=True, exist_ok=True)
-        with options.results.open("a") as stream:
-            stream.write(json.dumps(line) + "\n")
+        append_line(options.results, line)
 
 
 if __name__ == "__main__":

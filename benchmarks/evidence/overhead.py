@@ -20,10 +20,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from benchmarks.compare import compare
 from benchmarks.environment import read_environment
+from benchmarks.evidence.lines import Row, append_line, read_lines
 from benchmarks.evidence.networks import Kind, Pair, feed, write_pair
 from benchmarks.floor import write_identity
 from benchmarks.pace import STANDARD, Pace
@@ -31,14 +31,12 @@ from benchmarks.quiet import exclusive_timing
 from benchmarks.runners.onnx_runtime import OnnxRuntimeRunner
 from benchmarks.timing import no_garbage_collection, time_calls
 from exporters.artifact import open_artifact
-from exporters.atomic import write_text
 from exporters.session import open_session
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "overhead.jsonl"
 MOST_ADDED_NS, MOST_VERDICT_S = 1000, 45.0
 CALLS, ROUNDS, PROCESSES = 100, 300, 10
 _AREA = 4  # 1 to 2 ms become about 5 ms
-Row = dict[str, Any]  # JSON
 
 
 def pairs() -> tuple[Pair, ...]:
@@ -113,18 +111,16 @@ def record_missing(
     path: Path, wanted: Sequence[tuple[str, Callable[[], Row]]], *, say: Callable[[str], None]
 ) -> list[Row]:
     """Run what the file has no line of; each is kept when it ends. All lines."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = path.read_text(encoding="utf-8") if path.exists() else ""
-    lines = [json.loads(line) for line in kept.splitlines()]
+    there_already = {line["unit"] for line in read_lines(path)}
     for unit, record in wanted:
-        if unit in {line["unit"] for line in lines}:
+        if unit in there_already:
             continue
         there = read_environment()
         about = {"cpu_model": there.cpu_model, "load": there.load_average}
-        lines.append({"unit": unit, **about, **record()})
-        write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
-        say(json.dumps(lines[-1]))
-    return lines
+        line = {"unit": unit, **about, **record()}
+        append_line(path, line)
+        say(json.dumps(line))
+    return read_lines(path)
 
 
 def summary(lines: Sequence[Row]) -> str:

@@ -7,7 +7,6 @@ CPUs that does nothing else. A pair is a line of docs/results/placement.jsonl, s
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import random
@@ -20,15 +19,14 @@ from statistics import median, stdev
 from typing import Any
 
 from benchmarks.environment import read_environment
+from benchmarks.evidence.lines import append_line, read_lines
 from benchmarks.evidence.networks import Pair, feed, write_pair
-from benchmarks.evidence.record import read_lines
 from benchmarks.order import block_order, epoch_value, slots
 from benchmarks.pace import STANDARD
 from benchmarks.placement import place
 from benchmarks.process import WorkerProcess
 from benchmarks.quiet import exclusive_timing
 from benchmarks.staging import Subject, open_subjects, staged
-from exporters.atomic import write_text
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "placement.jsonl"
 PLACEMENTS = ("scheduler", "workers", "all")  # what is kept on one CPU
@@ -100,9 +98,7 @@ def main() -> int:
     there = {line["unit"] for line in read_lines(chosen.results)}
     for number in PAIRS:
         if Pair(kind="twin", number=number).name not in there:
-            found = json.dumps(record(number, epochs=chosen.epochs), separators=(",", ":"))
-            kept = chosen.results.read_text() if chosen.results.exists() else ""
-            write_text(chosen.results, f"{kept}{found}\n")
+            append_line(chosen.results, record(number, epochs=chosen.epochs))
     for line in read_lines(chosen.results):
         for placement in PLACEMENTS:
             few, many = (deviation(line["epochs"], placement, n) for n in (ROUNDS // 2, ROUNDS))

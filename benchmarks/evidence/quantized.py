@@ -9,7 +9,6 @@ samples that neither calibrated nor chose; speed is of fresh process pairs, inte
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.compare import quick_compare
 from benchmarks.environment import read_environment
 from benchmarks.evidence.library import library_static
+from benchmarks.evidence.lines import append_line, read_lines
 from benchmarks.values import Comparison
 from compress.quantize.api import quantize
 from compress.quantize.fidelity import answers, fidelity
@@ -153,9 +153,7 @@ def main() -> None:
     parser.add_argument("--given", type=int, help="samples to choose by, for a trial")
     parser.add_argument("--tested", type=int, help="samples to test on, for a trial")
     options = parser.parse_args()
-    done = set()
-    if options.results.is_file():
-        done = {json.loads(line)["unit"] for line in options.results.read_text().splitlines()}
+    done = {line["unit"] for line in read_lines(options.results)}
     for name, (unit, sizes) in UNITS.items():
         if name in done or options.only not in {None, name}:
             continue
@@ -175,9 +173,7 @@ def main() -> None:
             "tested": wanted.tested,
             **found,
         }
-        options.results.parent.mkdir(parents=True, exist_ok=True)
-        with options.results.open("a") as stream:
-            stream.write(json.dumps(line) + "\n")
+        append_line(options.results, line)
 
 
 def _images(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 import time
@@ -11,11 +10,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from benchmarks.compare import compare
 from benchmarks.environment import read_environment
 from benchmarks.epochs import run_epoch
+from benchmarks.evidence.lines import Row, append_line, read_lines
 from benchmarks.evidence.machine import Meter, Surroundings, surroundings
 from benchmarks.evidence.networks import feed, write_pair
 from benchmarks.evidence.plan import PARTS, Job, Part, Plan, Unit
@@ -27,7 +26,6 @@ from benchmarks.values import Setting
 from exporters.atomic import write_text
 
 SCHEMA = 1
-Row = dict[str, Any]  # JSON: its keys are read back by replay.py alone
 Say = Callable[[str], None]
 _SETTING = Setting(device="cpu", threads=1, batch=1)
 
@@ -55,18 +53,10 @@ def record_missing(
             break
         say(f"{unit.name}: {len(unit.jobs)} jobs")
         line = record_unit(unit, plan, say=say, pace=pace)
-        kept = path.read_text(encoding="utf-8") if path.exists() else ""
-        write_text(path, kept + json.dumps(line, separators=(",", ":")) + "\n")
+        append_line(path, line)
         say(f"{unit.name}: done in {line['seconds']:.0f} s")
         ran += 1
     return ran
-
-
-def read_lines(path: Path) -> list[Row]:
-    """The units that are there."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
 def record_unit(unit: Unit, plan: Plan, *, say: Say, pace: Pace) -> Row:

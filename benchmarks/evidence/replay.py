@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.evidence.lines import Row
 from benchmarks.evidence.networks import Kind
-from benchmarks.evidence.record import Row
 from benchmarks.order import epoch_value
 from benchmarks.stats import LOOKS, compare_rows
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from benchmarks.evidence.lines import Row
 from benchmarks.evidence.machine import CONDITIONS, MOST_OTHERS, MOST_STEAL
 from benchmarks.evidence.networks import KINDS, Kind
-from benchmarks.evidence.record import Row
 from benchmarks.evidence.replay import (
     MUSTS,
     SEQUENCES,

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from benchmarks.evidence.lines import read_lines
 from benchmarks.evidence.placement import PLACEMENTS, RESULTS, deviation, one_epoch
-from benchmarks.evidence.record import read_lines
 from benchmarks.staging import open_subjects, staged
 
 

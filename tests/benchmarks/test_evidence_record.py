@@ -9,10 +9,11 @@ from pathlib import Path
 import onnx
 import pytest
 
+from benchmarks.evidence.lines import read_lines
 from benchmarks.evidence.machine import Meter, surroundings
 from benchmarks.evidence.networks import KINDS, Pair, feed, write_pair
 from benchmarks.evidence.plan import Plan
-from benchmarks.evidence.record import read_lines, record_missing
+from benchmarks.evidence.record import record_missing
 from benchmarks.evidence.replay import recorded
 from benchmarks.pace import Pace
 from exporters.artifact import open_artifact

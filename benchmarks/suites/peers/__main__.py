@@ -19,10 +19,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from benchmarks.evidence.lines import read_lines
 from benchmarks.pace import QUICK
 from benchmarks.suites.peers.networks import NETWORKS, ROOT
 from benchmarks.suites.peers.page import page
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no network {', '.join(unknown)}; there are {', '.join(NETWORKS)}")
     if chosen.tiny and chosen.results.absolute() == RESULTS:
         parser.error("--tiny makes numbers that say nothing: give --results FILE")
-    rows = read_rows(chosen.results)
+    rows = read_lines(chosen.results)
     if chosen.page:
         write_text(chosen.results.with_suffix(".md"), page(rows, wanted=len(NETWORKS)))
         return 1 if shortcomings(rows, wanted=len(NETWORKS)) else 0
@@ -74,17 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         left = sum(list(minutes.values())[number:])
         print(f"{name}: about {minutes[name]} min, {left} min to the end", flush=True)
         row = row_of(name, NETWORKS[name], options)
-        rows = [other for other in read_rows(chosen.results) if other["network"] != name] + [row]
+        rows = [other for other in read_lines(chosen.results) if other["network"] != name] + [row]
         chosen.results.parent.mkdir(parents=True, exist_ok=True)
         write_text(chosen.results, "".join(json.dumps(line) + "\n" for line in rows))
         missed = "; ".join(judged(row).missed)
         print(f"{name}: {missed or 'holds'}, {row['seconds'] / 60:.1f} min", flush=True)
     return 0
-
-
-def read_rows(path: Path) -> list[Mapping[str, Any]]:
-    """The lines that are there."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def _options(chosen: argparse.Namespace) -> Options:
