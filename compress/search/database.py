@@ -49,10 +49,12 @@ def _journal(path: str) -> BaseStorage:
 
 def _connected(place: str) -> RDBStorage:
     from optuna.storages import RDBStorage
+    from sqlalchemy.pool import NullPool
 
     # The driver is named, since that of a plain URL changed with SQLAlchemy 2.1.
     url = place.replace(POSTGRESQL, "postgresql+psycopg://", 1)
-    settings = {"connect_args": {"connect_timeout": CONNECTING_S}}
+    # No pool: a try that fails would leave the connections of its own open.
+    settings = {"connect_args": {"connect_timeout": CONNECTING_S}, "poolclass": NullPool}
     for left in reversed(range(TRIES)):
         try:
             return RDBStorage(url, engine_kwargs=settings)

@@ -38,8 +38,8 @@ def work() -> None:
     with Invocation(
         "work", json_file=Path("out.json"), quiet=False, verbose=False, debug=False
     ) as call:
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             time.sleep(60)
         finally:
             if "slow" in sys.argv:

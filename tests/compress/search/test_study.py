@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -146,6 +150,25 @@ def test_what_was_at_work_in_a_file_of_ones_own_was_killed(journal: str) -> None
 
 def test_two_processes_share_a_search_and_find_the_same(postgresql: str) -> None:
     check_sharing(postgresql)
+
+
+def test_all_that_open_a_new_database_at_once_get_in_and_leave_no_connection_open(
+    postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", left.append)
+    together = threading.Barrier(4)
+
+    def enter() -> int:
+        together.wait()
+        with open_database(postgresql) as storage:
+            return len(storage.get_all_studies())
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(4) as threads:
+        warnings.simplefilter("error", ResourceWarning)  # raised where nothing catches it
+        assert [one.result() for one in [threads.submit(enter) for _ in range(4)]] == [0] * 4
+        gc.collect()
+    assert not left
 
 
 @pytest.mark.slow
