@@ -1,8 +1,9 @@
 """Verdicts on log ratios: a sequential sign-flip test. numpy alone, pure, seeds passed in.
 
 The unit is an epoch (a pair of fresh processes): d = log(candidate time / reference time). For
-twins the sign of d is random by the design of the run (a coin decides who goes first), so the
+equal files the sign of d is random by the design of the run (a coin decides who goes first), so the
 test needs no assumption on the noise. Looks and levels add up to .0099 for both directions.
+Files of equal work are not quite equal, though: "slower" and "faster" are tested at their edge.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ FEWEST_EPOCHS = LOOKS[0]  # with fewer, no sign-flip test can reach its level
 FIRST_ALPHA = 2 / 1024  # the smallest two-sided p that 10 signs can give
 LATER_ALPHA = 0.00113
 SMALLEST_NAMED = 0.01  # a difference below 1 % is not worth the word "slower"
+EQUAL_WITHIN = 0.005  # equal work, other bytes: one twin of 24 was 0.6 to 1 % off for good
 TOLERANCE = 0.02  # "no-slower" is bounded by this
 EXACT_UP_TO = 12  # 4,096 sign vectors; beyond, random ones
 DRAWS = 40_000
@@ -110,8 +112,7 @@ def compare_rows(
         if not len(at):
             break
         found = rows[at, :look]
-        p, direction = _test(found, signs)
-        named = (p <= alpha + 1e-12) & (np.abs(np.median(found, axis=1)) >= SMALLEST_NAMED)
+        named, direction = _differs(found, signs, alpha)
         limit_p, side = _test(found - math.log1p(TOLERANCE), signs)
         told = (limit_p <= alpha + 1e-12) & ~within[at] & ~beyond[at]
         within[at] |= told & (side < 0)
@@ -183,9 +184,8 @@ def smallest_detectable(
         hit = np.zeros(runs, dtype=bool)
         for (look, alpha), signs in zip(steps, flips, strict=True):
             rows = noise[:, :look] + math.log1p(shift)
-            p, direction = _test(rows, signs)
-            big = np.abs(np.median(rows, axis=1)) >= SMALLEST_NAMED
-            hit |= (p <= alpha + 1e-12) & (direction > 0) & big
+            named, direction = _differs(rows, signs, alpha)
+            hit |= named & (direction > 0)
         return bool(hit.mean() >= power)
 
     low, high = 0.0, SMALLEST_NAMED
@@ -217,6 +217,17 @@ def _signs(count: int, rng: np.random.Generator, draws: int) -> tuple[Floats, in
         return (1 - 2 * bits).astype(np.float64), 0
     drawn: Floats = rng.choice(np.array([-1.0, 1.0]), size=(draws, count)).astype(np.float64)
     return drawn, 1
+
+
+def _differs(
+    rows: Floats, signs: tuple[Floats, int], alpha: float
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Per row: is its centre beyond what equal work shows, and worth a word? And which way?"""
+    middle = np.median(rows, axis=1)
+    way = np.sign(middle)
+    p, direction = _test(rows - way[:, None] * math.log1p(EQUAL_WITHIN), signs)
+    beyond = (p <= alpha + 1e-12) & (direction == way)
+    return beyond & (np.abs(middle) >= SMALLEST_NAMED), way
 
 
 def _test(rows: Floats, signs: tuple[Floats, int]) -> tuple[Floats, Floats]:

@@ -41,9 +41,9 @@ def twins(count: int, *, spread: float, biased: int = 0, seed: int = 0) -> list[
     ]
 
 
-def test_rates_on_typical_noise_are_those_of_the_published_simulation() -> None:
-    """1,500 runs each gave: +0 %: 0.14 % different, 14.2 epochs; +1 %: 44.6 % slower; +2 %: 99.87 %
-    slower, 14.4 epochs. 250 runs here, so +1 % may lie 3 standard errors (9.4) away."""
+def test_rates_on_typical_noise_are_those_of_the_rule() -> None:
+    """1,500 sequences gave: +0 %: none different, 14.2 epochs; +1 %: 13.2 % slower; +1.5 %: 82.8 %;
+    +2 %: 99.5 %, 19.8 epochs. 250 here, so that +1.5 % may lie 3 standard errors (7.2) away."""
     found = epochs_of_twins(48, SEQUENCES, seed=11)
 
     def words(change: float) -> tuple[list[str], float]:
@@ -55,10 +55,12 @@ def test_rates_on_typical_noise_are_those_of_the_published_simulation() -> None:
     assert said.count("no-slower") >= 0.97 * SEQUENCES
     assert epochs == pytest.approx(14.2, abs=1.5)
     said, _ = words(0.01)
-    assert said.count("slower") / SEQUENCES == pytest.approx(0.446, abs=0.094)
+    assert said.count("slower") / SEQUENCES == pytest.approx(0.132, abs=0.065)
+    said, _ = words(0.015)
+    assert said.count("slower") / SEQUENCES == pytest.approx(0.828, abs=0.072)
     said, epochs = words(0.02)
     assert said.count("slower") >= 0.98 * SEQUENCES
-    assert epochs == pytest.approx(14.4, abs=1.5)
+    assert epochs == pytest.approx(19.8, abs=2)
     met, _ = limit_rows(found, 1.02, seed=1)
     assert met.count("violated") <= 1
     assert met.count("met") >= 0.98 * SEQUENCES
