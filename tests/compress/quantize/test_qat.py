@@ -10,8 +10,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from onnx import numpy_helper
 from small_graphs import conv_then_gemm
 from torch import nn
@@ -22,10 +20,10 @@ from compress.errors import DistilError, InputError
 from compress.quantize.qat import freeze, prepare, trainable
 from compress.quantize.qat_check import compare_integers
 from compress.quantize.qat_network import QuantizedNetwork
-from compress.quantize.qat_rounding import fake_quantize
 from compress.quantize.scheme import scheme_for
 from compress.quantize.static import quantize_static
 from compress.tasks.data import ArrayData
+from exporters.artifact import open_artifact
 from exporters.export import export
 from exporters.run import run_batches
 from exporters.session import open_session
@@ -237,7 +235,6 @@ def test_equal_biases_of_two_layers_are_trained_apart(tmp_path: Path) -> None:
     model.graph.node.insert(2, add)
     model.graph.node[3].input[0] = "sum"
     onnx.save(model, source.path)
-    from exporters.artifact import open_artifact
 
     samples = np.random.default_rng(0).normal(0, 1, (16, 8, 4, 4)).astype(np.float32)
     network = prepare(open_artifact(source.path), calibration=[samples], cpu_flags=VNNI)
@@ -269,34 +266,3 @@ def test_a_file_with_signed_asymmetric_weights_is_refused(
     onnx.save(model, static.path)
     with pytest.raises(DistilError, match="not signed and symmetric int8"):
         trainable(static, original=float_file)
-
-
-@given(
-    values=st.lists(st.integers(-5000, 5000), min_size=1, max_size=20),
-    scale=st.integers(1, 200),
-    low=st.integers(-128, 0),
-)
-def test_rounding_lands_on_the_grid_nearest_to_it(values: list[int], scale: int, low: int) -> None:
-    x, step = torch.tensor(values) / 100, torch.tensor(scale) / 100
-    rounded = fake_quantize(x, step, low=low, high=low + 255)
-    steps = rounded / step
-    assert torch.equal(steps.round() * step, rounded)
-    assert float(steps.round().min()) >= low
-    assert float(steps.round().max()) <= low + 255
-    inside = (x / step).round().clamp(low, low + 255) == (x / step).round()
-    assert bool((((rounded - x).abs() <= 0.5001 * step) | ~inside).all())
-    assert torch.equal(fake_quantize(rounded, step, low=low, high=low + 255), rounded)
-
-
-def test_gradients_of_rounding_are_those_of_learned_step_sizes() -> None:
-    """values / scale: 0.25 -> 0, 2.5 -> 2, 9 -> 3 (cut off), -4 -> 0 (cut off): (q - v) inside, the
-    bound outside; divided by sqrt(4 values * 3)."""
-    values = torch.tensor([0.125, 1.25, 4.5, -2.0], requires_grad=True)
-    scale = torch.tensor(0.5, requires_grad=True)
-    rounded = fake_quantize(values, scale, low=0, high=3)
-    assert rounded.tolist() == [0.0, 1.0, 1.5, 0.0]
-    rounded.sum().backward()
-    assert values.grad is not None
-    assert scale.grad is not None
-    assert values.grad.tolist() == [1.0, 1.0, 0.0, 0.0]
-    assert float(scale.grad) == pytest.approx((-0.25 - 0.5 + 3 + 0) / 12**0.5)
