@@ -11,22 +11,37 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+Result = tuple[str, float, bool]  # name, seconds, whether it passed
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
-SEPARATE = ("tests/end_to_end", "tests/faults")
+SEPARATE = ("tests/end_to_end", "tests/faults")  # whole runs
+
+
+# Each of two processes has a core: a second thread in each would wait for the other's.
+ONE_THREAD = (("OMP_NUM_THREADS", "1"),)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Commands that run in order, up to the first that fails. variables: set for them."""
+    """Commands that run in order, up to the first that fails. variables: set for them.
+
+    beside: starts with the group before it, where there are two CPUs.
+    """
 
     name: str
     commands: tuple[tuple[str, ...], ...]
     variables: tuple[tuple[str, str], ...] = ()
+    beside: bool = False
 
 
 def pytest(*arguments: str, marks: str = "not slow") -> tuple[str, ...]:
@@ -58,7 +73,7 @@ STATIC = Group(
     (
         tool("ruff", "format", "--no-cache", "--check", "--quiet", "."),
         tool("ruff", "check", "--no-cache", "--quiet", "."),
-        tool("mypy"),
+        tool("mypy", "--num-workers", "auto"),
         tool("lint-imports", "--no-logo"),
     ),
 )
@@ -68,11 +83,10 @@ GROUPS = (
     Group(
         "unit",
         (pytest("tests", *(f"--ignore={folder}" for folder in SEPARATE), *side_by_side()),),
-        # Each process has a core: a second thread in each would wait for the other's.
-        variables=(("OMP_NUM_THREADS", "1"),),
+        variables=ONE_THREAD,
     ),
-    Group("end-to-end", (pytest("tests/end_to_end"),)),
-    Group("faults", (pytest("tests/faults"),)),
+    Group("end-to-end", (pytest("tests/end_to_end"),), variables=ONE_THREAD),
+    Group("faults", (pytest("tests/faults"),), variables=ONE_THREAD, beside=True),
 )
 LONG = (SET_UP, Group("long", (pytest("tests", "--timeout=3600", marks="slow"),)))
 
@@ -84,31 +98,71 @@ def environment(group: Group) -> dict[str, str]:
     return {**kept, **dict(group.variables)}
 
 
-def run_group(group: Group) -> bool:
-    """Whether every command of the group ended with 0. Output goes straight to the terminal."""
-    print(f"== {group.name}", flush=True)
+def run_group(group: Group, output: IO[bytes] | None = None) -> bool:
+    """Whether every command of the group ended with 0. output: None goes to the terminal."""
+
+    def say(text: str) -> None:
+        print(text, flush=True) if output is None else output.write(f"{text}\n".encode())
+
+    say(f"== {group.name}")
     for command in group.commands:
-        shown = [
+        words = [
             os.path.relpath(part, ROOT) if part.startswith(str(ROOT)) else part for part in command
         ]
-        print(f"-- {' '.join(shown)}", flush=True)
-        status = subprocess.run(command, cwd=ROOT, env=environment(group), check=False).returncode
+        say(f"-- {' '.join(words)}")
+        if output is not None:
+            output.flush()
+        status = subprocess.run(
+            command, cwd=ROOT, env=environment(group), stdout=output, stderr=output, check=False
+        ).returncode
         if status != 0:
-            print(f"-- failed with exit status {status}", flush=True)
+            say(f"-- failed with exit status {status}")
             return False
     return True
 
 
-def summary(results: list[tuple[str, float, bool]]) -> str:
-    """One line per group and one for all."""
+def run_step(step: Sequence[Group]) -> list[Result]:
+    """Groups that start together: the first prints as it goes, the others when it has ended."""
+
+    def timed(group: Group, output: IO[bytes] | None = None) -> Result:
+        started = time.monotonic()
+        good = run_group(group, output)
+        return group.name, time.monotonic() - started, good
+
+    first, *others = step
+    if not others:
+        return [timed(first)]
+    with ThreadPoolExecutor(len(others)) as threads, ExitStack() as stack:
+        kept = [stack.enter_context(tempfile.TemporaryFile()) for _ in others]
+        rest = [threads.submit(timed, *one) for one in zip(others, kept, strict=True)]
+        results = [timed(first)]
+        for future, output in zip(rest, kept, strict=True):
+            results.append(future.result())
+            output.seek(0)
+            print(output.read().decode(errors="replace"), end="", flush=True)
+    return results
+
+
+def steps(groups: Sequence[Group]) -> list[list[Group]]:
+    """What starts together."""
+    found: list[list[Group]] = []
+    for group in groups:
+        if found and group.beside and len(os.sched_getaffinity(0)) > 1:
+            found[-1].append(group)
+        else:
+            found.append([group])
+    return found
+
+
+def summary(results: Sequence[Result], seconds: float) -> str:
+    """One line per group and one for all; seconds: from the first one's start to the last's end."""
     lines = [
-        f"{name:<12} {seconds:7.1f} s  {'passed' if good else 'FAILED'}"
-        for name, seconds, good in results
+        f"{name:<12} {took:7.1f} s  {'passed' if good else 'FAILED'}"
+        for name, took, good in results
     ]
-    total = sum(seconds for _, seconds, _ in results)
     failed = [name for name, _, good in results if not good]
     end = f"failed: {', '.join(failed)}" if failed else "all groups passed"
-    return "\n".join(["", *lines, f"{'all':<12} {total:7.1f} s  {end}"])
+    return "\n".join(["", *lines, f"{'all':<12} {seconds:7.1f} s  {end}"])
 
 
 def main() -> int:
@@ -129,17 +183,16 @@ def main() -> int:
         if chosen.long
         else tuple(group for group in GROUPS if not chosen.groups or group.name in chosen.groups)
     )
-    results: list[tuple[str, float, bool]] = []
-    for group in groups:
-        started = time.monotonic()
+    results: list[Result] = []
+    started = time.monotonic()
+    for step in steps(groups):
         try:
-            good = run_group(group)
+            results += run_step(step)
         except KeyboardInterrupt:
             return 130
-        results.append((group.name, time.monotonic() - started, good))
-        if group is SET_UP and not good:  # nothing else can run
+        if step[0] is SET_UP and not results[-1][2]:  # nothing else can run
             break
-    print(summary(results), flush=True)
+    print(summary(results, time.monotonic() - started), flush=True)
     return 0 if all(good for _, _, good in results) else 1
 
 

@@ -169,6 +169,32 @@ def test_every_group_is_run_and_a_failure_is_told_at_the_end(
     assert lines[3].endswith("failed: second")
 
 
+def test_a_group_beside_another_starts_with_it_and_prints_after_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Each waits for the other: run after one another they would wait for ever."""
+    meet = tmp_path / "meet.py"
+    meet.write_text(
+        "import pathlib, sys, time\n"
+        "here, other = map(pathlib.Path, sys.argv[1:])\n"
+        "here.touch()\n"
+        "while not other.exists(): time.sleep(0.01)\n"
+        "print('met', here.name)\n"
+    )
+    one, two = tmp_path / "one", tmp_path / "two"
+    groups = (
+        run_tests.Group("one", ((sys.executable, str(meet), str(one), str(two)),)),
+        run_tests.Group("two", ((sys.executable, str(meet), str(two), str(one)),), beside=True),
+    )
+    monkeypatch.setattr(run_tests.os, "sched_getaffinity", lambda process: {0, 1})
+    (together,) = run_tests.steps(groups)
+    assert [good for _, _, good in run_tests.run_step(together)] == [True, True]
+    said = [line for line in capfd.readouterr().out.splitlines() if not line.startswith("--")]
+    assert said == ["== one", "met one", "== two", "met two"]
+    monkeypatch.setattr(run_tests.os, "sched_getaffinity", lambda process: {0})
+    assert run_tests.steps(groups) == [[groups[0]], [groups[1]]]
+
+
 def test_the_groups_cover_every_test_file() -> None:
     names = [group.name for group in run_tests.GROUPS]
     assert names == ["set-up", "static", "unit", "end-to-end", "faults"]
