@@ -23,7 +23,7 @@ import hashlib
 import json
 import runpy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,39 +64,49 @@ def answers(images: ArrayLike | Sequence[ArrayLike] | Sequence[str]) -> NDArray[
     """
     manifest, session = _student()
     made = manifest["preprocessing"]
+    samples: Any
+    feed: Callable[[Any, dict[str, Any]], dict[str, NDArray[Any]]]
     if made.get("tokenizer"):
-        return _of_texts([images] if isinstance(images, str) else list(images))  # type: ignore[arg-type]
-    given = np.asarray(images)
-    samples = _as_batch(given, _sample_shape(given, made))
-    found = []
-    for start in range(0, len(samples), BATCH):
-        batch = _network_input(samples[start : start + BATCH], made)
-        found.append(session.run(None, {made["input_name"]: np.ascontiguousarray(batch)})[0])
-    return _joined(found)
+        samples, feed = _as_texts(images), _text_feed
+    else:
+        given = np.asarray(images)
+        samples, feed = _as_batch(given, _sample_shape(given, made)), _feed
+    found = [
+        session.run(None, feed(samples[start : start + BATCH], made))[0]
+        for start in range(0, len(samples), BATCH)
+    ]
+    if not found:
+        return np.empty((0, len(manifest["classes"])), dtype=np.float32)
+    return np.concatenate(found).astype(np.float32, copy=False)
 
 
-def _joined(batches: list[NDArray[Any]]) -> NDArray[np.float32]:
-    if not batches:
-        return np.empty((0, len(_student()[0]["classes"])), dtype=np.float32)
-    return np.concatenate(batches).astype(np.float32, copy=False)
-
-
-def _of_texts(texts: list[str]) -> NDArray[np.float32]:
-    """As answers; a batch is padded to its longest text."""
+def _as_texts(given: Any) -> list[str]:
+    texts = [given] if isinstance(given, str) else list(given)
     if not all(isinstance(text, str) for text in texts):
         raise Refused("this student takes texts")
-    manifest, session = _student()
-    padding, tokenizer = int(manifest["preprocessing"]["padding"]), _tokenizer()
-    found = []
-    for start in range(0, len(texts), BATCH):
-        rows = [encoded.ids for encoded in tokenizer.encode_batch(texts[start : start + BATCH])]
-        ids = np.full((len(rows), max(1, *map(len, rows))), padding, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)] = row
-            mask[index, : max(1, len(row))] = 1
-        found.append(session.run(None, {"input_ids": ids, "attention_mask": mask})[0])
-    return _joined(found)
+    return texts
+
+
+def _text_feed(texts: list[str], made: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    """A batch, padded to its longest text."""
+    rows = [encoded.ids for encoded in _tokenizer().encode_batch(texts)]
+    ids = np.full((len(rows), max(1, *map(len, rows))), int(made["padding"]), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : max(1, len(row))] = 1
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def _feed(samples: NDArray[Any], made: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    """Scaled, or raw where the model scales them itself."""
+    dtype = made.get("inside")
+    batch = samples.astype(dtype or np.float32)
+    if not dtype:
+        batch = batch * np.float32(made["scale"])
+    elif dtype == "uint8" and not np.array_equal(batch, samples):
+        raise Refused("this student takes whole numbers from 0 to 255")
+    return {made["input_name"]: np.ascontiguousarray(batch)}
 
 
 @cache
@@ -109,43 +119,31 @@ def _tokenizer() -> Any:
     except ImportError as error:
         raise Refused("texts need tokenizers (pip install tokenizers)") from error
     try:
-        data = (FOLDER / name).read_bytes()
+        data = _listed(manifest, name)
     except OSError as error:
         raise Refused(f"{FOLDER / name}: can't be read: {error}") from error
-    if hashlib.sha256(data).hexdigest() != manifest["files"][name]["sha256"]:
-        raise Refused(
-            f"{FOLDER / name}: not the file that manifest.json lists; run `distil verify`"
-        )
     return Tokenizer.from_buffer(data)
 
 
 @cache
 def _student() -> tuple[dict[str, Any], Any]:
-    """The manifest and a session over the model, once it is the one that the manifest names."""
+    """The manifest, and a session over the model."""
     try:
         manifest = json.loads((FOLDER / "manifest.json").read_bytes())
-        name = manifest["model"]
-        model = (FOLDER / name).read_bytes()
-        stated = manifest["files"][name]["sha256"]
+        model = _listed(manifest, manifest["model"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refused(f"{FOLDER}: not the folder of a finished run ({error})") from error
-    if hashlib.sha256(model).hexdigest() != stated:
+    return manifest, onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+
+def _listed(manifest: dict[str, Any], name: str) -> bytes:
+    """A file of this folder, once it is the one that the manifest names."""
+    data = (FOLDER / name).read_bytes()
+    if hashlib.sha256(data).hexdigest() != manifest["files"][name]["sha256"]:
         raise Refused(
             f"{FOLDER / name}: not the file that manifest.json lists; run `distil verify`"
         )
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    return manifest, session
-
-
-def _network_input(samples: NDArray[Any], made: dict[str, Any]) -> NDArray[Any]:
-    """Scaled, or raw where the model scales them itself."""
-    dtype = made.get("inside")
-    if not dtype:
-        return np.asarray(samples.astype(np.float32) * np.float32(made["scale"]))
-    raw = samples.astype(dtype)
-    if dtype == "uint8" and not np.array_equal(raw, samples):
-        raise Refused("this student takes whole numbers from 0 to 255")
-    return np.asarray(raw)
+    return data
 
 
 def _sample_shape(samples: NDArray[Any], made: dict[str, Any]) -> tuple[int, ...]:
@@ -182,16 +180,20 @@ def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def _read(path: Path) -> NDArray[Any]:
-    """The samples of an .npy or .npz file, or of an image."""
+def _read(path: Path) -> list[str] | NDArray[Any]:
+    """The samples of a file: a text per line that is not empty; arrays; a recording; an image."""
+    made = _student()[0]["preprocessing"]
     try:
+        if made.get("tokenizer"):
+            lines = path.read_text(encoding="utf-8").splitlines()
+            return [line for line in lines if line.strip()]
         if path.suffix.lower() == ".npy":
             return np.asarray(np.load(path, allow_pickle=False))
         if path.suffix.lower() == ".npz":
             return _read_npz(path)
-        if _student()[0]["preprocessing"].get("sample_rate"):
-            return _read_recording(path)
-        return _read_image(path)
+        if made.get("sample_rate"):
+            return _read_recording(path, made)
+        return _read_image(path, made)
     except (OSError, ValueError, EOFError) as error:
         raise Refused(f"{path}: can't be read: {error}") from error
 
@@ -205,9 +207,8 @@ def _read_npz(path: Path) -> NDArray[Any]:
         return np.asarray(arrays[name])
 
 
-def _read_recording(path: Path) -> NDArray[Any]:
+def _read_recording(path: Path, made: dict[str, Any]) -> NDArray[Any]:
     """A WAV file as the data set's own were read, by waveform.py in this folder."""
-    made = _student()[0]["preprocessing"]
     rate, seconds = made["sample_rate"], made["seconds"]
     try:
         reader = runpy.run_path(str(FOLDER / "waveform.py"))
@@ -218,13 +219,12 @@ def _read_recording(path: Path) -> NDArray[Any]:
     return np.asarray(found)
 
 
-def _read_image(path: Path) -> NDArray[Any]:
+def _read_image(path: Path, made: dict[str, Any]) -> NDArray[Any]:
     """A PNG or JPEG as the data set's own were read: upright, 8 bits, transparency on white."""
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
         raise Refused(f"{path}: images need Pillow (pip install pillow), or give .npy") from error
-    made = _student()[0]["preprocessing"]
     if len(made["shape"]) != 3 or made["shape"][0] not in {1, 3}:
         raise Refused(f"{path}: this student takes no image files, give .npy")
     channels, height, width = made["shape"]
@@ -250,29 +250,15 @@ def _read_image(path: Path) -> NDArray[Any]:
     return np.asarray(image)
 
 
-def _read_texts(path: Path) -> list[str]:
-    """A text per line; empty lines are left out."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise Refused(f"{path}: can't be read: {error}") from error
-    return [line for line in lines if line.strip()]
-
-
 def _rows(paths: Sequence[str]) -> Iterator[dict[str, Any]]:
     for path in paths:
-        samples = _samples(path)
+        samples = _read(Path(path))
         if not _student()[0]["classes"]:
             for index, numbers in enumerate(answers(samples)):
                 yield {"file": path, "index": index, "embedding": numbers.tolist()}
             continue
         for index, (name, probability) in enumerate(predict(samples)):
             yield {"file": path, "index": index, "class": name, "probability": probability}
-
-
-def _samples(path: str) -> Any:
-    text = bool(_student()[0]["preprocessing"].get("tokenizer"))
-    return _read_texts(Path(path)) if text else _read(Path(path))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -288,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.out:
-            found = np.concatenate([answers(_samples(path)) for path in options.files])
+            found = np.concatenate([answers(_read(Path(path))) for path in options.files])
             np.save(options.out, found)
             print(f"{options.out}: {len(found)} rows of {found.shape[1]} numbers")
             return 0
