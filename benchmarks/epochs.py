@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -51,14 +51,16 @@ def run_epoch(
     rng: random.Random,
     pace: Pace,
     cpu_nodes: int = 0,
+    choose_cpus: Callable[[int], frozenset[int] | None] = quiet_cpus,
 ) -> Epoch:
-    """calls: (subject, batch) -> calls per block; rounds: batch -> blocks of each model.
+    """calls: (subject, batch) -> calls per block; rounds: batch -> blocks of each model;
+    choose_cpus: threads -> where all workers run, None: where the scheduler puts them.
 
     The batches of one epoch share its processes, in the order of `rounds`: starting a process is
     most of an epoch's time, and each batch still has a fresh process per epoch.
     """
     order = slots(len(subjects), rng)
-    cpus = quiet_cpus(threads) if device == "cpu" else None
+    cpus = choose_cpus(threads) if device == "cpu" else None
     batches = tuple(rounds)
     blocks: dict[tuple[int, int], list[tuple[int, ...]]] = {key: [] for key in calls}
     cold: dict[int, tuple[int, int]] = {}

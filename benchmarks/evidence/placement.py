@@ -13,18 +13,16 @@ import random
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median, stdev
 from typing import Any
 
 from benchmarks.environment import read_environment
+from benchmarks.epochs import run_epoch
 from benchmarks.evidence.lines import append_line, read_lines
 from benchmarks.evidence.networks import Pair, feed, write_pair
-from benchmarks.order import block_order, epoch_value, slots
+from benchmarks.order import epoch_value
 from benchmarks.pace import STANDARD
-from benchmarks.placement import place
-from benchmarks.process import WorkerProcess
 from benchmarks.quiet import exclusive_timing
 from benchmarks.staging import Subject, open_subjects, staged
 
@@ -38,29 +36,23 @@ def one_epoch(subjects: Sequence[Subject], placement: str, rng: random.Random) -
     """Block medians in ns, one list per model."""
     allowed = os.sched_getaffinity(0)
     last = frozenset({max(allowed)})
-    order = slots(2, rng)
-    blocks: tuple[list[float], list[float]] = ([], [])
-    workers = [WorkerProcess(source=subject.artifact.path) for subject in subjects]
+    ours = {"scheduler": allowed, "workers": allowed - last, "all": last}[placement]
     try:
-        os.sched_setaffinity(0, last if placement == "all" else allowed)
-        for index in order:
-            subject, worker = subjects[index], workers[index].__enter__()
-            place(worker.pid, None if placement == "scheduler" else last)
-            worker.request(subject.load_request([1], device="cpu"))
-            worker.request(subject.open_request(device="cpu", threads=1, batch=1))
-        if placement == "workers":
-            os.sched_setaffinity(0, allowed - last)
-        for index in order:
-            workers[index].ask("warm_up", batch=1, rule=asdict(STANDARD.warm_up))
-        for turn in block_order(order, ROUNDS):
-            for index in turn:
-                found = workers[index].ask("time", batch=1, calls=CALLS)["samples_ns"]
-                blocks[index].append(median(found))
+        os.sched_setaffinity(0, ours)
+        epoch = run_epoch(
+            subjects,
+            device="cpu",
+            threads=1,
+            calls={(0, 1): CALLS, (1, 1): CALLS},
+            rounds={1: ROUNDS},
+            rng=rng,
+            pace=STANDARD,
+            choose_cpus=lambda _: None if placement == "scheduler" else last,
+        )
     finally:
         os.sched_setaffinity(0, allowed)
-        for worker in workers:
-            worker.close()
-    return {"placement": placement, "first": order[0], "a": blocks[0], "b": blocks[1]}
+    first, second = ([median(block) for block in epoch.blocks[index, 1]] for index in (0, 1))
+    return {"placement": placement, "first": epoch.order[0], "a": first, "b": second}
 
 
 def record(number: int, *, epochs: int) -> dict[str, Any]:
@@ -95,6 +87,8 @@ def main() -> int:
     chosen = parser.parse_args()
     if len(os.sched_getaffinity(0)) < 2:
         parser.error("one CPU is allowed: there is nothing to place")
+    if chosen.epochs < 2:
+        parser.error("--epochs is 2 at least: one epoch has no deviation")
     there = {line["unit"] for line in read_lines(chosen.results)}
     for number in PAIRS:
         if Pair(kind="twin", number=number).name not in there:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.evidence.lines import read_lines
 from benchmarks.evidence.placement import PLACEMENTS, RESULTS, deviation, one_epoch
+from benchmarks.process import WorkerProcess
 from benchmarks.staging import open_subjects, staged
 
 
@@ -27,11 +29,26 @@ def test_one_cpu_for_both_workers_halves_what_an_epoch_varies_by() -> None:
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one allowed CPU")
 @pytest.mark.slow
-def test_an_epoch_of_each_kind(make_model: Callable[..., object]) -> None:
+def test_an_epoch_of_each_kind_runs_where_it_says(
+    make_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     allowed = os.sched_getaffinity(0)
+    last = {max(allowed)}
+    seen: list[tuple[set[int], set[int]]] = []  # (ours, a worker's)
+    ask = WorkerProcess.ask
+
+    def watch(self: WorkerProcess, op: str, **fields: object) -> dict[str, object]:
+        if op == "time":
+            seen.append((os.sched_getaffinity(0), os.sched_getaffinity(self.pid)))
+        return ask(self, op, **fields)
+
+    monkeypatch.setattr(WorkerProcess, "ask", watch)
     files = {name: make_model(name, seed=seed) for seed, name in enumerate(("one", "two"))}
-    with staged(open_subjects(files), inputs=np.ones((1, 4), np.float32), batches=[1]) as subjects:  # type: ignore[arg-type]
+    due = {"scheduler": (allowed, allowed), "workers": (allowed - last, last), "all": (last, last)}
+    with staged(open_subjects(files), inputs=np.ones((1, 4), np.float32), batches=[1]) as subjects:
         for placement in PLACEMENTS:
+            seen.clear()
             found = one_epoch(subjects, placement, random.Random(0))
             assert len(found["a"]) == len(found["b"]) == 20
+            assert seen == [due[placement]] * 40
             assert os.sched_getaffinity(0) == allowed
