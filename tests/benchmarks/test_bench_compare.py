@@ -99,7 +99,7 @@ def test_resolve_ends_where_the_wanted_change_would_have_been_seen(
     assert found.smallest_detectable is not None
     assert found.smallest_detectable <= 0.03
     pretend(monkeypatch, ratio=1.0, spread=0.02)
-    finer = compare(*pair, inputs=ROWS, seed=0, resolve=True, change=0.015, most_epochs=24)
+    finer = compare(*pair, inputs=ROWS, seed=0, resolve=True, change=0.015, most_epochs=32)
     assert len(finer.log_ratios) > len(found.log_ratios)
     with pytest.raises(InputError, match="has no name"):
         compare(*pair, inputs=ROWS, seed=0, resolve=True, change=0.01)
