@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from compress.report import quantities
@@ -43,6 +43,7 @@ from compress.report.search_page import SearchPage, search_page
 from compress.report.subjects import STUDENT, SubjectTable, pair_of, subject_table
 from compress.values import ClassChange, PairedQuality, Report
 
+_HERE = Path(__file__).parent
 _TABLE_ROWS = 300  # of 1,000 classes the table shows the worst; report.json has all
 
 
@@ -100,26 +101,20 @@ def render_html(reports: Sequence[Report]) -> str:
 def _environment() -> Environment:
     """Compiled once per process."""
     environment = Environment(
-        loader=_Beside(), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     environment.globals.update(q=quantities, evidence_words=evidence_words, change_of=change_of)
     environment.filters["typeset"] = typeset
     environment.filters["drawn"] = Markup  # our own SVG: charts/svg.py has escaped what is in it
     return environment
 
 
-class _Beside(BaseLoader):
-    """Templates that lie beside this file, in the source tree as in the wheel."""
-
-    def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, None]:
-        if template not in ("page.html", "run.html", "parts.html"):
-            raise TemplateNotFound(template)
-        return _file(template), None, None
-
-
 def _file(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def _run(report: Report, key: str) -> Run:
