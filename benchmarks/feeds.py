@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.sources import Source
 from exporters.errors import InputError
-from exporters.values import TensorSpec
+from exporters.values import TensorSpec, shape_fits
 
 Array = NDArray[np.generic]
 Inputs = Array | Mapping[str, Array]
@@ -94,11 +94,7 @@ def cell_feeds(artifact: Source, inputs: Inputs, *, batch: int) -> dict[str, Arr
             if len(array) == 0:
                 raise InputError(f"no samples for {spec.name}", where=where, cure="give some")
             array = array[np.arange(batch) % len(array)]
-        fits = len(array.shape) == len(spec.shape) and all(
-            not isinstance(dim, int) or dim == size
-            for dim, size in zip(spec.shape, array.shape, strict=True)
-        )
-        if not fits:
+        if not shape_fits(spec.shape, array.shape):
             what = f"{spec.name} was given {array.shape}; it takes {_listed([spec])}"
             raise InputError(what, where=where, cure="give samples of the model's own shape")
         feeds[spec.name] = np.asarray(array, order="C")  # ascontiguousarray makes a scalar (1,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,14 @@ class TensorSpec:
     name: str
     dtype: str
     shape: tuple[int | str | None, ...]
+
+
+def shape_fits(wanted: Sequence[int | str | None], shape: Sequence[int]) -> bool:
+    """Whether an array of this shape is what a TensorSpec's shape asks for, or a part of one."""
+    return len(wanted) == len(shape) and all(
+        not isinstance(size, int) or size == found
+        for size, found in zip(wanted, shape, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

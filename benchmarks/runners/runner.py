@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.errors import InputError
-from exporters.values import TensorSpec
+from exporters.values import TensorSpec, shape_fits
 
 Feeds = Mapping[str, NDArray[np.generic]]
 Call = Callable[[], Sequence[NDArray[np.generic]]]
@@ -90,11 +90,7 @@ def check_feeds(specs: Sequence[TensorSpec], feeds: Feeds) -> None:
         array = feeds[spec.name]
         if spec.dtype != array.dtype.name:
             raise InputError(f"input {spec.name} takes {spec.dtype}, and was given {array.dtype}")
-        fits = len(array.shape) == len(spec.shape) and all(
-            not isinstance(dim, int) or dim == size
-            for dim, size in zip(spec.shape, array.shape, strict=True)
-        )
-        if spec.shape != ("...",) and not fits:
+        if spec.shape != ("...",) and not shape_fits(spec.shape, array.shape):
             takes = ", ".join("?" if dim is None else str(dim) for dim in spec.shape)
             raise InputError(f"input {spec.name} takes ({takes}), and was given {array.shape}")
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.errors import InputError
-from exporters.values import TensorSpec
+from exporters.values import TensorSpec, shape_fits
 
 Batch = NDArray[Any] | Mapping[str, NDArray[Any]]
 
@@ -40,11 +40,7 @@ def _checked(array: object, spec: TensorSpec, *, where: str) -> NDArray[Any]:
     if not isinstance(array, np.ndarray) or array.dtype.name != spec.dtype:
         found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise InputError(f"is {found}, not a {spec.dtype} array", where=where, cure="convert it")
-    fits = len(array.shape) == len(spec.shape) and all(
-        not isinstance(want, int) or want == have
-        for want, have in zip(spec.shape, array.shape, strict=True)
-    )
-    if not fits:
+    if not shape_fits(spec.shape, array.shape):
         what = f"has shape {array.shape}, the input `{spec.name}` takes {spec.shape}"
         raise InputError(what, where=where, cure="prepare samples as for inference")
     if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.errors import InputError
-from exporters.values import OnnxArtifact, TensorSpec
+from exporters.values import OnnxArtifact, TensorSpec, shape_fits
 
 Change = Literal["none", "nhwc", "flat"]
 Layout = Literal["auto", "nchw", "nhwc"]
@@ -101,27 +101,20 @@ def _change(spec: TensorSpec, shape: tuple[int, ...], layout: Layout, where: str
             cure="export it with a dynamic batch",
         )
     sample = wanted[1:]
-    as_is, last = _agree(sample, shape), False
+    as_is, last = shape_fits(sample, shape), False
     if len(shape) == 3:
-        last = _agree(sample, (*shape[1:], shape[0]))
+        last = shape_fits(sample, (*shape[1:], shape[0]))
     if layout != "nchw" and last and (layout == "nhwc" or not as_is):
         return "nhwc"
     if layout != "nhwc" and as_is:
         return "none"
-    if len(sample) == 1 and len(shape) > 1 and _agree(sample, (math.prod(shape),)):
+    if len(sample) == 1 and len(shape) > 1 and shape_fits(sample, (math.prod(shape),)):
         return "flat"
     raise InputError(
         f"{where} takes samples of shape {_shown(sample)}, the task's have {_shown(shape)}",
         where="teacher.path",
         cure="use a teacher of this size and these channels"
         + ("" if layout == "auto" else ", or `layout: auto`"),
-    )
-
-
-def _agree(wanted: Sequence[int | str | None], shape: tuple[int, ...]) -> bool:
-    return len(wanted) == len(shape) and all(
-        not isinstance(size, int) or size == found
-        for size, found in zip(wanted, shape, strict=True)
     )
 
 
