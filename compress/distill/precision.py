@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from compress.values import Decision
 TIMED_STEPS = 8
 WARM_UP_STEPS = 2
 WORTH_IT = 0.95  # a smaller format must take less than this part of the time
+HOPELESS = 3.0  # so many times as slow in a warm-up step: its ten steps would take 10 s, not 1
 
 
 def try_precisions(
@@ -42,21 +43,35 @@ def try_precisions(
     for precision in tried_on(device):
         side = channels_last(copy.deepcopy(model).to(device)).train()
         sides[precision] = (side, torch.optim.SGD(side.parameters(), lr=1e-3, momentum=0.9))
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for index in range(WARM_UP_STEPS + TIMED_STEPS):
-        for name, (side, optimizer) in sides.items():
-            started = clock_s()
-            kind = getattr(torch, name)
-            with torch.autocast(device, kind, enabled=name != "float32"):
-                scores = side(*inputs)
-            torch.autograd.backward(objective(scores, target, teacher))
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            if device == "cuda":
-                torch.cuda.synchronize()
-            if index >= WARM_UP_STEPS:
-                seconds[name].append(clock_s() - started)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+
+    def step_s(name: str) -> float:
+        side, optimizer = sides[name]
+        started = clock_s()
+        kind = getattr(torch, name)
+        with torch.autocast(device, kind, enabled=name != "float32"):
+            scores = side(*inputs)
+        torch.autograd.backward(objective(scores, target, teacher))
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return clock_s() - started
+
+    return median_steps(tuple(sides), step_s)
+
+
+def median_steps(names: Sequence[str], step_s: Callable[[str], float]) -> Mapping[str, float]:
+    """Median seconds of a step by name, steps alternating. One that is hopeless beside the
+    first when both are warm is not timed further: that step is its answer."""
+    for _ in range(WARM_UP_STEPS):
+        warm = {name: step_s(name) for name in names}
+    out = {name: took for name, took in warm.items() if took > HOPELESS * warm[names[0]]}
+    seconds: dict[str, list[float]] = {name: [] for name in names if name not in out}
+    for _ in range(TIMED_STEPS):
+        for name, values in seconds.items():
+            values.append(step_s(name))
+    found = out | {name: statistics.median(values) for name, values in seconds.items()}
+    return {name: found[name] for name in names}
 
 
 def tried_on(device: str) -> tuple[str, ...]:

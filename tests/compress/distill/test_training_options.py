@@ -16,7 +16,7 @@ from benchmarks.quiet import exclusive_timing
 from compress.distill.best import best_epoch, is_spent
 from compress.distill.devices import check_device, make_accelerator
 from compress.distill.pausing import pause
-from compress.distill.precision import choose_precision, tried_on
+from compress.distill.precision import choose_precision, median_steps, tried_on
 from compress.distill.schedule import constant, cosine
 from compress.errors import InputError, Interrupted, RuntimeMissing
 from compress.tasks.data import Task
@@ -184,6 +184,19 @@ def test_cuda_that_is_not_there_is_one_line_with_exit_code_four() -> None:
     check_device("cpu")
     with pytest.raises(RuntimeMissing, match="float16 trains on CUDA alone"):
         make_accelerator("cpu", precision="float16")
+
+
+def test_a_precision_that_is_hopeless_when_warm_takes_two_steps_and_no_more() -> None:
+    taken: list[str] = []
+
+    def step_s(name: str) -> float:
+        taken.append(name)
+        slow = {"float32": 0.1, "bfloat16": 0.9, "float16": 0.2}[name]
+        return slow + 5.0 * (len(taken) <= 3)  # the first step of each makes its kernels
+
+    found = median_steps(("float32", "bfloat16", "float16"), step_s)
+    assert found == {"float32": 0.1, "bfloat16": 0.9, "float16": 0.2}
+    assert [taken.count(name) for name in found] == [10, 2, 10]
 
 
 def test_float16_is_tried_on_cuda_alone_and_the_decision_says_so() -> None:
