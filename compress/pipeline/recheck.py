@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from benchmarks.devices import check_device
 from benchmarks.environment import machine_fingerprint
-from benchmarks.measure import measure
-from benchmarks.settings import BenchSettings
 from benchmarks.values import Environment
 from compress.errors import InputError
 from compress.gate.bounds import budget_lines
@@ -29,9 +27,8 @@ from compress.pipeline.assemble import VERSIONS
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.gate_answers import answered
 from compress.pipeline.stages.judging import PREDICTIONS_FILE, judge_files
-from compress.pipeline.stages.measuring import SAMPLES
+from compress.pipeline.stages.measuring import measure_files
 from compress.pipeline.stages.predicting import predict
-from compress.pipeline.stages.timed import shipped_inputs
 from compress.pipeline.verify import Problem, verify_run
 from compress.recipe.load import LoadedRecipe, load_recipe_text
 from compress.report.codec import from_json
@@ -99,20 +96,7 @@ def recheck(
     found = _teacher(then, cache=cache, given=teacher)
     if found is not None:
         files = {TEACHER: found, **files}
-    bench = loaded.recipe.bench
-    measured = measure(
-        files,
-        inputs=shipped_inputs(context, SAMPLES),
-        settings=BenchSettings(
-            devices=bench.devices,
-            batch=bench.batch,
-            threads=bench.threads,
-            epochs=bench.epochs,
-            cpu_nodes=bench.cpu_nodes,
-        ),
-        seed=loaded.recipe.seed,
-        on_event=on_event,
-    )
+    measured = measure_files(context, files, on_event)
     on_event(Event("start", "judge", "answers on the test samples"))
     before = _stored_answers(folder, context.task)
     again = _answers(context, files, before, on_event)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.measure import measure
 from benchmarks.settings import BenchSettings
+from benchmarks.values import Measured
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.shipping import SHIP, subject_file, subjects
@@ -34,20 +35,27 @@ def measure_stage(context: Context) -> Stage:
         }
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
-        measured = measure(
-            {name: inputs.path(SHIP, subject_file(name)) for name in names},
-            inputs=shipped_inputs(context, SAMPLES),
-            settings=BenchSettings(
-                devices=bench.devices,
-                batch=bench.batch,
-                threads=bench.threads,
-                epochs=bench.epochs,
-                cpu_nodes=bench.cpu_nodes,
-            ),
-            seed=context.recipe.seed,
-            on_event=on_event,
-        )
+        files = {name: inputs.path(SHIP, subject_file(name)) for name in names}
+        measured = measure_files(context, files, on_event)
         write_json(work / MEASURED_FILE, asdict(measured))
         return StageResult(files={MEASURED_FILE: work / MEASURED_FILE})
 
     return Stage(name=MEASURE, version=1, parts=parts, compute=compute, needs=(SHIP,))
+
+
+def measure_files(context: Context, files: Mapping[str, Path], on_event: OnEvent) -> Measured:
+    """Subject -> file, measured as the recipe's `bench` says, on validation samples."""
+    bench = context.recipe.bench
+    return measure(
+        files,
+        inputs=shipped_inputs(context, SAMPLES),
+        settings=BenchSettings(
+            devices=bench.devices,
+            batch=bench.batch,
+            threads=bench.threads,
+            epochs=bench.epochs,
+            cpu_nodes=bench.cpu_nodes,
+        ),
+        seed=context.recipe.seed,
+        on_event=on_event,
+    )
