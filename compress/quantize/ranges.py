@@ -149,15 +149,8 @@ def _clipped(
     method: Method,
 ) -> dict[str, Range]:
     """Narrower ranges from counts over (-t, t), t the largest magnitude: onnxruntime's bins."""
-    from onnx import TensorProto, helper
-
     counted = {name: pair for name, pair in extremes.items() if max(map(abs, pair)) > 0}
-    made = type(model)()
-    made.CopyFrom(model)
-    del made.graph.output[:]
-    for name in counted:
-        made.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    session = _session(made, scratch)
+    session = _session(_giving(model, counted), scratch)
     largest = {name: np.float32(max(map(abs, pair))) for name, pair in counted.items()}
     counts = {name: np.zeros(BINS[method], dtype=np.int64) for name in counted}
     for feeds, where in _feeds(batches, inputs):
@@ -169,6 +162,18 @@ def _clipped(
         name: threshold(method, counts[name], float(largest[name]), *map(float, extremes[name]))
         for name in counted
     }
+
+
+def _giving(model: ModelProto, names: Iterable[str]) -> ModelProto:
+    """A copy whose outputs are these float tensors."""
+    from onnx import TensorProto, helper
+
+    made = type(model)()
+    made.CopyFrom(model)
+    del made.graph.output[:]
+    for name in names:
+        made.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    return made
 
 
 def _session(model: ModelProto, scratch: Path) -> InferenceSession:
@@ -215,14 +220,7 @@ def sample_rows(
 
     Rows get random keys and those with the smallest are kept: memory does not grow.
     """
-    from onnx import TensorProto, helper
-
-    made = type(model)()
-    made.CopyFrom(model)
-    del made.graph.output[:]
-    for name in names:
-        made.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    session = _session(made, scratch)
+    session = _session(_giving(model, names), scratch)
     rng = np.random.default_rng(seed)
     kept: dict[str, tuple[NDArray[np.float64], NDArray[np.float32]]] = {}
     for feeds, where in _feeds(batches, inputs):
