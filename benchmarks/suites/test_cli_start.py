@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,31 +35,11 @@ def test_gate_on_a_finished_run(benchmark: BenchmarkFixture, tmp_path: Path) -> 
 
 
 def _report() -> dict[str, object]:
+    from compress.gate.evidence import empty_report
     from compress.report.serialise import encode_report
-    from compress.values import REPORT_VERSION, Report, SizeStep
+    from compress.values import SizeStep
 
-    report = Report(
-        version=REPORT_VERSION,
-        name="bench",
-        created_at="2026-01-01T00:00:00+00:00",
-        recipe_digest="0" * 64,
-        recipe_text="",
-        task="none",
-        classes=(),
-        class_counts={},
-        data_fingerprint="0" * 64,
-        seed=0,
-        versions={},
-        stages=(),
-        decisions=(),
-        history=None,
-        control_history=None,
-        export=None,
-        sizes=(SizeStep(stage="student float32", size_bytes=1000, validation_accuracy=None),),
-        measured=None,
-        qualities=(),
-        pairs=(),
-        verdicts=(),
-    )
+    size = SizeStep(stage="student float32", size_bytes=1000, validation_accuracy=None)
+    report = replace(empty_report("bench"), sizes=(size,))
     encoded: dict[str, object] = json.loads(encode_report(report).report)
     return encoded
