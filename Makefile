@@ -18,7 +18,8 @@ help: ## this list
 setup: ## make .venv from the lock files (nothing to do when they have not changed)
 	@$(PYTHON) tools/setup_env.py
 
-demo: setup ## the main job: Fashion-MNIST teacher to a gated ONNX student, into runs/fashion
+demo: ## the main job: Fashion-MNIST teacher to a gated ONNX student, into runs/fashion
+	@$(PYTHON) tools/setup_env.py --runtime
 	@DISTIL_CACHE="$${DISTIL_CACHE:-$(CURDIR)/.distil}" \
 	  $(BIN)/distil run examples/fashion/recipe.yaml --out runs/fashion
 

@@ -2,7 +2,8 @@
 
 Run again with nothing changed, it compares one stamp file and returns. A changed lock file,
 another Python or a moved folder makes the environment anew; a changed pyproject.toml only installs
-the project again.
+the project again. With --runtime it leaves out what only tests and checks need, a third of the
+time; without it a later set-up adds that.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = (ROOT / "requirements.lock", ROOT / "requirements-dev.lock")
+RUNTIME_LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
+LOCKS = (RUNTIME_LOCK, DEV_LOCK)
 PROJECT = ROOT / "pyproject.toml"
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 CONNECTION_LIMIT_S = 10
@@ -40,6 +43,7 @@ NETWORK_SIGNS = (
 )
 # What it holds where an index lacks a build: the second with other builds of that version.
 ABSENT_SIGNS = ("No matching distribution", "ResolutionImpossible")
+NOT_INSTALLED = ""  # of a stamp's "dev"
 Stamp = dict[str, str]
 
 
@@ -48,14 +52,18 @@ class SetupError(Exception):
 
 
 def wanted_stamp() -> Stamp:
-    """What the environment must have been made from."""
-    lock = hashlib.sha256(b"".join(path.read_bytes() for path in LOCKS))
+    """What the whole environment must have been made from."""
     return {
-        "lock": lock.hexdigest(),
-        "project": hashlib.sha256(PROJECT.read_bytes()).hexdigest(),
+        "lock": _digest(RUNTIME_LOCK),
+        "dev": _digest(DEV_LOCK),
+        "project": _digest(PROJECT),
         "python": f"{sys.version} {sys.base_prefix}",
         "folder": str(ROOT),  # scripts of an environment hold absolute paths
     }
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def read_stamp(venv: Path) -> Stamp:
@@ -121,10 +129,10 @@ def explain(output: str, *, log: Path, doing: str) -> SetupError:
 
 def torch_requirement() -> str:
     """The pin of torch, e.g. `torch==2.13.0+cpu`."""
-    for line in LOCKS[0].read_text().splitlines():
+    for line in RUNTIME_LOCK.read_text().splitlines():
         if line.startswith("torch=="):
             return line.split(";")[0].strip()
-    raise SetupError(f"{LOCKS[0].name} does not pin torch; restore it with `git checkout`")
+    raise SetupError(f"{RUNTIME_LOCK.name} does not pin torch; restore it with `git checkout`")
 
 
 def install_torch(pip: list[str], *, log: Path) -> None:
@@ -166,18 +174,32 @@ def clear_environment(venv: Path) -> None:
         )
 
 
-def make_environment(venv: Path, *, log_name: str = "setup.log") -> None:
-    """A fresh environment with everything that the lock files name."""
+def make_environment(venv: Path, *, runtime: bool) -> None:
+    """A fresh environment with everything that the lock files name.
+
+    torch is installed beside all the rest: pip has one process, and half of its time is unpacking.
+    """
     clear_environment(venv)
-    log = venv / log_name
-    # The lock is complete, so there is nothing to resolve; Python compiles what it imports, which
-    # is a tenth of what is installed.
-    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-compile"]
-    install_torch(pip, log=log)
-    locks = [part for path in LOCKS for part in ("-r", str(path))]
-    status, output = run_logged([*pip, "--retries", "2", *locks], log=log)
+    with ThreadPoolExecutor(1) as beside:
+        rest = beside.submit(install_locks, venv, LOCKS[:1] if runtime else LOCKS)
+        install_torch(_pip(venv), log=venv / "setup-torch.log")
+        rest.result()
+
+
+def install_locks(venv: Path, locks: Sequence[Path]) -> None:
+    """What they name, but torch."""
+    lines = [line for path in locks for line in path.read_text().splitlines()]
+    listed, log = venv / "listed.lock", venv / "setup.log"
+    listed.write_text("\n".join(line for line in lines if not line.startswith("torch==")))
+    status, output = run_logged([*_pip(venv), "--retries", "2", "-r", str(listed)], log=log)
     if status != 0:
         raise explain(output, log=log, doing="installing the lock files")
+
+
+def _pip(venv: Path) -> list[str]:
+    # The lock is complete, so there is nothing to resolve; Python compiles what it imports, which
+    # is a tenth of what is installed.
+    return [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-compile"]
 
 
 def install_project(venv: Path) -> None:
@@ -189,32 +211,53 @@ def install_project(venv: Path) -> None:
         raise explain(output, log=log, doing="installing the project")
 
 
-def set_up(venv: Path) -> None:
-    """Bring the environment up to date; a second set-up at the same time waits for the first."""
+def steps(present: Stamp, *, runtime: bool) -> tuple[Stamp, tuple[str, ...]]:
+    """The stamp to reach from the present one, and what that takes, in order."""
     wanted = wanted_stamp()
-    if read_stamp(venv) == wanted:
+    is_base = all(present.get(key) == wanted[key] for key in ("lock", "python", "folder"))
+    if runtime:
+        wanted["dev"] = present["dev"] if is_base else NOT_INSTALLED
+    if not is_base or present["dev"] not in (NOT_INSTALLED, wanted["dev"]):
+        return wanted, ("environment", "project")
+    return wanted, tuple(key for key in ("dev", "project") if present[key] != wanted[key])
+
+
+def set_up(venv: Path, *, runtime: bool = False) -> None:
+    """Bring the environment up to date; a second set-up at the same time waits for the first.
+
+    runtime: what only tests and checks need may be missing.
+    """
+    if not steps(read_stamp(venv), runtime=runtime)[1]:
         return
     check_python()
     with Path(__file__).open() as own:
         fcntl.flock(own, fcntl.LOCK_EX)
-        present = read_stamp(venv)
-        if present == wanted:
-            return
+        wanted, todo = steps(read_stamp(venv), runtime=runtime)
         started = time.monotonic()
-        if {**present, "project": wanted["project"]} != wanted:
+        if "environment" in todo:
             print(f"set-up: making {venv} (about a minute; log in {venv}/setup.log)", flush=True)
-            make_environment(venv)
-        install_project(venv)
-        write_stamp(venv, wanted)
-        print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
+            make_environment(venv, runtime=runtime)
+        if "dev" in todo:
+            print("set-up: adding what tests and checks need", flush=True)
+            install_locks(venv, [DEV_LOCK])
+        if "project" in todo:
+            install_project(venv)
+        if todo:
+            write_stamp(venv, wanted)
+            print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
-def run(set_up: Callable[[Path], None], *, name: str, about: str, venv: Path) -> int:
-    """The command line of a set-up; its exit code, with one line on stderr where it failed."""
-    parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--venv", type=Path, default=venv)
+def parser(*, about: str, venv: Path) -> argparse.ArgumentParser:
+    """Of the command line of a set-up."""
+    made = argparse.ArgumentParser(description=about)
+    made.add_argument("--venv", type=lambda text: Path(text).absolute(), default=venv)
+    return made
+
+
+def run(set_up: Callable[[], None], *, name: str) -> int:
+    """The exit code of a set-up, with one line on stderr where it failed."""
     try:
-        set_up(parser.parse_args().venv.absolute())
+        set_up()
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -228,8 +271,10 @@ def run(set_up: Callable[[Path], None], *, name: str, about: str, venv: Path) ->
 
 
 def main() -> int:
-    about = "Make the project's virtual environment."
-    return run(set_up, name="set-up", about=about, venv=ROOT / ".venv")
+    options = parser(about="Make the project's virtual environment.", venv=ROOT / ".venv")
+    options.add_argument("--runtime", action="store_true", help="without what only tests need")
+    chosen = options.parse_args()
+    return run(lambda: set_up(chosen.venv, runtime=chosen.runtime), name="set-up")
 
 
 if __name__ == "__main__":

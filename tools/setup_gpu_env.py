@@ -17,6 +17,7 @@ from setup_env import (
     clear_environment,
     explain,
     install_project,
+    parser,
     read_stamp,
     run,
     run_logged,
@@ -65,8 +66,9 @@ def set_up(venv: Path) -> None:
 
 
 def main() -> int:
-    about = "Make the environment for a GPU."
-    return run(set_up, name="gpu-env", about=about, venv=ROOT / ".venv-gpu")
+    options = parser(about="Make the environment for a GPU.", venv=ROOT / ".venv-gpu")
+    chosen = options.parse_args()
+    return run(lambda: set_up(chosen.venv), name="gpu-env")
 
 
 if __name__ == "__main__":

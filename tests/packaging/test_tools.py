@@ -106,7 +106,12 @@ def test_a_full_disk_is_named() -> None:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What set_up does, instead of doing it."""
     done: list[str] = []
-    monkeypatch.setattr(setup_env, "make_environment", lambda venv: done.append("environment"))
+
+    def make_environment(venv: Path, *, runtime: bool) -> None:
+        done.append("runtime" if runtime else "environment")
+
+    monkeypatch.setattr(setup_env, "make_environment", make_environment)
+    monkeypatch.setattr(setup_env, "install_locks", lambda venv, locks: done.append("dev"))
     monkeypatch.setattr(setup_env, "install_project", lambda venv: done.append("project"))
     return done
 
@@ -117,6 +122,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ({}, []),
         ({"project": "other"}, ["project"]),
         ({"lock": "other"}, ["environment", "project"]),
+        ({"dev": "other"}, ["environment", "project"]),
+        ({"dev": ""}, ["dev"]),  # the demo was first
+        ({"dev": "", "project": "other"}, ["dev", "project"]),
         ({"python": "3.12"}, ["environment", "project"]),
         ({"folder": "/elsewhere"}, ["environment", "project"]),
     ],
@@ -130,6 +138,29 @@ def test_set_up_does_what_has_changed_and_no_more(
     setup_env.set_up(tmp_path)
     assert made == expected
     assert json.loads((tmp_path / "setup.json").read_text()) == setup_env.wanted_stamp()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "dev"),
+    [
+        ({}, [], None),
+        ({"dev": ""}, [], ""),
+        ({"dev": "other"}, [], "other"),  # left for who needs it
+        ({"project": "other"}, ["project"], None),
+        ({"lock": "other"}, ["runtime", "project"], ""),
+    ],
+)
+def test_a_set_up_for_the_demo_leaves_out_what_only_tests_need(
+    tmp_path: Path, made: list[str], changes: dict[str, str], expected: list[str], dev: str | None
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
+    whole = setup_env.wanted_stamp()
+    setup_env.write_stamp(tmp_path, {**whole, **changes})
+    setup_env.set_up(tmp_path, runtime=True)
+    assert made == expected
+    stamp = json.loads((tmp_path / "setup.json").read_text())
+    assert stamp == {**whole, "dev": whole["dev"] if dev is None else dev}
 
 
 def test_an_interrupted_set_up_begins_anew(tmp_path: Path, made: list[str]) -> None:
