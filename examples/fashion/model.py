@@ -32,7 +32,7 @@ class ResidualNet(nn.Module):
     """images: (batch, 1, height, width) in [0, 1] -> logits: (batch, classes).
 
     stem: channels of the first convolution. Every stage but the first halves height and width;
-    the first convolution does so where `stem_stride` is 2, the first stage where `first_stride` is.
+    the first does so too where `first_stride` is 2.
     """
 
     def __init__(
@@ -41,7 +41,6 @@ class ResidualNet(nn.Module):
         blocks: int,
         *,
         stem: int | None = None,
-        stem_stride: int = 1,
         first_stride: int = 1,
         classes: int = 10,
         mean: float = 0.286,
@@ -51,7 +50,7 @@ class ResidualNet(nn.Module):
         self.mean, self.std = mean, std
         channels = widths[0] if stem is None else stem
         self.stem = nn.Sequential(
-            nn.Conv2d(1, channels, 3, stem_stride, 1, bias=False),
+            nn.Conv2d(1, channels, 3, 1, 1, bias=False),
             nn.BatchNorm2d(channels),
             nn.ReLU(),
         )
@@ -86,7 +85,7 @@ def teacher_tiny() -> nn.Module:
 
 def student() -> nn.Module:
     """One block per stage, all at 14 x 14 pixels and below: what the demo can train in minutes."""
-    return ResidualNet((16, 64, 96), 1, stem_stride=2)
+    return ResidualNet((16, 64, 96), 1, first_stride=2)
 
 
 def student_best() -> nn.Module:
