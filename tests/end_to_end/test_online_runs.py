@@ -46,6 +46,7 @@ def recipe(folder: Path, distill: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_recipe_trains_on_layers_of_a_teacher_in_the_loop(shapes: Path, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     shutil.copytree(shapes, folder)

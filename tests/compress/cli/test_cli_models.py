@@ -158,6 +158,7 @@ def test_bench_measures_two_files_side_by_side(call, tmp_path: Path) -> None:
     assert found["comparisons"][0]["speedup"] < 1
 
 
+@pytest.mark.slow
 def test_bench_rows_stay_on_one_line_of_80_columns(
     call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def history(workdir: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow  # two processes on two cores: 40 s
 def test_two_processes_learn_as_one_does_at_the_same_global_batch(tmp_path: Path) -> None:
     launch(spec(tmp_path / "one"))
     launch(spec(tmp_path / "two"), processes=2)
