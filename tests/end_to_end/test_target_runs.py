@@ -18,6 +18,8 @@ from compress.pipeline.verify import verify_run
 from compress.report.serialise import load_report
 from exporters.inspect import inspect_model
 
+pytestmark = pytest.mark.slow  # a run of three targets: a minute
+
 TARGETS = """
 targets:
   - {id: server, batch: [1], epochs: 3, quantize: {kind: static, samples: 64, max_drop: 10pp}}

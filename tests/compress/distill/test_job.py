@@ -104,12 +104,12 @@ def test_an_exception_of_the_users_module_names_their_line_and_the_log(tmp_path:
     assert "than three steps" in log.read_text()
 
 
+@pytest.mark.slow  # three trainings each; stops of whole runs are in tests/faults
 @pytest.mark.parametrize(
     ("number", "error", "words"),
     [
         (signal.SIGTERM, Interrupted, "run the same command again"),
-        # Kills of whole runs are in tests/faults.
-        pytest.param(signal.SIGKILL, DistilError, "SIGKILL", marks=pytest.mark.slow),
+        (signal.SIGKILL, DistilError, "SIGKILL"),
     ],
 )
 def test_a_stopped_job_says_so_and_goes_on_to_the_same_weights(
