@@ -2,6 +2,7 @@
 
     python examples/fashion/study.py             # all units that are not there yet, then the table
     python examples/fashion/study.py --minutes 60
+    python examples/fashion/study.py --regime "all labels"    # the other one in another process
     python examples/fashion/study.py --table     # the table from what is there
 
 Two regimes: all 55,000 labels; and 2,000 labels (1,500 to train, 500 to validate) while the teacher
@@ -132,8 +133,7 @@ def best_rates(regime: str, done: Sequence[Mapping[str, Any]]) -> dict[str, floa
 
 def run_unit(unit: Mapping[str, Any], done: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Train the arms of a unit; a killed one goes on where it stopped."""
-    overrides = ("student.target=model.py:student_study", "decisions={precision: float32}")
-    loaded = load_recipe(HERE / "recipe.yaml", overrides=(*overrides, *REGIMES[unit["regime"]]))
+    loaded = load_recipe(HERE / "study.yaml", overrides=REGIMES[unit["regime"]])
     started, arms = time.monotonic(), []
     with open_store(ROOT / ".distil") as store:
         context = prepare(loaded, cache=store.root)
@@ -198,6 +198,7 @@ def read_done() -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--regime", choices=REGIMES, help="units of this one alone")
     parser.add_argument("--table", action="store_true")
     chosen = parser.parse_args()
     began = time.monotonic()
@@ -205,12 +206,14 @@ def main() -> None:
         done = read_done()
         if any(all(one[key] == unit[key] for key in unit) for one in done):
             continue
+        if chosen.regime not in {None, unit["regime"]}:
+            continue
         if time.monotonic() - began > 60 * chosen.minutes:
             break
         print(f"{unit['regime']}: {unit['kind']}, seed {unit['seed']}", flush=True)
         line = run_unit(unit, done)
-        with RESULTS.open("a") as stream:
-            stream.write(json.dumps(line) + "\n")
+        with RESULTS.open("ab", buffering=0) as stream:  # in one piece: others may append too
+            stream.write(f"{json.dumps(line)}\n".encode())
     from study_table import table  # beside this file
 
     print(table(read_done(), planned=len(units())))

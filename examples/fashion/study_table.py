@@ -106,7 +106,7 @@ def _answers(unit: Mapping[str, Any], name: str) -> Answers:
 
 
 def _test_labels() -> NDArray[np.int64]:
-    loaded = load_recipe(HERE / "recipe.yaml")
+    loaded = load_recipe(HERE / "study.yaml")
     task = prepare(loaded, cache=HERE.parents[1] / ".distil").task
     return task.test().labels
 

@@ -4,12 +4,12 @@
     python examples/fashion/time_to_accuracy.py --minutes 20
     python examples/fashion/time_to_accuracy.py --out FILE --set distill.epochs=1   # a trial
 
-A unit is one seed: the demo's student is trained with its teacher in the loop, and through two
-stored views, whose computation counts. Both sides take the same steps first; where the stored side
-ends below the other's last validation accuracy it is trained anew for a quarter more epochs, until
-it gets there: the time of the schedule that gets there counts, and all tries are in the line. Times
-are of whole stages, with start and validation; sides take turns in who comes first. Every unit has
-a store of its own, so that nothing is there before; it is one line in
+A unit is one seed: the demo's student is trained with its teacher in the loop, and through the
+stored views of the recipe, whose computation counts. Both sides take the same steps first; where
+the stored side ends below the other's last validation accuracy it is trained anew for a quarter
+more epochs, until it gets there: the time of the schedule that gets there counts, and all tries are
+in the line. Times are of whole stages, with start and validation; sides take turns in who comes
+first. Every unit has a store of its own, so that nothing is there before; it is one line in
 docs/results/fashion-time-to-accuracy.jsonl with the CPU model, and is skipped when present.
 """
 

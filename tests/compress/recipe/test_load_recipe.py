@@ -48,6 +48,25 @@ def test_the_recipe_of_the_product_page_loads(tmp_path: Path) -> None:
     assert len(loaded.digest) == 64
 
 
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(EXAMPLES.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_every_recipe_of_the_examples_loads(path: Path) -> None:
+    assert load_recipe(path).recipe.name.startswith(path.parent.name)
+
+
+def test_the_study_keeps_settings_of_its_own() -> None:
+    """It once shared the demo's recipe, whose optimizer changed under its learning rates."""
+    recipe = load_recipe(EXAMPLES / "fashion" / "study.yaml").recipe
+    assert isinstance(recipe.task, ImageArraysTask)
+    assert (recipe.distill.optimizer, recipe.distill.learning_rate) == ("sgd", 0.15)
+    assert (recipe.distill.epochs, recipe.distill.views) == (12, 4)
+    assert (recipe.task.augment.crop, recipe.task.augment.flip) == (2, True)
+
+
 def test_a_byte_order_mark_is_tolerated(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + RECIPE.encode())
