@@ -16,6 +16,7 @@ RESAMPLES = 10_000
 _FEWEST = 1_000
 _WORK = 200_000_000  # samples drawn in all, at most: at 200,000 samples 1,000 resamples
 _CHUNK = 2_000_000  # weights held at once
+_WIDE = 20_000_000  # sums held at once: with many classes they are more than the weights
 _TAIL = 0.05  # one-sided
 
 
@@ -88,7 +89,7 @@ def resample(
     point = metrics_of(totals, totals.sums(np.ones((1, samples), dtype=np.float32)))
     parts = [
         metrics_of(totals, totals.sums(_weights(generator, rows, count, ids)))
-        for rows in _chunks(resamples, samples)
+        for rows in _chunks(resamples, samples, totals.columns)
     ]
     return Resampled(
         subjects=totals.subjects,
@@ -111,8 +112,8 @@ def group_spread(values: NDArray[np.floating], groups: NDArray[np.int64]) -> tup
     return count, float(np.sqrt(count / (count - 1) * np.square(sums).sum()) / len(values))
 
 
-def _chunks(resamples: int, samples: int) -> list[int]:
-    most = max(1, _CHUNK // samples)
+def _chunks(resamples: int, samples: int, columns: int) -> list[int]:
+    most = max(1, min(_CHUNK // samples, _WIDE // columns))
     whole, rest = divmod(resamples, most)
     return [most] * whole + ([rest] if rest else [])
 

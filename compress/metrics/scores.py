@@ -12,14 +12,22 @@ _SUM = 1e-3  # how far the sum of a row of probabilities may be from 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What probabilities say of n samples, (n,) each. nll in nats; brier: sum over classes of
+    squared errors, 0 to 2."""
+
+    confidence: NDArray[np.float64]  # probability of the class that was answered
+    nll: NDArray[np.float64]
+    brier: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """One model on n samples. nll in nats; brier: sum over classes of squared errors, 0 to 2."""
+    """One model on n samples. classes: (n,); scored: None where only its classes are known."""
 
     subject: str
-    classes: NDArray[np.int64]  # (n,)
-    confidence: NDArray[np.float64]  # (n,) probability of that class
-    nll: NDArray[np.float64]  # (n,)
-    brier: NDArray[np.float64]  # (n,)
+    classes: NDArray[np.int64]
+    scored: Scored | None = None
 
 
 def answers(subject: str, scores: NDArray[np.floating], labels: NDArray[np.integer]) -> Answers:
@@ -30,9 +38,11 @@ def answers(subject: str, scores: NDArray[np.floating], labels: NDArray[np.integ
     return Answers(
         subject=subject,
         classes=scores.argmax(axis=1).astype(np.int64),
-        confidence=chances.max(axis=1),
-        nll=-np.log(np.maximum(right, _LEAST)),
-        brier=squares - 2.0 * right + 1.0,
+        scored=Scored(
+            confidence=chances.max(axis=1),
+            nll=-np.log(np.maximum(right, _LEAST)),
+            brier=squares - 2.0 * right + 1.0,
+        ),
     )
 
 

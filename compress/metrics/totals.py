@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.metrics.scores import Answers
+from compress.metrics.scores import Answers, Scored
 
 BINS = 15  # of the expected calibration error (Guo et al., 2017)
 HIGHER = ("accuracy", "macro_f1", "worst_class_accuracy")
@@ -23,9 +23,13 @@ _DENSE = 30_000_000  # numbers in the table of columns; beyond, sums are taken s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Per sample: the columns that it adds to and what. index, value: (terms, n)."""
+    """Per sample: the columns that it adds to and what. index, value: (terms, n).
+
+    scored: per subject, whether its scores are known and not its classes alone.
+    """
 
     subjects: tuple[str, ...]
+    scored: tuple[bool, ...]
     classes: int
     columns: int
     index: NDArray[np.int64]
@@ -65,22 +69,16 @@ def totals_of(answered: Sequence[Answers], labels: NDArray[np.integer], *, class
     for place, answer in enumerate(answered):
         start = classes + place * width
         right = (answer.classes == labels).astype(np.float32)
-        bins = np.minimum((answer.confidence * BINS).astype(np.int64), BINS - 1)
         one = np.ones(len(labels), dtype=np.float32)
-        losses = start + 2 * classes
-        curve = losses + 2
-        terms = (
-            (start + support, right),
-            (start + classes + answer.classes, one),
-            (np.full(len(labels), losses), answer.nll.astype(np.float32)),
-            (np.full(len(labels), losses + 1), answer.brier.astype(np.float32)),
-            (curve + bins, right - answer.confidence.astype(np.float32)),
-        )
+        terms = [(start + support, right), (start + classes + answer.classes, one)]
+        if answer.scored is not None:
+            terms += _score_terms(answer.scored, right, start + 2 * classes)
         for columns, values in terms:
             index.append(columns.astype(np.int64))
             value.append(values)
     return Totals(
         subjects=tuple(answer.subject for answer in answered),
+        scored=tuple(answer.scored is not None for answer in answered),
         classes=classes,
         columns=classes + width * len(answered),
         index=np.stack(index),
@@ -88,11 +86,24 @@ def totals_of(answered: Sequence[Answers], labels: NDArray[np.integer], *, class
     )
 
 
+def _score_terms(
+    scored: Scored, right: NDArray[np.float32], start: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """The sums of both losses, and the gap of each confidence bin."""
+    bins = np.minimum((scored.confidence * BINS).astype(np.int64), BINS - 1)
+    return [
+        (np.full(len(right), start), scored.nll.astype(np.float32)),
+        (np.full(len(right), start + 1), scored.brier.astype(np.float32)),
+        (start + 2 + bins, right - scored.confidence.astype(np.float32)),
+    ]
+
+
 def metrics_of(totals: Totals, sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Each metric of NAMES: sums (resamples, columns) -> (resamples, subjects).
 
     macro_f1 is the mean over the classes that occur among labels or answers;
-    worst_class_accuracy the lowest over the classes that have samples. ece: 15 equal bins.
+    worst_class_accuracy the lowest over the classes that have samples. ece: 15 equal bins. What
+    needs scores is NaN for a subject without them.
     """
     classes, width = totals.classes, _width(totals.classes)
     support = sums[:, :classes]
@@ -108,9 +119,10 @@ def metrics_of(totals: Totals, sums: NDArray[np.float64]) -> dict[str, NDArray[n
         found["accuracy"].append(right.sum(axis=1) / samples)
         found["macro_f1"].append(f1.sum(axis=1) / (occurs > 0).sum(axis=1))
         found["worst_class_accuracy"].append(recall.min(axis=1))
-        found["nll"].append(losses[:, 0] / samples)
-        found["brier"].append(losses[:, 1] / samples)
-        found["ece"].append(np.abs(gaps).sum(axis=1) / samples)
+        known = 1.0 if totals.scored[place] else np.nan
+        found["nll"].append(known * losses[:, 0] / samples)
+        found["brier"].append(known * losses[:, 1] / samples)
+        found["ece"].append(known * np.abs(gaps).sum(axis=1) / samples)
     return {name: np.stack(columns, axis=1) for name, columns in found.items()}
 
 

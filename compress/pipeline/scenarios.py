@@ -23,12 +23,15 @@ _TOGETHER = 64  # recordings that are read again at once
 Scores = Callable[[str, Samples], NDArray[np.float32]]  # of a subject on samples
 
 
+def slice_kinds(task: Task, node: Slices) -> tuple[str, ...]:
+    """What the test split is sliced by; reads no test sample."""
+    parts = [kind for kind in _parts(task) if node.by is None or kind in node.by]
+    return (*parts, "corruption") if _corruptions(task, node) else tuple(parts)
+
+
 def check_slices(task: Task, node: Slices) -> None:
     """InputError for a slice or a corruption that the data does not have; reads no test sample."""
-    numbers = ("length",) if task.padding is not None else ()
-    if task.padding is None and task.train.inputs.ndim == 4:
-        numbers = ("brightness",)
-    known = ("class", *task.columns, *numbers, "confidence")
+    known = _parts(task)
     for name in node.by or ():
         if name not in known:
             raise InputError(
@@ -46,18 +49,52 @@ def check_slices(task: Task, node: Slices) -> None:
             )
 
 
+def all_slices(
+    task: Task,
+    test: Samples,
+    reference: Answers,
+    candidate: Answers,
+    *,
+    node: Slices,
+    seed: int,
+    scores: Scores,
+) -> tuple[Slice, ...]:
+    """Everything in `slice_kinds`; of a reference whose classes alone are known what needs no file
+    of it: neither its confidence nor its answers on corrupted samples."""
+    found = slices_of(task, test, reference, candidate, node=node)
+    if reference.scored is None:
+        return found
+    names = reference.subject, candidate.subject
+    return found + corrupted_slices(task, test, *names, node=node, seed=seed, scores=scores)
+
+
+def absent_kinds(task: Task, node: Slices, reference: Answers) -> tuple[str, ...]:
+    """Those of `slice_kinds` that `all_slices` has to leave out."""
+    if reference.scored is not None:
+        return ()
+    return tuple(kind for kind in slice_kinds(task, node) if kind in ("confidence", "corruption"))
+
+
 def slices_of(
     task: Task, test: Samples, reference: Answers, candidate: Answers, *, node: Slices
 ) -> tuple[Slice, ...]:
     """By class, column, brightness, length and the reference's confidence, as far as the data has
     them and `by` wants them."""
-    numbers = {**_numbers(task, test), "confidence": reference.confidence}
+    numbers = dict(_numbers(task, test))
+    if reference.scored is not None:
+        numbers["confidence"] = reference.scored.confidence
     members = members_of(
         test.labels, task.classes, columns=test.columns, numbers=numbers, by=node.by
     )
     return tuple(
         measured_slice(
-            one, reference.classes, candidate.classes, test.labels, test.ids, groups=test.groups
+            one,
+            reference.classes,
+            candidate.classes,
+            test.labels,
+            test.ids,
+            groups=test.groups,
+            against=reference.subject,
         )
         for one in members
     )
@@ -74,7 +111,7 @@ def corrupted_slices(
     scores: Scores,
 ) -> tuple[Slice, ...]:
     """Both models on corrupted test samples, at most node.samples of them, evenly spread."""
-    wanted = _fitting(task) if node.corruptions is None else node.corruptions
+    wanted = _corruptions(task, node)
     if not wanted:
         return ()
     count = min(node.samples, len(test))
@@ -102,9 +139,22 @@ def corrupted_slices(
                 changed.labels,
                 changed.ids,
                 groups=changed.groups,
+                against=reference,
             )
         )
     return tuple(found)
+
+
+def _parts(task: Task) -> tuple[str, ...]:
+    """What any sample of such data can be told by."""
+    numbers = ("length",) if task.padding is not None else ()
+    if task.padding is None and task.train.inputs.ndim == 4:
+        numbers = ("brightness",)
+    return ("class", *task.columns, *numbers, "confidence")
+
+
+def _corruptions(task: Task, node: Slices) -> tuple[str, ...]:
+    return _fitting(task) if node.corruptions is None else node.corruptions
 
 
 def _fitting(task: Task) -> tuple[str, ...]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.metrics.accuracy import quality
-from compress.metrics.bootstrap import Resampled, resample
-from compress.metrics.paired import pair
+from compress.metrics.compared import compare_answers
 from compress.metrics.scores import Answers, answers
-from compress.metrics.totals import NAMES
 from compress.pipeline.context import Context, versions_of
-from compress.pipeline.scenarios import check_slices, corrupted_slices, slices_of
+from compress.pipeline.scenarios import all_slices, check_slices
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.embedding import judge_embeddings
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
@@ -25,7 +22,7 @@ from compress.pipeline.stages.shipping import SHIP, subject_file, subjects
 from compress.recipe.nodes import NoQuantize
 from compress.store.keys import Json
 from compress.tasks.data import Samples
-from compress.values import Added, PairedQuality, Quality, Slice
+from compress.values import Added, PairedQuality, Slice
 from exporters.artifact import open_artifact
 from exporters.atomic import atomic_path, write_json
 from exporters.events import Event
@@ -101,24 +98,24 @@ def judge_files(
 
     given = {name: answers(name, answer(name, test), test.labels) for name in files}
     on_event(Event("progress", JUDGE, "drawing resamples"))
-    drawn = resample(
-        tuple(given.values()),
-        test.labels,
-        classes=len(task.classes),
-        groups=test.groups,
-        seed=recipe.seed,
+    compared = compare_answers(
+        tuple(given.values()), test.labels, task.classes, groups=test.groups, seed=recipe.seed
     )
     pairs = {
-        (before, after): _pair(task.classes, test, given[before], given[after], drawn)
+        (before, after): compared.pair(before, after)
         for before, after in [*((names[0], name) for name in names[1:]), *_steps(given)]
     }
     slices: tuple[Slice, ...] = ()
     if names[0] == _TEACHER and recipe.slices != "none":
         on_event(Event("progress", JUDGE, "slices"))
-        node = recipe.slices
-        slices = slices_of(task, test, given[_TEACHER], given[_STUDENT], node=node)
-        slices += corrupted_slices(
-            task, test, _TEACHER, _STUDENT, node=node, seed=recipe.seed, scores=answer
+        slices = all_slices(
+            task,
+            test,
+            given[_TEACHER],
+            given[_STUDENT],
+            node=recipe.slices,
+            seed=recipe.seed,
+            scores=answer,
         )
     counts = {
         "train": _counts(task.train.labels, len(task.classes)),
@@ -126,7 +123,7 @@ def judge_files(
         "test": _counts(test.labels, len(task.classes)),
     }
     facts = {
-        "qualities": [asdict(_quality(given[name], test, drawn)) for name in names],
+        "qualities": [asdict(compared.quality(name)) for name in names],
         "pairs": [asdict(pairs[names[0], name]) for name in names[1:]],
         "slices": [asdict(one) for one in slices],
         "added": [asdict(_added(step, pairs[key])) for key, step in _steps(given).items()],
@@ -162,41 +159,6 @@ def _added(step: str, found: PairedQuality) -> Added:
         lost=found.lost,
         gained=found.gained,
     )
-
-
-def _quality(given: Answers, test: Samples, drawn: Resampled) -> Quality:
-    """With the interval of the bootstrap where samples come in groups."""
-    found = quality(given.subject, given.classes, test.labels)
-    metrics = tuple(drawn.value(name, given.subject) for name in NAMES)
-    return replace(found, metrics=metrics)
-
-
-def _pair(
-    classes: tuple[str, ...], test: Samples, before: Answers, after: Answers, drawn: Resampled
-) -> PairedQuality:
-    """Tango's bounds for one sample per group, the bootstrap's over groups otherwise."""
-    found = pair(before.subject, after.subject, before.classes, after.classes, test.labels, classes)
-    metrics = tuple(drawn.change(name, before.subject, after.subject) for name in NAMES)
-    if test.groups is None:
-        return replace(found, metrics=metrics)
-    accuracy = metrics[NAMES.index("accuracy")]
-    flips = (before.classes == test.labels) & (after.classes != test.labels)
-    return replace(
-        found,
-        metrics=metrics,
-        groups=drawn.groups,
-        difference_low_bound=accuracy.difference_low,
-        difference_high_bound=accuracy.difference_high,
-        negative_flip_rate_upper=_flips_upper(flips, test.groups, found.negative_flip_rate_upper),
-    )
-
-
-def _flips_upper(flips: NDArray[np.bool_], groups: NDArray[np.int64], independent: float) -> float:
-    """The rate plus 1.645 cluster-robust standard errors, and never below the exact bound."""
-    from compress.metrics.bootstrap import group_spread
-
-    _, spread = group_spread(flips.astype(np.float64), groups)
-    return min(1.0, max(independent, float(flips.mean()) + 1.6449 * spread))
 
 
 def _counts(labels: NDArray[np.int64], classes: int) -> list[int]:

@@ -45,7 +45,9 @@ def test_scores_that_are_distributions_are_not_squashed_again() -> None:
     chances = np.array([[0.7, 0.3], [0.25, 0.75]])
     assert probabilities(chances) == pytest.approx(chances)
     assert probabilities(np.array([[2.0, 2.0]])) == pytest.approx(np.array([[0.5, 0.5]]))
-    assert np.isfinite(answers("a", np.array([[1e4, -1e4]]), np.array([1])).nll).all()
+    sure = answers("a", np.array([[1e4, -1e4]]), np.array([1]))
+    assert sure.scored is not None
+    assert np.isfinite(sure.scored.nll).all()
 
 
 def test_many_classes_are_summed_in_another_way_to_the_same_numbers(
