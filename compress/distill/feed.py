@@ -66,7 +66,7 @@ class TrainingFeed:
 
     mixup: alpha of its Beta distribution; None mixes nothing. order_seed: of the order alone, so
     that runs from several seeds share stored outputs; default `seed`. labelled_only: samples
-    without a label are left out.
+    without a label are left out, also as partners of mixup.
     """
 
     task: Task
@@ -98,7 +98,15 @@ class TrainingFeed:
             teacher = None
             if self.teacher_outputs:
                 teacher = torch.from_numpy(np.asarray(self.teacher_outputs[view][rows])).float()
-            inputs = mixed_view(self.task, train, rows, seed=self.seed, view=view, alpha=self.mixup)
+            inputs = mixed_view(
+                self.task,
+                train,
+                rows,
+                seed=self.seed,
+                view=view,
+                alpha=self.mixup,
+                pool=self._mixed_with,
+            )
             yield Batch(
                 inputs=inputs,
                 target=self._target(rows, view, inputs),
@@ -113,8 +121,18 @@ class TrainingFeed:
         if self.mixup is None:
             return torch.from_numpy(train.labels[rows])
         return mixed_labels(
-            train, rows, classes=len(self.task.classes), seed=self.seed, view=view, alpha=self.mixup
+            train,
+            rows,
+            classes=len(self.task.classes),
+            seed=self.seed,
+            view=view,
+            alpha=self.mixup,
+            pool=self._mixed_with,
         )
+
+    @property
+    def _mixed_with(self) -> NDArray[np.int64] | None:
+        return labelled_rows(self.task.train) if self.labelled_only else None
 
     def statistics_batches(self) -> Iterator[Inputs]:
         """Augmented training inputs for BatchNorm, the same at every call."""

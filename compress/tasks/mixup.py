@@ -61,23 +61,37 @@ def mixed_view(
     seed: int,
     view: int,
     alpha: float | None,
+    pool: NDArray[np.int64] | None = None,
 ) -> Inputs:
     """One augmented view of some rows, mixed with the same view of their partners.
 
-    (rows, ...) float32, ready for a network. With alpha None nothing is mixed.
+    (rows, ...) float32, ready for a network. With alpha None nothing is mixed. pool: the rows that
+    partners are drawn from, by default all.
     """
     inputs = view_inputs(task, samples, rows, seed=seed, view=view)
     if alpha is None:
         return inputs
-    partners, shares = mixup_rows(
-        samples.ids[rows], seed=seed, view=view, alpha=alpha, pool_size=len(samples)
-    )
+    partners, shares = _partners(samples, rows, seed=seed, view=view, alpha=alpha, pool=pool)
     others = view_inputs(task, samples, partners, seed=seed, view=view)
     weight = torch.from_numpy(1.0 - shares).float()
     return tuple(
         torch.lerp(plain, other, weight.view(-1, *[1] * (plain.ndim - 1)))
         for plain, other in zip(inputs, others, strict=True)
     )
+
+
+def _partners(
+    samples: Samples,
+    rows: NDArray[np.int64],
+    *,
+    seed: int,
+    view: int,
+    alpha: float,
+    pool: NDArray[np.int64] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    size = len(samples) if pool is None else len(pool)
+    found, shares = mixup_rows(samples.ids[rows], seed=seed, view=view, alpha=alpha, pool_size=size)
+    return (found if pool is None else pool[found]), shares
 
 
 def mixed_labels(
@@ -88,14 +102,13 @@ def mixed_labels(
     seed: int,
     view: int,
     alpha: float,
+    pool: NDArray[np.int64] | None = None,
 ) -> Tensor:
     """Probabilities that belong to mixed_view: (rows, classes) float32, each row summing to one.
 
     A label of -100, which is no label, adds nothing, so that its row sums to less.
     """
-    partners, shares = mixup_rows(
-        samples.ids[rows], seed=seed, view=view, alpha=alpha, pool_size=len(samples)
-    )
+    partners, shares = _partners(samples, rows, seed=seed, view=view, alpha=alpha, pool=pool)
     target = torch.zeros(len(rows), classes)
     for labels, weights in (
         (samples.labels[rows], shares),

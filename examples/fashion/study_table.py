@@ -15,29 +15,29 @@ from compress.recipe.load import load_recipe
 from compress.search.advice import paired_interval
 
 HERE = Path(__file__).resolve().parent
-CONTROLS = ("labels", "label smoothing")
+CONTROLS = ("labels", "label smoothing", "labels, mixup")
 Answers = NDArray[np.uint8]
 
 
 def table(done: Sequence[Mapping[str, Any]], *, planned: int) -> str:
-    """Markdown: a table per regime, and what was found. Reads the test labels once, at the end."""
+    """Markdown: a table per regime, and what was found. Test is read when all units are there."""
     lines = [f"{len(done)} of {planned} units.", ""]
     regimes = dict.fromkeys(unit["regime"] for unit in done)
-    labels = _test_labels() if any(unit["kind"] == "arms" for unit in done) else None
+    labels = _test_labels() if len(done) >= planned else None
     for regime in regimes:
         arms = [unit for unit in done if unit["regime"] == regime and unit["kind"] == "arms"]
         lines += [f"## {regime}", ""]
-        if not arms or labels is None:
+        if not arms:
             lines += ["No seed is complete.", ""]
             continue
         lines += [*_regime(arms, labels), ""]
-        for kind in ("hint", "funmatch at 4x"):
+        for kind in ("hint", "at 4x"):
             extra = [u for u in done if u["regime"] == regime and u["kind"] == kind]
             lines += _extra(kind, extra)
     return "\n".join(lines)
 
 
-def _regime(units: Sequence[Mapping[str, Any]], labels: NDArray[np.int64]) -> list[str]:
+def _regime(units: Sequence[Mapping[str, Any]], labels: NDArray[np.int64] | None) -> list[str]:
     validation = _scores(units)
     names = list(validation)
     control = max(CONTROLS, key=lambda name: float(np.mean(validation[name])))
@@ -59,7 +59,23 @@ def _regime(units: Sequence[Mapping[str, Any]], labels: NDArray[np.int64]) -> li
             f"| {name} | {mean} | {_pp(float(np.mean(apart)))} | {_shown(apart, methods)} |"
         )
     chosen = max(methods, key=lambda name: float(np.mean(validation[name])))
-    return [*lines, "", *_on_test(units, chosen, control, labels)]
+    lines += ["", *_nothing(validation, control, methods), f"Chosen on validation: **{chosen}**."]
+    if labels is None:
+        return [*lines, "Test is read when all units are there."]
+    return [*lines, *_on_test(units, chosen, control, labels)]
+
+
+def _nothing(
+    validation: Mapping[str, Sequence[float]], control: str, methods: Sequence[str]
+) -> list[str]:
+    """Which methods can't be told from the control, in words."""
+    same = []
+    for name in methods:
+        apart = [a - b for a, b in zip(validation[name], validation[control], strict=True)]
+        if len(apart) > 1:
+            low, high = paired_interval(apart, comparisons=len(methods))
+            same += [name] if low <= 0 <= high else []
+    return [f"Not told from {control} by these seeds: {', '.join(same)}."] if same else []
 
 
 def _on_test(
@@ -73,9 +89,15 @@ def _on_test(
         lost += int((before & ~right).sum())
         gained += int((~before & right).sum())
     found = f"{_pp(float(np.mean(apart)))}, 95 % interval {_shown(apart, ['one'])}"
+    means = ", ".join(
+        f"{name} {100 * np.mean([(_answers(unit, name) == labels).mean() for unit in units]):.2f} %"
+        for name in _scores(units)
+    )
     return [
-        f"Chosen on validation: **{chosen}**. On test, against {control}: {found}; "
-        f"over all seeds {gained} answers gained, {lost} lost."
+        f"On test, against {control}: {found}; over all seeds {gained} answers are gained and "
+        f"{lost} lost.",
+        "",
+        f"Means on test, of which nothing was chosen: {means}.",
     ]
 
 

@@ -63,7 +63,7 @@ def test_the_study_keeps_settings_of_its_own() -> None:
     recipe = load_recipe(EXAMPLES / "fashion" / "study.yaml").recipe
     assert isinstance(recipe.task, ImageArraysTask)
     assert (recipe.distill.optimizer, recipe.distill.learning_rate) == ("sgd", 0.15)
-    assert (recipe.distill.epochs, recipe.distill.views) == (12, 4)
+    assert recipe.distill.epochs == recipe.distill.views == 8
     assert (recipe.task.augment.crop, recipe.task.augment.flip) == (2, True)
 
 
@@ -137,7 +137,11 @@ def test_a_loss_by_its_kind_alone(tmp_path: Path) -> None:
         ("max: 300KiB", "max: 300KiB, min: 3B", "has 2 limits (max, min); write one budget"),
         ("id: size", "id: speed", "'speed' comes twice"),
         ("batch: 1,", "batch: 8,", "batch: 8 is not measured; bench.batch is [1, 32]"),
-        ("threads: [1]", "threads: [1], epochs: 5", "needs 10 epochs for a comparison, and bench."),
+        (
+            "latency.p50, on: cpu, batch: 1, vs: teacher, min_speedup: 8x",
+            "latency.p95, max: 1ms",
+            "needs 16 epochs for a p95, and bench.epochs is 12; write `epochs: 16` in bench",
+        ),
         ("[1, 32]", "[1, 1]", "bench.batch: must hold each value once"),
         ("teacher: {kind: torch", "x: {kind: torch", "x: unknown key 'x'"),
         ("{kind: auto}", "[1]", ":7:1: quantize: should be a mapping, and is a list"),

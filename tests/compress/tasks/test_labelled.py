@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from compress.distill.feed import TrainingFeed
 from compress.errors import InputError
@@ -72,6 +73,16 @@ def test_a_training_without_a_teacher_sees_labelled_samples_alone(task: Task) ->
     taught = TrainingFeed(task=few, batch=16, seed=0)
     targets = np.concatenate([batch.target.numpy() for batch in taught.batches(0)])
     assert (targets == NO_LABEL).sum() == 130
+
+
+def test_mixup_without_a_teacher_takes_partners_that_have_a_label(task: Task) -> None:
+    few = hide_labels(task, 30, seed=1)
+    feed = TrainingFeed(task=few, batch=16, seed=0, labelled_only=True, mixup=1.0)
+    for batch in feed.batches(0):
+        torch.testing.assert_close(batch.target.sum(dim=1), torch.ones(len(batch.target)))
+    taught = TrainingFeed(task=few, batch=16, seed=0, mixup=1.0)
+    totals = torch.cat([batch.target.sum(dim=1) for batch in taught.batches(0)])
+    assert (totals < 0.99).any()  # there partners come from all samples, as for stored outputs
 
 
 @pytest.mark.parametrize(("count", "said"), [(161, "161 labels are asked"), (2, "leave none of")])
