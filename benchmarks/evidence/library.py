@@ -19,7 +19,13 @@ from compress.quantize.silence import quiet_quantization
 Feeds = Mapping[str, NDArray[Any]]
 
 
-def library_static(source: Path, path: Path, batches: Callable[[], Iterable[Feeds]]) -> Path:
+def library_static(
+    source: Path,
+    path: Path,
+    batches: Callable[[], Iterable[Feeds]],
+    *,
+    per_channel: bool = True,
+) -> Path:
     """QDQ by MinMax. batches: anew at each call, by input name."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType
     from onnxruntime.quantization import quantize_static as library
@@ -37,7 +43,7 @@ def library_static(source: Path, path: Path, batches: Callable[[], Iterable[Feed
             str(path),
             Reader(),
             quant_format=QuantFormat.QDQ,
-            per_channel=True,
+            per_channel=per_channel,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             reduce_range=_saturates(),
