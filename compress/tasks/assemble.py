@@ -14,12 +14,11 @@ from compress.tasks.augment_audio import AudioAugmentation
 from compress.tasks.checks import check_classes, check_inputs, check_range, checked_labels
 from compress.tasks.columns import checked_columns, checked_groups, columns_digest
 from compress.tasks.content import content_digests, fingerprint
+from compress.tasks.copies import found_copies
 from compress.tasks.data import Recorded, Samples, Task
 from compress.tasks.mapped import MappedFiles, rows_of
 from compress.tasks.split import default_validation, validation_indices
 from exporters.events import Event
-
-MOST_OVERLAP = 0.01  # real sets hold a few copies; past this the test split proves little
 
 OnEvent = Callable[[Event], None]
 Split = tuple[NDArray[np.generic], NDArray[np.generic]]  # inputs (n, ...), labels (n,)
@@ -70,7 +69,7 @@ def assemble(
     train_ids, validation_ids, test_ids = _ids(parts)
     if given is None:
         count = parts.validation_count or default_validation(len(train[0]))
-        keep, held = validation_indices(len(train[0]), count, seed=seed)
+        keep, held = validation_indices(content_digests(train[0]), count, seed=seed)
         in_validation = Samples(
             ids=train_ids[held],
             inputs=rows_of(train[0], held, mapping=mapping),
@@ -119,6 +118,7 @@ def assemble(
     }
     if in_test.columns or in_test.groups is not None:
         preprocessing["columns"] = columns_digest(in_test)
+    copies = found_copies(splits, where=parts.where)
     return Task(
         name=parts.name,
         classes=parts.classes,
@@ -131,7 +131,8 @@ def assemble(
         test=CountedTest(in_test, on_event=on_event),
         columns=tuple(in_test.columns),
         recorded=parts.recorded,
-        notes=parts.notes + absence_notes(splits, parts.classes) + copy_notes(splits, parts.where),
+        notes=parts.notes + absence_notes(splits, parts.classes) + copies.notes,
+        held_out_too=copies.in_train,
     )
 
 
@@ -202,28 +203,4 @@ def absence_notes(splits: dict[str, Samples], classes: tuple[str, ...]) -> tuple
         absent = [classes[index] for index in np.flatnonzero(counts == 0)]
         if absent:
             notes.append(f"no {name} sample is of class {', '.join(absent)}")
-    return tuple(notes)
-
-
-def copy_notes(splits: dict[str, Samples], where: str) -> tuple[str, ...]:
-    """Notes on samples whose values are in two splits. InputError when more than 1 % of test is."""
-    digests = {name: content_digests(samples.inputs) for name, samples in splits.items()}
-    train, validation, test = digests["train"], digests["validation"], digests["test"]
-    in_test = np.isin(test, np.concatenate([train, validation]))
-    found = int(np.count_nonzero(in_test))
-    text = f"{found:,} of {len(test):,} test samples ({found / len(test):.2%}) are also in train"
-    if found > MOST_OVERLAP * len(test):
-        first = splits["test"].ids[np.flatnonzero(in_test)[0]]
-        raise InputError(
-            f"{text} or validation, the first has id {first}",
-            where=where,
-            cure="remove the copies: accuracy on samples seen in training proves nothing",
-        )
-    notes = [f"{text} or validation"] if found else []
-    shared = int(np.count_nonzero(np.isin(validation, train)))
-    if shared:
-        share = shared / len(validation)
-        notes.append(
-            f"{shared:,} of {len(validation):,} validation samples ({share:.2%}) are also in train"
-        )
     return tuple(notes)

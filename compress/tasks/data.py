@@ -86,6 +86,7 @@ class Task:
     validation: Samples
     test: Callable[[], Samples] = field(repr=False)
     notes: tuple[str, ...] = ()  # what a reader must know: copies between splits, absent classes
+    held_out_too: tuple[int, ...] = ()  # ids of train with the values of a held-out sample
     columns: tuple[str, ...] = ()  # names of what else is known of test samples
     padding: int | None = None  # the id that pads rows of tokens; None: rows are numbers
     tokenizer: str | None = field(default=None, repr=False)  # of text: a tokenizer.json, shipped

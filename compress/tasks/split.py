@@ -15,9 +15,15 @@ PART_STREAM = 2**31 + 3
 
 
 def validation_indices(
-    n: int, count: int, *, seed: int
+    contents: NDArray[np.uint64], count: int, *, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(train, validation) positions in 0..n-1, both sorted. InputError unless 1 <= count < n."""
+    """(train, validation) positions in 0..n-1, both sorted, equal contents on one side.
+
+    contents: (n,) digests of samples. Where a sample is drawn depends on its position; its copies
+    come with it, so that more than count may be held out. InputError unless 1 <= count < n and
+    something is left to train on.
+    """
+    n = len(contents)
     if not 1 <= count < n:
         raise InputError(
             f"{count} validation samples can't be taken from {n} training samples",
@@ -25,8 +31,15 @@ def validation_indices(
             cure=f"set it between 1 and {n - 1}" if n > 1 else "give at least 2 training samples",
         )
     keys = uniform(seed, VALIDATION_STREAM, np.arange(n), draws=1)[:, 0]
-    order = np.argsort(keys, kind="stable")
-    return np.sort(order[count:]), np.sort(order[:count])
+    drawn = np.argsort(keys, kind="stable")[:count]
+    held = np.isin(contents, contents[drawn])
+    if held.all():
+        raise InputError(
+            f"the {n} training samples are copies of the {count} that validation holds out",
+            where="task.validation",
+            cure="give training samples that differ",
+        )
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def held_out(

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.errors import InputError
-from compress.tasks.assemble import CountedTest, copy_notes
+from compress.tasks.assemble import CountedTest
 from compress.tasks.augment import Augmentation
 from compress.tasks.checks import check_classes, check_range
-from compress.tasks.content import fingerprint
+from compress.tasks.content import content_digests, fingerprint
+from compress.tasks.copies import found_copies
 from compress.tasks.data import Samples, Task
 from compress.tasks.frames import FRAME_INPUTS, pack_streams
 from compress.tasks.labelled import NO_LABEL
@@ -53,13 +54,14 @@ def stream_task(data: StreamData, *, seed: int = 0, where: str = "streams") -> T
     if "validation" not in splits:
         train = splits["train"]
         count = default_validation(len(train))
-        keep, held = validation_indices(len(train), count, seed=seed)
+        keep, held = validation_indices(content_digests(train.inputs), count, seed=seed)
         splits = {
             "train": _part(train, keep),
             "validation": _part(train, held),
             "test": splits["test"],
         }
     preprocessing = {"version": 1, "classes": data.classes, "frames": True}
+    copies = found_copies(splits, where=where)
     return Task(
         name="streams",
         classes=data.classes,
@@ -70,7 +72,8 @@ def stream_task(data: StreamData, *, seed: int = 0, where: str = "streams") -> T
         train=splits["train"],
         validation=splits["validation"],
         test=CountedTest(splits["test"], on_event=None),
-        notes=copy_notes(splits, where),
+        notes=copies.notes,
+        held_out_too=copies.in_train,
         frames=True,
     )
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from compress.errors import InputError
 from compress.recipe.named_files import named_file
 from compress.recipe.text_nodes import TextTask
-from compress.tasks.assemble import CountedTest, OnEvent, absence_notes, copy_notes
+from compress.tasks.assemble import CountedTest, OnEvent, absence_notes
 from compress.tasks.augment import Augmentation
 from compress.tasks.checks import check_classes
 from compress.tasks.columns import (
@@ -23,6 +23,7 @@ from compress.tasks.columns import (
     group_numbers,
 )
 from compress.tasks.content import fingerprint
+from compress.tasks.copies import found_copies
 from compress.tasks.data import Samples, Task
 from compress.tasks.labelled import NO_LABEL
 from compress.tasks.split import (
@@ -102,6 +103,7 @@ def text_task(
     judged = splits["test"]
     if judged.columns or judged.groups is not None:
         preprocessing["columns"] = columns_digest(judged)
+    copies = found_copies(splits, where=where)
     return Task(
         name=node.source or node.kind,
         classes=classes,
@@ -113,7 +115,8 @@ def text_task(
         validation=splits["validation"],
         test=CountedTest(splits["test"], on_event=on_event),
         columns=tuple(judged.columns),
-        notes=(absence_notes(splits, classes) if labelled else ()) + copy_notes(splits, where),
+        notes=(absence_notes(splits, classes) if labelled else ()) + copies.notes,
+        held_out_too=copies.in_train,
         padding=tokenizer.padding,
         tokenizer=tokenizer.text,
     )

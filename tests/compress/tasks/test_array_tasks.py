@@ -156,12 +156,42 @@ def test_many_copies_are_refused(tmp_path: Path) -> None:
         _from_npz(tmp_path, _with_copies(3))
 
 
-def test_copies_between_train_and_validation_are_noted(tmp_path: Path) -> None:
+def _with_validation(source: str, copies: int) -> dict[str, np.ndarray]:
+    """100 validation images, the last of them copies of train's or test's."""
+    arrays = _with_copies(0)
+    images = np.random.default_rng(1).integers(0, 256, (100, 6, 5), dtype=np.uint8)
+    images[100 - copies :] = arrays[f"{source}_images"][:copies]
+    return {**arrays, "validation_images": images, "validation_labels": np.arange(100) % 4}
+
+
+@pytest.mark.parametrize("source", ["train", "test"])
+def test_validation_shares_at_most_one_percent_with_train_and_with_test(
+    source: str, tmp_path: Path
+) -> None:
+    task = _from_npz(tmp_path, _with_validation(source, 1))
+    assert f"1 of 100 validation samples (1.00%) are also in {source}" in task.notes
+    said = rf"d\.npz: 2 of 100 validation samples \(2\.00%\) are also in {source}, the first has id"
+    with pytest.raises(InputError, match=said + " 398; remove the copies") as caught:
+        _from_npz(tmp_path, _with_validation(source, 2))
+    assert caught.value.exit_code == 2
+
+
+def test_training_samples_that_are_held_out_too_are_known(tmp_path: Path) -> None:
+    assert _from_npz(tmp_path, _with_validation("train", 1)).held_out_too == (0,)
+    assert _from_npz(tmp_path, _with_validation("test", 1)).held_out_too == ()
+    arrays = _with_copies(2)
+    arrays["train_images"][5] = arrays["train_images"][0]  # twice in train, once in test
+    assert _from_npz(tmp_path, arrays, validation=1).held_out_too == (0, 1, 5)
+
+
+def test_copies_within_train_are_held_out_together(tmp_path: Path) -> None:
     arrays = _arrays()
-    arrays["validation_images"] = arrays["train_images"][:4].copy()
-    arrays["validation_labels"] = arrays["train_labels"][:4]
+    arrays["train_images"][20:] = arrays["train_images"][:20]
     task = _from_npz(tmp_path, arrays)
-    assert task.notes == ("4 of 4 validation samples (100.00%) are also in train",)
+    held = set(task.validation.ids.tolist())
+    assert 8 <= len(held) <= 16
+    assert held == {(one + 20) % 40 for one in held}
+    assert task.notes == ()
 
 
 def test_a_named_class_without_samples_is_noted(tmp_path: Path) -> None:
