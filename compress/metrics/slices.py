@@ -51,8 +51,9 @@ def column_members(name: str, values: NDArray[np.generic]) -> Iterator[Members]:
         yield Members(kind=name, name=f"{len(order) - _VALUES} rarer values", rows=rest)
 
 
-def binned_members(kind: str, values: NDArray[np.float64]) -> Iterator[Members]:
-    """Quarters by value, fewer where values are equal; NaN is a slice of its own."""
+def binned_members(kind: str, values: NDArray[np.float64], *, unit: str = "") -> Iterator[Members]:
+    """Quarters by value, fewer where values are equal: where most are, that value and all others.
+    NaN is a slice of its own. unit: behind the numbers of their names."""
     known = ~np.isnan(values)
     if not known.all():
         yield Members(kind=kind, name="unknown", rows=~known)
@@ -60,13 +61,17 @@ def binned_members(kind: str, values: NDArray[np.float64]) -> Iterator[Members]:
         return
     edges = np.unique(np.quantile(values[known], np.linspace(0.0, 1.0, _BINS + 1)))
     if len(edges) < 3:
-        yield Members(kind=kind, name=_range(edges[0], edges[-1]), rows=known)
+        common = known & (values == np.median(values[known]))
+        for rows in (common, known & ~common):
+            if rows.any():
+                low, high = values[rows].min(), values[rows].max()
+                yield Members(kind=kind, name=_range(low, high, unit), rows=rows)
         return
     for place, (low, high) in enumerate(pairwise(edges)):
         last = place == len(edges) - 2
         rows = known & (values >= low) & ((values <= high) if last else (values < high))
         if rows.any():
-            yield Members(kind=kind, name=_range(low, high), rows=rows)
+            yield Members(kind=kind, name=_range(low, high, unit), rows=rows)
 
 
 def measured_slice(
@@ -112,8 +117,10 @@ def members_of(
     columns: Mapping[str, NDArray[np.generic]],
     numbers: Mapping[str, NDArray[np.float64]],
     by: Sequence[str] | None,
+    units: Mapping[str, str] | None = None,
 ) -> tuple[Members, ...]:
-    """All slices that are asked for. numbers: brightness, confidence, length; by None: all."""
+    """All slices that are asked for. numbers: brightness, confidence, length; units: of those that
+    have one; by None: all."""
     found: list[Members] = []
     if by is None or "class" in by:
         found += class_members(labels, class_names)
@@ -122,11 +129,10 @@ def members_of(
             found += column_members(name, values)
     for name, numeric in numbers.items():
         if by is None or name in by:
-            found += binned_members(name, numeric)
+            found += binned_members(name, numeric, unit=(units or {}).get(name, ""))
     return tuple(found)
 
 
-def _range(low: float, high: float) -> str:
-    if low == high:
-        return f"{low:.4g}"
-    return f"{low:.4g} to {high:.4g}"
+def _range(low: float, high: float, unit: str) -> str:
+    numbers = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+    return f"{numbers} {unit}" if unit else numbers

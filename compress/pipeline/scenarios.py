@@ -84,7 +84,12 @@ def slices_of(
     if reference.scored is not None:
         numbers["confidence"] = reference.scored.confidence
     members = members_of(
-        test.labels, task.classes, columns=test.columns, numbers=numbers, by=node.by
+        test.labels,
+        task.classes,
+        columns=test.columns,
+        numbers=numbers,
+        units={"length": "s"} if task.recorded is not None else {},
+        by=node.by,
     )
     return tuple(
         measured_slice(
@@ -147,8 +152,10 @@ def corrupted_slices(
 
 def _parts(task: Task) -> tuple[str, ...]:
     """What any sample of such data can be told by."""
-    numbers = ("length",) if task.padding is not None else ()
-    if task.padding is None and task.train.inputs.ndim == 4:
+    numbers: tuple[str, ...] = ()
+    if task.padding is not None or task.recorded is not None:
+        numbers = ("length",)
+    elif task.train.inputs.ndim == 4:
         numbers = ("brightness",)
     return ("class", *task.columns, *numbers, "confidence")
 
@@ -172,11 +179,12 @@ def _corrupted(task: Task, plain: Samples, kind: str, *, seed: int) -> NDArray[n
         assert task.padding is not None
         changed = typos(plain.texts, seed=seed)
         return tokenized_again(changed, tokenizer=task.tokenizer, padding=task.padding)
-    if task.recorded is not None:  # noise is in the air, not in what is computed of it
-        made = []
+    recorded = task.recorded
+    if recorded is not None and recorded.features is not None:
+        made = []  # noise is in the air, not in what is computed of it
         for ids in np.array_split(plain.ids, -(-len(plain) // _TOGETHER)):
-            waves = with_noise(task.recorded.waveforms(ids), ids=ids, seed=seed)
-            made.append(task.recorded.features(waves))
+            waves = with_noise(recorded.waveforms(ids), ids=ids, seed=seed)
+            made.append(recorded.features(waves))
         return np.concatenate(made)
     if plain.inputs.ndim == 4:
         return corrupt(kind, plain.inputs, seed=seed)
@@ -184,7 +192,11 @@ def _corrupted(task: Task, plain: Samples, kind: str, *, seed: int) -> NDArray[n
 
 
 def _numbers(task: Task, test: Samples) -> Mapping[str, NDArray[np.float64]]:
-    """What is known of any sample of its kind: brightness of images, length of texts."""
+    """What is known of any sample of its kind: brightness of images, length of texts in tokens and
+    of recordings in seconds, where they differ in it."""
+    if task.recorded is not None:
+        seconds = task.recorded.seconds(test.ids).astype(np.float64)
+        return {"length": seconds} if len(np.unique(seconds)) > 1 else {}
     if task.padding is not None:
         lengths = token_counts(test.inputs, padding=task.padding)
         return {"length": lengths.astype(np.float64)}

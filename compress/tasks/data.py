@@ -58,13 +58,16 @@ class ArrayData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """Of rows that are features of recordings: what they are made of, and how.
+    """Of rows that are made of recordings: what they were, read again by sample ids (n,).
 
-    waveforms: sample ids (n,) -> (n, 1, samples), read again; features: those -> rows.
+    waveforms: (n, 1, samples) as the network is given them or its features are computed of;
+    seconds: (n,) how long each is, before it is cut or padded; features: waveforms -> rows, None
+    where rows are the waveforms.
     """
 
     waveforms: Callable[[NDArray[np.int64]], NDArray[np.float32]]
-    features: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    seconds: Callable[[NDArray[np.int64]], NDArray[np.float32]]
+    features: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

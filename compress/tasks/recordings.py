@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -17,7 +19,7 @@ from compress.tasks.augment_audio import AudioAugmentation
 from compress.tasks.class_folders import RECORDINGS
 from compress.tasks.data import Recorded
 from compress.tasks.folders import IN_MEMORY_BYTES, Decoder, folder_parts, hash_folder
-from compress.tasks.waveform import Unreadable, log_mel, read_waveform
+from compress.tasks.waveform import Unreadable, log_mel, read_wav, read_waveform
 
 _VERSION = 1  # of what is made of the same file: raise it when that changes
 
@@ -46,11 +48,10 @@ def audio_folder(
         on_event=on_event,
         in_memory_bytes=in_memory_bytes,
     )
-    if node.features == "waveform":
-        return parts
     recorded = Recorded(
         waveforms=lambda ids: cast("NDArray[np.float32]", hashed.rows(ids, waveforms)),
-        features=lambda waves: _features(node, waves),
+        seconds=lambda ids: cast("NDArray[np.float32]", hashed.rows(ids, _lengths(waveforms))),
+        features=None if node.features == "waveform" else lambda waves: _features(node, waves),
     )
     return replace(parts, recorded=recorded)
 
@@ -67,11 +68,8 @@ def audio_augmentation(node: AudioFolderTask) -> AudioAugmentation:
 
 def _waveforms(node: AudioFolderTask) -> Decoder:
     def decode(data: bytes, where: str) -> NDArray[np.float32]:
-        try:
+        with _named(where):
             return read_waveform(data, sample_rate=node.sample_rate, seconds=node.seconds)
-        except Unreadable as exc:
-            cure = "convert it to WAV of 16 bits, repair or remove it"
-            raise InputError(str(exc), where=where, cure=cure) from exc
 
     return Decoder(
         wanted=RECORDINGS,
@@ -80,6 +78,27 @@ def _waveforms(node: AudioFolderTask) -> Decoder:
         dtype=np.float32,
         decode=decode,
     )
+
+
+def _lengths(waveforms: Decoder) -> Decoder:
+    """A number per file: its seconds, whatever a network is given of it."""
+
+    def decode(data: bytes, where: str) -> NDArray[np.float32]:
+        with _named(where):
+            rate, wave = read_wav(data)
+        return np.array(len(wave) / rate, dtype=np.float32)
+
+    return replace(waveforms, name=("seconds",), shape=(), decode=decode)
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """An unreadable file is the user's, at where."""
+    try:
+        yield
+    except Unreadable as exc:
+        cure = "convert it to WAV of 16 bits, repair or remove it"
+        raise InputError(str(exc), where=where, cure=cure) from exc
 
 
 def _log_mels(node: AudioFolderTask, waveforms: Decoder) -> Decoder:

@@ -33,6 +33,9 @@ def test_tones_are_told_apart_from_recipe_to_report(tmp_path: Path) -> None:
     assert qualities["student"].accuracy > 0.85
     (noise,) = (part for part in report.slices if part.kind == "corruption")
     assert (noise.name, noise.samples) == ("noise", 120)
+    lengths = [part for part in report.slices if part.kind == "length"]
+    assert sum(part.samples for part in lengths) == 120
+    assert all(part.name.endswith(" s") for part in lengths)
     assert {part.name for part in report.slices if part.kind == "class"} == {"high", "low", "mid"}
     assert verify_run(tmp_path / "run") == ()
 

@@ -137,6 +137,9 @@ def test_many_values_share_a_slice_and_equal_numbers_are_no_bins() -> None:
     assert len(names) == 51
     assert names[-1] == "10 rarer values"
     assert [m.name for m in binned_members("length", np.full(9, 4.0))] == ["4"]
+    mostly = np.array([1.0] * 9 + [0.4, 0.7])
+    short = [(m.name, int(m.rows.sum())) for m in binned_members("length", mostly, unit="s")]
+    assert short == [("1 s", 9), ("0.4 to 0.7 s", 2)]
     unknown = list(binned_members("age", np.array([1.0, 2.0, 3.0, np.nan])))
     assert unknown[0].name == "unknown"
     assert sum(int(m.rows.sum()) for m in unknown) == 4

@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from compress.errors import InputError
-from compress.pipeline.scenarios import corrupted_slices
+from compress.metrics.scores import answers
+from compress.pipeline.scenarios import check_slices, corrupted_slices, slices_of
 from compress.recipe.nodes import AudioFolderTask, Slices
 from compress.students.factories.make import families_for
 from compress.tasks import Task, build_task
@@ -133,6 +134,34 @@ def test_noise_slices_of_log_mel_rows_are_those_of_noisy_recordings(tmp_path: Pa
     assert task.recorded is not None
     with pytest.raises(InputError, match="changed while it was read"):
         task.recorded.waveforms(np.arange(120))
+
+
+@pytest.mark.parametrize("features", ["waveform", "log-mel"])
+def test_recordings_are_sliced_by_their_own_length_in_seconds(
+    features: str, tmp_path: Path
+) -> None:
+    """0.15 to 0.35 s here, of which a network is given 0.2 s."""
+    task = _build(save_tones(tmp_path / "d", 40), features=features)
+    check_slices(task, Slices(by=("length",)))
+    test = task.test()
+    given = answers("teacher", np.eye(3, dtype=np.float32)[test.labels], test.labels)
+    found = slices_of(task, test, given, given, node=Slices(by=("length",)))
+    assert {one.kind for one in found} == {"length"}
+    assert [one.samples for one in found] == [6] * 4
+    ends = [end for one in found for end in one.name.removesuffix(" s").split(" to ")]
+    assert all(one.name.endswith(" s") for one in found)
+    assert [float(end) for end in ends] == sorted(float(end) for end in ends)
+    assert 0.15 <= float(ends[0]) < 0.2 < 0.3 < float(ends[-1]) <= 0.35
+
+
+def test_recordings_of_one_length_have_no_slices_by_it(tmp_path: Path) -> None:
+    root = save_tones(tmp_path / "d", 10)
+    for number, path in enumerate(sorted(root.rglob("*.wav"))):
+        path.write_bytes(wav(tone(300 + number)))
+    task = _build(root)
+    test = task.test()
+    given = answers("teacher", np.eye(3, dtype=np.float32)[test.labels], test.labels)
+    assert slices_of(task, test, given, given, node=Slices(by=("length",))) == ()
 
 
 AUGMENT = {"shift": "20ms", "gain_db": 6, "noise_db": 10}
