@@ -107,6 +107,7 @@ def assemble_report(
             *_notes(context, decisions, fidelities),
             *rounding_notes(finished),
             *served_notes(finished, quantize=QUANTIZE, facts_file=FACTS, choice=CHOOSE),
+            *ledger["notes"],
             *_inside_notes(finished[SHIP]),
             *search_notes(searched(finished)),
         ),

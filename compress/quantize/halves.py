@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,8 +19,26 @@ _SMALLEST = 256  # elements: below, a cast costs more bytes than it saves
 _LARGEST_HALF = 65504.0
 
 
-def store_halves(model: ModelProto, kind: Literal["float16", "bfloat16"]) -> tuple[str, ...]:
+def storable(model: ModelProto) -> tuple[str, ...]:
+    """Names of the constants that gain by it."""
+    outputs = {value.name for value in model.graph.output}
+    return tuple(
+        tensor.name
+        for tensor in model.graph.initializer
+        if tensor.data_type == _FLOAT
+        and int(np.prod(tensor.dims, dtype=np.int64)) >= _SMALLEST
+        and tensor.name not in outputs
+    )
+
+
+def store_halves(
+    model: ModelProto,
+    kind: Literal["float16", "bfloat16"],
+    *,
+    only: Collection[str] | None = None,
+) -> tuple[str, ...]:
     """Keep constants in 16 bits and cast them up where they are read, in place; their names.
+    only: of those that are storable, by default all.
 
     onnxruntime does the casts once, when it loads the file: on a processor it computes in float32
     either way, and a graph in float16 would be cast at every operator (0.91x to 1.00x). Tables of
@@ -29,11 +48,10 @@ def store_halves(model: ModelProto, kind: Literal["float16", "bfloat16"]) -> tup
 
     number = TensorProto.FLOAT16 if kind == "float16" else TensorProto.BFLOAT16
     rewriter = Rewriter(model)
-    outputs = {value.name for value in model.graph.output}
     halves: dict[str, str] = {}
+    wanted = set(storable(model) if only is None else only)
     for tensor in model.graph.initializer:
-        size = int(np.prod(tensor.dims, dtype=np.int64))
-        if tensor.data_type != _FLOAT or size < _SMALLEST or tensor.name in outputs:
+        if tensor.name not in wanted:
             continue
         value = rewriter.value(tensor.name)
         if kind == "float16" and np.abs(value).max() > _LARGEST_HALF:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from compress.quantize.feeds import Batch
 from compress.quantize.halves import store_halves
@@ -18,6 +18,9 @@ from compress.quantize.static import observed
 from compress.quantize.weight_only import round_weights
 from exporters.events import Event
 from exporters.values import OnnxArtifact
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 Kind = Literal["dynamic", "weight-only", "float16"]
 
@@ -45,13 +48,9 @@ def quantize_kind(
         elif kind == "weight-only":
             done = round_weights(model, bits=bits)
         else:
-            found = Calibrated(model=model, ranges={}, smoothed={}, scheme=scheme_for(cpu_flags))
-            if rounded_alone(model):
-                found = observed(
-                    artifact, calibration, cpu_flags=cpu_flags, scratch=scratch, tell=tell,
-                    model=model,
-                )  # fmt: skip
-            plan = Plan(products=dict.fromkeys((p.node for p in products(model)), "dynamic"))
+            found, plan = dynamic(
+                artifact, model, calibration, cpu_flags=cpu_flags, scratch=scratch, tell=tell
+            )
             done = tuple(plan.products)
             model = applied(found, plan)
         if not done:
@@ -59,3 +58,22 @@ def quantize_kind(
         made = write_model(model, path)
     tell(Event("done", "quantize", f"{artifact.size_bytes:,} -> {made.size_bytes:,} bytes"))
     return made
+
+
+def dynamic(
+    artifact: OnnxArtifact,
+    model: ModelProto,
+    calibration: Iterable[Batch],
+    *,
+    cpu_flags: Collection[str],
+    scratch: Path,
+    tell: Callable[[Event], None] = lambda event: None,
+) -> tuple[Calibrated, Plan]:
+    """All products with ranges as they come, and what smooths those of a transformer. model:
+    artifact's, as inferred."""
+    found = Calibrated(model=model, ranges={}, smoothed={}, scheme=scheme_for(cpu_flags))
+    if rounded_alone(model):
+        found = observed(
+            artifact, calibration, cpu_flags=cpu_flags, scratch=scratch, tell=tell, model=model
+        )
+    return found, Plan(products=dict.fromkeys((p.node for p in products(model)), "dynamic"))

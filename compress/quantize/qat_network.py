@@ -104,6 +104,19 @@ class QuantizedNetwork(nn.Module):
                 found[name] = self._at(name).contiguous().cpu().numpy()
         return found
 
+    def exact(self) -> dict[str, Array]:
+        """What is behind the stored integers, not rounded, by their name in the file."""
+        names = (*self.plan.weights, *self.plan.biases)
+        return {name: self._at(name).detach().cpu().numpy() for name in names}
+
+    def limits(self) -> dict[str, tuple[float, float]]:
+        """Least and largest value of each rounded activation, by the name of its integers."""
+        found, scales = {}, self.scales()
+        for name, grid in self.plan.activations.items():
+            scale = float(scales[grid.scale].detach())
+            found[name] = (grid.low * scale, grid.high * scale)
+        return found
+
     def bias_scale(self, name: str, scales: Mapping[str, Tensor]) -> Tensor:
         """What the kernels take the scale of a bias for."""
         source, weight = self.plan.biases[name]

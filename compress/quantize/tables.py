@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,14 +37,17 @@ def tables(model: ModelProto) -> tuple[NodeProto, ...]:
     )
 
 
-def round_tables(rewriter: Rewriter) -> tuple[str, ...]:
+def round_tables(rewriter: Rewriter, *, only: Collection[str] | None = None) -> tuple[str, ...]:
     """Keep the rows as integers and give them their scale when they are taken; names of tables.
+    only: names of the nodes whose rows are; by default all.
 
     A row's error is at most 1/254 of its largest element. The int8 rows are gathered as such: no
     float copy of the table is made when the file is loaded.
     """
     stored: dict[str, tuple[str, str]] = {}
     for node in tables(rewriter.model):
+        if only is not None and node.name not in only:
+            continue
         name, out = node.input[0], node.output[0]
         if name not in stored:
             value = rewriter.value(name)

@@ -18,7 +18,7 @@ from compress.report.scenarios import (
     slices_sentence,
 )
 from compress.report.subjects import STUDENT, Entry, pair_of, subject_table
-from compress.values import Report
+from compress.values import NodeCost, Report
 
 _CLASSES = 10
 
@@ -158,10 +158,11 @@ def _metrics(report: Report) -> str:
 
 def _ledger(report: Report) -> str:
     rows = [[escape(r.stop), r.accuracy, r.change, r.flips] for r in ledger_rows(report)]
-    if not rows:
+    if not (rows or report.node_costs):
         return ""
     head = ("On validation", "Accuracy", "Change", "Answers")
-    parts = ["## Where accuracy went", _table(head, rows, align="lrrl")]
+    parts = ["## Where accuracy went", _table(head, rows, align="lrrl")] if rows else []
+    parts = parts or ["## What quantization costs"]  # embeddings are neither right nor wrong
     added = [[escape(r.step), r.change, r.interval, r.flips] for r in added_rows(report)]
     if added:
         names = ("What it added on test", "Accuracy", "One-sided 95 % bounds", "Answers")
@@ -172,10 +173,14 @@ def _ledger(report: Report) -> str:
     ):
         if costly:
             told = ", ".join(
-                f"{escape(c.operator)} `{_code(c.node)}` {c.loss:.2g} nats" for c in costly[:3]
+                f"{escape(c.operator)} `{_code(c.node)}` {_loss(c)}" for c in costly[:3]
             )
-            parts.append(f"Most costly in int8, {how}: {told}.")
+            parts.append(f"Most costly to quantize, {how}: {told}.")
     return "\n\n".join(parts)
+
+
+def _loss(cost: NodeCost) -> str:
+    return f"{cost.loss:.2g} {'nats' if cost.outputs == 'classes' else 'of cosine'}"
 
 
 def _decisions(report: Report) -> str:

@@ -55,6 +55,10 @@ def test_the_report_says_what_the_training_gave(finished: RunResult) -> None:
     steps = {step.stage: step for step in finished.report.sizes}
     assert steps["student int8"].size_bytes < steps["student float32"].size_bytes
     assert [step.stop for step in finished.report.ledger][-1] == "student, quantized"
+    assert {cost.node for cost in finished.report.node_costs} >= {
+        "features.3.weight",
+        "head.weight",
+    }
 
 
 def test_a_stopped_training_goes_on_to_the_same_bytes(

@@ -32,3 +32,6 @@ def test_a_scheme_that_is_asked_for_by_name_is_shipped(kind: str, sayings: Path)
     assert f"`{kind}` was asked for" in decision.reason or "is faster" in decision.reason
     before, after = done.report.sizes[-2:]
     assert after.size_bytes < before.size_bytes
+    costs = {cost.node: cost.loss for cost in done.report.node_costs}
+    assert {f"encoder.encoder.layer.{layer}" for layer in range(2)} <= costs.keys()
+    assert "Most costly to quantize" in (done.folder / "report.md").read_text()

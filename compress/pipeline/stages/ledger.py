@@ -12,26 +12,24 @@ from numpy.typing import NDArray
 
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.costs import cost_notes, costs_need, costs_of
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
 from compress.pipeline.stages.predicting import predict
-from compress.pipeline.stages.quantizing import INT8_FILE, QUANTIZE, calibration_batches
+from compress.pipeline.stages.quantizing import INT8_FILE, QUANTIZE
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file
 from compress.pipeline.stages.training import TRAIN
-from compress.quantize.sensitivity import node_costs
-from compress.recipe.nodes import NoQuantize, StaticQuantize
+from compress.recipe.nodes import NoQuantize
 from compress.store.keys import Json
 from compress.students.build import build_student, student_code
 from compress.tasks.batches import row_batches
 from compress.tasks.views import as_inputs
-from compress.values import LedgerStep, NodeCost
-from exporters.artifact import open_artifact
+from compress.values import LedgerStep
 from exporters.atomic import write_json
 from exporters.weights import load_into, load_weights
 
 LEDGER = "ledger"
 LEDGER_FILE = "ledger.json"
 WEIGHTS = "weights.safetensors"
-HELD_OUT = 256  # training samples, of those that calibrated nothing
 _BATCH = 250
 
 
@@ -65,16 +63,18 @@ def ledger_stage(context: Context) -> Stage:
             right = answered == validation.labels
             steps.append(ledger_step(stop, right, before))
             before = right
-        costs = _costs(context, inputs, on_event)
+        found = costs_of(context, inputs, on_event)
         facts = {
             "ledger": [asdict(step) for step in steps],
-            "node_costs": [asdict(cost) for cost in costs],
+            "node_costs": [] if found is None else [asdict(cost) for cost in found.costs],
+            "notes": [] if found is None else list(cost_notes(found)),
         }
         write_json(work / LEDGER_FILE, facts)
         return StageResult(files={LEDGER_FILE: work / LEDGER_FILE})
 
-    needs = tuple(f"{stage}/{name}" for _, stage, name in stops)
-    return Stage(name=LEDGER, version=2, parts=parts, compute=compute, needs=needs)
+    answered = (f"{stage}/{name}" for _, stage, name in stops)
+    needs = tuple(dict.fromkeys((*answered, *costs_need(context))))
+    return Stage(name=LEDGER, version=3, parts=parts, compute=compute, needs=needs)
 
 
 def ledger_step(
@@ -119,24 +119,3 @@ def _torch_answers(context: Context, weights: Path) -> NDArray[np.int64]:
             answered = module(*as_inputs(task, task.validation.inputs[rows]))
             found[rows] = answered.argmax(dim=1).numpy()
     return found
-
-
-def _costs(context: Context, inputs: Inputs, on_event: OnEvent) -> tuple[NodeCost, ...]:
-    """Of the student's int8 file; nothing of texts, whose inputs no calibration of ranges takes."""
-    node = context.recipe.quantize
-    if not isinstance(node, StaticQuantize) or context.task.padding is not None:
-        return ()
-    if context.task.outputs == "embeddings":
-        return ()
-    last = node.samples + HELD_OUT
-    held_out = list(calibration_batches(context, last, skip=node.samples))
-    if not held_out:
-        return ()
-    return node_costs(
-        open_artifact(inputs.path(EXPORT, FLOAT_FILE)),
-        calibration=calibration_batches(context, node.samples),
-        held_out=np.concatenate(held_out),
-        cpu_flags=tuple(context.machine.get("cpu_flags", "").split()),
-        threads=context.threads,
-        on_event=on_event,
-    )

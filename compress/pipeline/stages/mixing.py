@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from compress.metrics.fidelity import spearman, spread_rows
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, write_decision
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.held_out import HeldOut, held_out, left_out, named
 from compress.pipeline.stages.predicting import some
 from compress.pipeline.stages.teacher import TEACHER, VALIDATION_FILE, embeddings_needed
 from compress.pipeline.stages.timed import timed_inputs
@@ -29,15 +30,12 @@ from compress.quantize.static import observed
 from compress.quantize.values import Tried
 from compress.recipe.nodes import StaticQuantize
 from compress.store.keys import Json
-from compress.tasks.batches import row_batches
-from compress.tasks.data import Samples, Task
 from compress.values import Decision
 from exporters.artifact import open_artifact
 from exporters.atomic import write_json
 from exporters.values import OnnxArtifact
 
 MIX_FILE = "mix.json"
-_BATCH = 32
 _ALL = "static"  # all that has a static form: what is made where nothing is known to be better
 
 
@@ -73,6 +71,7 @@ def mix_stage(
             "samples": node.samples,
             "max_drop": node.model_dump(mode="json")["max_drop"],
             "data": context.task.fingerprint,
+            **left_out(context.task),
             "seed": context.recipe.seed,
             "batch": bench.batch[0],
             "threads": bench.threads[0],
@@ -165,7 +164,7 @@ Keeps = Callable[[NDArray[np.float64]], Callable[[NDArray[np.float64]], Fidelity
 
 def _judges(
     context: Context, artifact: OnnxArtifact, embeddings: Path | None
-) -> tuple[_HeldOut, NDArray[np.int64] | None, Keeps]:
+) -> tuple[HeldOut, NDArray[np.int64] | None, Keeps]:
     """Validation in batches, its labels in their order, and what judges answers by those of the
     float file: accuracy, or Spearman's correlation with the teacher's embeddings."""
     task = context.task
@@ -173,9 +172,8 @@ def _judges(
     if embeddings is not None:
         taught = np.load(embeddings, allow_pickle=False)
         samples = some(samples, spread_rows(len(samples), len(taught)))
-    batches = tuple(row_batches(task, samples, _BATCH))
-    order = np.concatenate(batches)
-    held = _HeldOut(task, samples, batches, tuple(spec.name for spec in artifact.inputs))
+    held = held_out(task, samples, artifact)
+    order = np.concatenate(held.rows)
     if taught is None:
         labels = samples.labels[order]
 
@@ -197,41 +195,10 @@ def _judges(
     return held, None, by_similarities
 
 
-@dataclass(frozen=True, slots=True)
-class _HeldOut(Sequence[Mapping[str, NDArray[Any]]]):
-    """Batches that are made when they are read: validation may be larger than memory."""
-
-    task: Task
-    samples: Samples
-    rows: tuple[NDArray[np.int64], ...]
-    names: tuple[str, ...]  # of the file's inputs
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, place: int) -> Mapping[str, NDArray[Any]]: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Mapping[str, NDArray[Any]]]: ...
-    def __getitem__(
-        self, place: int | slice
-    ) -> Mapping[str, NDArray[Any]] | Sequence[Mapping[str, NDArray[Any]]]:
-        if isinstance(place, slice):
-            return replace(self, rows=self.rows[place])
-        return _named(self.task.collate(self.samples.inputs[self.rows[place]]), self.names)
-
-
 def _served(context: Context, artifact: OnnxArtifact) -> Mapping[str, NDArray[Any]]:
     """One batch as it is served first: real samples, repeated where there are fewer."""
     batch = context.recipe.bench.batch[0]
     given = timed_inputs(context, batch)
     names = tuple(spec.name for spec in artifact.inputs)
-    feeds = _named(given if isinstance(given, Mapping) else {names[0]: given}, names)
+    feeds = named(given if isinstance(given, Mapping) else {names[0]: given}, names)
     return {name: array[np.arange(batch) % len(array)] for name, array in feeds.items()}
-
-
-def _named(feeds: Mapping[str, NDArray[Any]], names: tuple[str, ...]) -> Mapping[str, NDArray[Any]]:
-    """By the file's names: one from elsewhere has its own, in the same order."""
-    if set(feeds) == set(names):
-        return feeds
-    return dict(zip(names, feeds.values(), strict=True))

@@ -14,6 +14,7 @@ from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, write_decision
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.exporting import EXPORT, EXPORT_ON_LABELS, FLOAT_FILE
+from compress.pipeline.stages.held_out import left_out
 from compress.pipeline.stages.mixing import MIX_FILE, mix_of, mix_stage, read_plan
 from compress.pipeline.stages.predicting import validation_score
 from compress.pipeline.stages.served import least_score, served_facts
@@ -93,12 +94,10 @@ def _stages(
     )
 
 
-def calibration_batches(context: Context, count: int, *, skip: int = 0) -> CalibrationBatches:
-    """Training samples without augmentation, drawn over all classes, one batch at a time.
-
-    skip: of the count, so many of the first drawn are left out: samples that calibrated nothing.
-    """
-    return CalibrationBatches(context, count, skip)
+def calibration_batches(context: Context, count: int) -> CalibrationBatches:
+    """Training samples without augmentation, drawn over all classes, one batch at a time; none
+    that validation or test holds too."""
+    return CalibrationBatches(context, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +106,14 @@ class CalibrationBatches:
 
     context: Context
     count: int
-    skip: int = 0
 
     def __iter__(self) -> Iterator[Any]:
         """Batches of 32, in the order of the rows."""
         task, seed = self.context.task, self.context.recipe.seed
         train = task.train
-        order = uniform(seed, CALIBRATION_VIEW, np.arange(len(train)), draws=1)[:, 0]
-        rows = np.sort(np.argsort(order, kind="stable")[self.skip : self.count])
+        free = np.flatnonzero(~np.isin(train.ids, task.held_out_too))
+        order = uniform(seed, CALIBRATION_VIEW, free, draws=1)[:, 0]
+        rows = np.sort(free[np.argsort(order, kind="stable")[: self.count]])
         for start in range(0, len(rows), CALIBRATION_BATCH):
             inputs = train.inputs[rows[start : start + CALIBRATION_BATCH]]
             yield task.prepare(inputs) if task.padding is None else task.collate(inputs)
@@ -141,6 +140,7 @@ def quantize_stage(
             **({"kind": scheme.kind, "bits": scheme.bits} if scheme else {}),
             "samples": node.samples,
             "data": context.task.fingerprint,
+            **left_out(context.task),
             "seed": context.recipe.seed,
             "batches": list(context.recipe.bench.batch),
             "cpu_flags": list(flags),

@@ -197,3 +197,31 @@ def test_accuracy_is_that_of_each_batch_size_where_answers_depend_on_it(
     kept = served_facts(fixed.path, context, known=0.5, embeddings=None)
     assert [one["moved"] for one in kept["served"]] == [0.0, 0.0]
     assert [one["score"] for one in kept["served"]] == [0.5, 0.5]
+
+
+def test_what_calibrates_is_in_neither_validation_nor_test(context: Context) -> None:
+    """By what samples hold: the few training samples that are held out too are left out."""
+    train = context.task.train
+    wanted = len(train) - 20
+    shared = tuple(int(one) for one in train.ids[:20])
+    task = replace(context.task, held_out_too=shared)
+    drawn = _calibrating(context, wanted)
+    left = _calibrating(replace(context, task=task), len(train))
+    held_out = _texts(train.inputs[:20])
+    assert len(drawn) == len(left) == wanted
+    assert set(drawn) & set(held_out)
+    assert not set(left) & set(held_out)
+    for samples in (context.task.validation, context.task.test()):
+        assert not set(drawn) & set(_texts(samples.inputs))
+
+
+def _calibrating(context: Context, count: int) -> list[bytes]:
+    from compress.pipeline.stages.quantizing import calibration_batches
+
+    batches = calibration_batches(context, count)
+    return [text for batch in batches for text in _texts(batch["input_ids"])]
+
+
+def _texts(rows: np.ndarray) -> list[bytes]:
+    """Token ids without the padding, which differs from batch to batch."""
+    return [np.trim_zeros(row.astype(np.int64), "b").tobytes() for row in rows]
