@@ -142,7 +142,7 @@ def _slices(report: Report) -> str:
     more = len(rows) - len(shown)
     return (
         "## Slices, worst first\n\n"
-        + f"{slices_sentence(report, rows)}\n\n"
+        + f"{escape(slices_sentence(report, rows))}\n\n"
         + _table(
             ("Slice", "Samples", "Teacher", "Student", "Change", "Verdict"), shown, align="lrrrrl"
         )

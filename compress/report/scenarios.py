@@ -18,6 +18,7 @@ _LABELS = {
     "ece": "Calibration error",
 }
 _PERCENT = frozenset({"macro_f1", "worst_class_accuracy", "ece"})
+_NAMED = 5  # slices in a sentence; the table has all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,8 @@ def _slice(one: Slice, part: Part | None) -> SliceRow:
 
 
 def slices_sentence(report: Report, rows: tuple[SliceRow, ...]) -> str:
-    """How many are worse than the drop they are held against, and how that was found."""
+    """How many are worse than the drop they are held against, which could not be told, and how
+    that was found."""
     if not rows:
         return ""
     if report.slice_drop is None:
@@ -102,12 +104,14 @@ def slices_sentence(report: Report, rows: tuple[SliceRow, ...]) -> str:
     drop = f"{report.slice_drop * 100:.4g} pp"
     worse = sum(row.words == "violated" for row in rows)
     warned = sum(row.status == "violated" for row in rows) - worse
-    small = sum(row.status == "inconclusive" for row in rows)
+    small = [row.name for row in rows if row.status == "inconclusive"]
     said = f"{worse} of {len(rows)} slices lose more than {drop}"
     if warned:
         said += f", {warned} more likely (warning)"
     if small:
-        said += f"; {small} inconclusive (too few samples)"
+        more = f" and {len(small) - _NAMED} more" if len(small) > _NAMED else ""
+        named = ", ".join(small[:_NAMED])
+        said += f"; {len(small)} inconclusive (too few samples): {named}{more}"
     how = "Holm at 5 %, warnings at a false discovery rate of 10 %"
     return f"{said}. Corrected for their number: {how}."
 

@@ -47,7 +47,7 @@ from exporters.weights import load_weights
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 RESULTS = ROOT / "docs" / "results" / "fashion-study.jsonl"
-EPOCHS, SEEDS = 8, range(5)
+EPOCHS, SEEDS = 6, range(5)
 VIEWS = EPOCHS  # with fewer, arms that store outputs would see less augmentation than the others
 REGIMES: Mapping[str, tuple[str, ...]] = {
     "all labels": (),

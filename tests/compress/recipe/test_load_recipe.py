@@ -63,7 +63,7 @@ def test_the_study_keeps_settings_of_its_own() -> None:
     recipe = load_recipe(EXAMPLES / "fashion" / "study.yaml").recipe
     assert isinstance(recipe.task, ImageArraysTask)
     assert (recipe.distill.optimizer, recipe.distill.learning_rate) == ("sgd", 0.15)
-    assert recipe.distill.epochs == recipe.distill.views == 8
+    assert recipe.distill.epochs == recipe.distill.views == 6
     assert (recipe.task.augment.crop, recipe.task.augment.flip) == (2, True)
 
 
