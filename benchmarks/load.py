@@ -8,12 +8,13 @@ from pathlib import Path
 
 from benchmarks.environment import read_environment
 from benchmarks.feeds import Inputs
+from benchmarks.floor import floor_ms
 from benchmarks.pace import ENOUGH, STANDARD, Pace
 from benchmarks.process import WorkerProcess
 from benchmarks.quiet import exclusive_timing
 from benchmarks.staging import Subject, open_subjects, staged
 from benchmarks.stats import percentile
-from benchmarks.values import Load, LoadPoint, Setting
+from benchmarks.values import NEEDS_FLOOR_MS, Load, LoadPoint, Setting
 from exporters.cpus import check_threads
 from exporters.errors import InputError
 from exporters.events import Event
@@ -69,6 +70,11 @@ def measure_load(
                 tell(Event("progress", "load", f"{rate:.4g} /s", number / len(chosen)))
                 points.append(_point(worker, rate, batch, seconds, seed=seed + number))
             tell(Event("progress", "load", "done", 1.0))
+        floor = None
+        if min(point.p50_ms for point in points) < NEEDS_FLOOR_MS:
+            floor = floor_ms(
+                subject, inputs=inputs, batch=batch, device=device, threads=threads, pace=pace
+            )
     return Load(
         environment=environment,
         subject=model.name,
@@ -77,6 +83,7 @@ def measure_load(
         capacity_per_s=capacity,
         points=tuple(points),
         seed=seed,
+        floor_ms=floor,
     )
 
 

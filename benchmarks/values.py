@@ -7,6 +7,7 @@ from typing import Literal
 
 ComparisonWord = Literal["slower", "faster", "no-slower", "identical", "inconclusive"]
 LimitWord = Literal["met", "violated", "inconclusive"]
+NEEDS_FLOOR_MS = 1.0  # below it the cost of a call itself is part of the number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +195,7 @@ class Load:
     capacity_per_s: float
     points: tuple[LoadPoint, ...]
     seed: int
+    floor_ms: float | None = None  # of an Identity model, where a rate's p50 is below 1 ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,3 +209,12 @@ class Measured:
     seed: int
     floors: tuple[Floor, ...] = ()  # at each setting where a model takes less than 1 ms
     gpus: tuple[GpuLog, ...] = ()  # one per GPU and number of threads
+
+    def floor_beside(self, ms: float | None, setting: Setting) -> float | None:
+        """What stands beside a time of one call: the floor's own, in ms, where that says much.
+
+        None from 1 ms on, and where no floor was timed at the setting.
+        """
+        if ms is None or ms >= NEEDS_FLOOR_MS:
+            return None
+        return next((floor.p50_ms for floor in self.floors if floor.setting == setting), None)

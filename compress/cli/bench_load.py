@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.load import measure_load
 from benchmarks.pace import ENOUGH
 from benchmarks.staging import open_subjects
-from benchmarks.values import Load, LoadPoint
+from benchmarks.values import NEEDS_FLOOR_MS, Load, LoadPoint
 from compress.cli.bench_options import feeds, numbers
 from compress.cli.bench_plot import write_page
 from compress.cli.streams import printable
@@ -84,9 +84,14 @@ def load_header(found: Load) -> str:
 
 
 def load_table(found: Load) -> Table:
-    """One row per offered rate. Latency is from arrival to answer, with the wait in the queue."""
+    """One row per offered rate. Latency is from arrival to answer, with the wait in the queue.
+
+    Beside a latency below a millisecond stands that of an empty model, which never waits.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("offered", "of capacity", "served", "p50", "p99", "requests"):
+    floor = None if found.floor_ms is None else milliseconds(found.floor_ms)
+    empty = [] if floor is None else ["empty"]
+    for name in ("offered", "of capacity", "served", "p50", *empty, "p99", "requests"):
         table.add_column(name, justify="right", no_wrap=True)
     for point in found.points:
         bound = ">" if point.unserved else ""
@@ -95,6 +100,7 @@ def load_table(found: Load) -> Table:
             f"{point.offered_per_s / found.capacity_per_s:.0%}",
             per_second(point.achieved_per_s),
             bound + milliseconds(point.p50_ms),
+            *([] if floor is None else [floor if point.p50_ms < NEEDS_FLOOR_MS else ""]),
             "-" if point.p99_ms is None else bound + milliseconds(point.p99_ms),
             count(len(point.samples_ns)),
         )

@@ -8,20 +8,13 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.stats import FEWEST_EPOCHS
-from benchmarks.values import Cell, Comparison, Contents, Measured, Setting
+from benchmarks.values import NEEDS_FLOOR_MS, Cell, Comparison, Contents, Measured
 from compress.cli.streams import printable
-from compress.report.quantities import (
-    count,
-    milliseconds,
-    per_second,
-    percent,
-    size,
-    times,
-)
+from compress.gate.wording import detectable
+from compress.report.quantities import count, milliseconds, per_second, size, times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 
 def header(measured: Measured) -> str:
@@ -51,8 +44,7 @@ def measurement_table(measured: Measured) -> Table:
     several = len(_settings(measured)) > 1
     if several:
         table.add_column("on", no_wrap=True)
-    floors = {floor.setting: floor.p50_ms for floor in measured.floors}
-    short = any(c.latency.p50_ms < 1 for m in measured.measurements for c in m.cells)
+    short = any(c.latency.p50_ms < NEEDS_FLOOR_MS for m in measured.measurements for c in m.cells)
     for name in ("batch", "p50", *(["empty"] if short else []), "p95", "throughput", "memory"):
         table.add_column(name, justify="right", no_wrap=True)
     for found in measured.measurements:
@@ -63,7 +55,7 @@ def measurement_table(measured: Measured) -> Table:
                 *([_where(cell)] if several else []),
                 str(cell.setting.batch),
                 milliseconds(cell.latency.p50_ms),
-                *([_floor(cell, floors)] if short else []),
+                *([_floor(cell, measured)] if short else []),
                 "-" if p95 is None else milliseconds(p95),
                 per_second(cell.latency.throughput_per_s),
                 size(cell.memory.peak_delta_bytes),
@@ -71,9 +63,9 @@ def measurement_table(measured: Measured) -> Table:
     return table
 
 
-def _floor(cell: Cell, floors: Mapping[Setting, float]) -> str:
-    floor = floors.get(cell.setting)
-    return milliseconds(floor) if floor is not None and cell.latency.p50_ms < 1 else ""
+def _floor(cell: Cell, measured: Measured) -> str:
+    floor = measured.floor_beside(cell.latency.p50_ms, cell.setting)
+    return "" if floor is None else milliseconds(floor)
 
 
 def model_lines(measured: Measured) -> Iterator[str]:
@@ -134,8 +126,4 @@ def _verdict(found: Comparison) -> str:
     interval = f"[{times(found.speedup_low)}, {times(found.speedup_high)}]"
     epochs = len(found.log_ratios)
     text = f"{found.verdict}, {times(found.speedup)} as fast {interval}, k={epochs}"
-    if found.smallest_detectable is not None:
-        return text + f", a change of {percent(found.smallest_detectable, 1)} could be seen"
-    if epochs < FEWEST_EPOCHS:
-        return text + f", no change could be seen: {FEWEST_EPOCHS} epochs are the fewest"
-    return text + ", too noisy for any change to be seen"
+    return f"{text}, {detectable(found)}"

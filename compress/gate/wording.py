@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from benchmarks.values import Setting
+from benchmarks.values import Comparison, Setting
 from compress.recipe.catalogue import Limit, Metric, Unit
 
 Number = float | Fraction
@@ -100,3 +100,17 @@ def setting_text(setting: Setting) -> str:
     """cpu, batch 1, 1 thread."""
     threads = "1 thread" if setting.threads == 1 else f"{setting.threads} threads"
     return f"{setting.device}, batch {setting.batch}, {threads}"
+
+
+def detectable(found: Comparison) -> str:
+    """The smallest change of speed that a comparison would have shown, or why none; empty for
+    files with the same bytes."""
+    if found.verdict == "identical":
+        return ""
+    if found.smallest_detectable is not None:
+        return f"a change of {float(found.smallest_detectable) * 100:.1f} % could be seen"
+    from benchmarks.stats import FEWEST_EPOCHS  # numpy: a gate without times starts sooner
+
+    if len(found.log_ratios) < FEWEST_EPOCHS:
+        return f"no change could be seen: {FEWEST_EPOCHS} epochs are the fewest"
+    return "too noisy for any change to be seen"

@@ -114,6 +114,7 @@ def test_a_model_under_load_in_a_process_of_its_own(
         assert point.p99_ms is not None
         assert point.p99_ms >= point.p50_ms > 0
         assert point.achieved_per_s > 0
+    assert (found.floor_ms is not None) == (min(few.p50_ms, many.p50_ms) < 1)
 
 
 @pytest.mark.parametrize("wrong", [{"sessions": 0}, {"seconds": 0.0}, {"rates": (-1.0,)}])

@@ -209,6 +209,8 @@ def test_bench_under_load_gives_percentiles_by_offered_rate(call, tmp_path: Path
     assert [point["offered_per_s"] for point in points] == [400, 2000]
     assert all(len(point["samples_ns"]) == 662 for point in points)
     assert "Latency against offered rate" in (tmp_path / "load.html").read_text()
+    floor = kept(tmp_path / "out.json")["result"]["floor_ms"]
+    assert ("empty" in result.out) == (floor is not None)
     for arguments, words in [
         (("a.onnx", "a.onnx", "--load", "5"), ("one file",)),
         (("a.onnx", "--load", "fast"), ("--load", "50,100")),
