@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.values import Cell, Setting
+from benchmarks.values import Cell, Comparison, Setting
 from compress.gate.finding import Finding, unmeasured
 from compress.gate.lookup import STUDENT, TEACHER, cell_of, comparison_of, setting_of
 from compress.gate.wording import (
     apart,
+    detectable,
     duration,
     percent,
     plain,
@@ -76,7 +78,7 @@ def judge_ratio(
         )
     ratios = comparison.log_ratios
     word = limit_test(ratios, change.limit, tests=tests, seed=report.measured.seed)
-    reason = _paired_reason(report, setting, len(ratios), reference)
+    reason = _paired_reason(report, comparison)
     if word == "inconclusive":
         why = _why_open(len(ratios), tests)
         reason = f"{why}; {LONGER}; {reason}"
@@ -126,11 +128,22 @@ def _change(limit: Limit, speedups: tuple[float, float, float], *, epochs: int) 
             )
 
 
-def _paired_reason(report: Report, setting: Setting, epochs: int, reference: str) -> str:
-    cells = [cell_of(report, subject, setting) for subject in (reference, STUDENT)]
-    medians = [duration(cell.latency.p50_ms / 1000) for cell in cells if cell is not None]
-    context = f", {' -> '.join(medians)}" if len(medians) == 2 else ""
-    return f"paired, {epochs} epochs, {setting_text(setting)}{context}"
+def _paired_reason(report: Report, found: Comparison) -> str:
+    cells = [cell_of(report, subject, found.setting) for subject in (found.reference, STUDENT)]
+    times_ms = [cell.latency.p50_ms for cell in cells if cell is not None]
+    medians = " -> ".join(duration(ms / 1000) for ms in times_ms)
+    context = f", {medians}{_floor(report, found.setting, times_ms)}" if len(times_ms) == 2 else ""
+    epochs = len(found.log_ratios)
+    seen = detectable(found)
+    return f"paired, {epochs} epochs, {setting_text(found.setting)}{context}, {seen}"
+
+
+def _floor(report: Report, setting: Setting, times_ms: Sequence[float]) -> str:
+    """What an empty model takes, where a time is below 1 ms."""
+    if report.measured is None or not times_ms:
+        return ""
+    floor = report.measured.floor_beside(min(times_ms), setting)
+    return "" if floor is None else f" (empty model: {duration(floor / 1000)})"
 
 
 def judge_absolute(
@@ -162,7 +175,8 @@ def judge_absolute(
         low, high = median_interval(medians, seed=report.measured.seed, level=level)
     if metric.name == "throughput":
         return _rate_finding(cell, limit, value, low, high, len(epochs))
-    how = f"interval over {len(epochs)} epochs, {setting_text(setting)}"
+    floor = _floor(report, setting, [value * 1000])
+    how = f"interval over {len(epochs)} epochs, {setting_text(setting)}{floor}"
     observed = f"{apart(duration, value, limit.value)} [{duration(low)}, {duration(high)}]"
     margin = signed(duration(limit.value - value))
     return _inside(low, high, limit.value, observed, margin, how, len(epochs))
