@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.values import Cell, GpuLog, Measured, Spread
 from compress.cli.streams import printable
-from compress.report.quantities import milliseconds, percent, size
+from compress.report.gpu import gpu_warnings, readings, slowdown_words
+from compress.report.quantities import milliseconds, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,8 @@ def gpu_lines(measured: Measured) -> Iterator[str]:
                 yield printable(f"{found.subject} ({_where(cell)}): {_cell(cell)}")
     for log in measured.gpus:
         yield printable(_log(log))
+    for warning in gpu_warnings(measured):
+        yield printable(f"warning: {warning}")
 
 
 def _where(cell: Cell) -> str:
@@ -50,13 +53,10 @@ def _log(log: GpuLog) -> str:
         parts.append(f"driver {log.driver}")
     if not log.readings:
         return ", ".join([*parts, f"clocks not read: {log.note or 'it was too short'}"])
-    parts += [
-        _spread("SM clock", log.sm_mhz, "MHz"),
-        _spread("power", log.power_w, "W"),
-        _spread("temperature", log.temperature_c, "C"),
-    ]
-    slow = ", ".join(f"{name} {percent(share, 0)}" for name, share in log.slowdowns.items())
+    parts += [_spread(name, found, unit) for name, found, unit in readings(log)]
+    slow = slowdown_words(log)
     parts.append(f"slowed down: {slow}" if slow else "never slowed down")
+    parts.append(f"{log.most_processes} processes at most")
     return ", ".join(parts)
 
 

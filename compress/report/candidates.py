@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from benchmarks.values import Setting
-from compress.report.charts.pareto import Bound, Bounds, Point, pareto
-from compress.report.figures import Figure, twice
+from compress.report.charts.front import Bound, Bounds, Point
+from compress.report.charts.pareto import LATENCY, SIZE, Axis, pareto
+from compress.report.figures import HALF, Figure, twice
 from compress.report.outcome import outcome
 from compress.report.subjects import (
     STUDENT,
@@ -21,29 +22,43 @@ from compress.report.subjects import (
 from compress.values import Report
 
 
-def candidates_figure(report: Report, *, key: str) -> Figure | None:
-    """Every model of one run with its budgets, at the first setting; None for fewer than two."""
+def panels(
+    points: Sequence[Point], bounds: Bounds, *, key: str, about: str = ""
+) -> tuple[Figure, Figure]:
+    """Accuracy against latency and against file size, side by side on a wide screen."""
+
+    def panel(axis: Axis, name: str) -> Figure:
+        return twice(
+            lambda width, k: pareto(
+                points, axis=axis, bounds=bounds, width=width, key=k, about=about
+            ),
+            f"{key}-{name}",
+            wide=HALF,
+        )
+
+    return panel(LATENCY, "latency"), panel(SIZE, "size")
+
+
+def candidates_panels(report: Report, *, key: str) -> tuple[Figure, ...]:
+    """Every model of one run with its budgets, at the first setting; none for fewer than two."""
     setting = next(iter(settings_of(report)), None)
     if setting is None:
-        return None
+        return ()
     points = [
         point
         for index, subject in enumerate(subject_names(report))
         if (point := point_of(report, subject, setting, index=index)) is not None
     ]
     if len(points) < 2:
-        return None
-    bounds = bounds_of((report,), setting)
-    return twice(
-        lambda width, k: pareto(points, bounds=bounds, width=width, key=k), f"{key}-candidates"
-    )
+        return ()
+    return panels(points, bounds_of((report,), setting), key=f"{key}-candidates")
 
 
-def overview_figure(reports: tuple[Report, ...], *, key: str) -> Figure | None:
+def overview_panels(reports: tuple[Report, ...], *, key: str) -> tuple[Figure, ...]:
     """All runs by latency, accuracy and size, at the first setting of the first run."""
     setting = next((s for r in reports for s in settings_of(r)), None)
     if setting is None:
-        return None
+        return ()
     points: dict[str, Point] = {}
     teachers = {m.digest for r in reports if (m := measurement_of(r, TEACHER)) is not None}
     shared = len(teachers) == 1
@@ -62,9 +77,8 @@ def overview_figure(reports: tuple[Report, ...], *, key: str) -> Figure | None:
             )
     drawn = tuple(points.values())
     if not drawn:
-        return None
-    bounds = bounds_of(reports, setting)
-    return twice(lambda width, k: pareto(drawn, bounds=bounds, width=width, key=k), f"{key}-pareto")
+        return ()
+    return panels(drawn, bounds_of(reports, setting), key=f"{key}-pareto")
 
 
 def point_of(report: Report, subject: str, setting: Setting, *, index: int) -> Point | None:
@@ -85,16 +99,17 @@ def point_of(report: Report, subject: str, setting: Setting, *, index: int) -> P
 
 
 def bounds_of(reports: Sequence[Report], setting: Setting) -> Bounds:
-    """The strictest budgets of each run that lie on the picture's axes, from least to most."""
-    slowest, worst = [], []
+    """The strictest budgets of each run that lie on the panels' axes, from least to most."""
+    slowest, largest, worst = [], [], []
     for report in reports:
         lines = report.budget_lines
         slowest += _strictest(
             min,
             (b.value * 1000 for b in lines if b.metric == "latency.p50" and b.setting == setting),
         )
+        largest += _strictest(min, (b.value for b in lines if b.metric == "file_bytes"))
         worst += _strictest(max, (b.value for b in lines if b.metric == "accuracy"))
-    return Bounds(cost=_bound(slowest), accuracy=_bound(worst))
+    return Bounds(cost=_bound(slowest), size_bytes=_bound(largest), accuracy=_bound(worst))
 
 
 def _strictest(pick: Callable[[list[float]], float], values: Iterable[float]) -> list[float]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.values import Setting
+from compress.gate.wording import detectable
 from compress.report import quantities as q
 from compress.report.charts.classes import choose, class_chart
 from compress.report.charts.curves import Curve, Level, curves
@@ -144,17 +145,9 @@ def _latency_group(
     words = setting_words(setting)
     main = tuple(m for m in models if m.subject in (TEACHER, STUDENT)) or models[:2]
     shown = common_range(main)
-    comparison = comparison_of(report, STUDENT, setting)
-    sentence = ""
-    if comparison is not None:
-        sentence = (
-            f"The student is {speed_words(comparison.speedup)} than the teacher "
-            f"({q.significant(comparison.speedup_low)} to {q.times(comparison.speedup_high)}, "
-            f"nominal 95 %, {len(comparison.log_ratios)} interleaved pairs of fresh processes)."
-        )
     return LatencyFigures(
         heading=words[0].upper() + words[1:],
-        sentence=sentence,
+        sentence=_sentence(report, setting, min(m.p50_ms for m in models)),
         positions=twice(
             lambda width, k: positions(models, width=width, key=k, setting=words), f"{key}-where"
         ),
@@ -170,6 +163,27 @@ def _latency_group(
         ),
         own_axes=far_apart(main),
     )
+
+
+def _sentence(report: Report, setting: Setting, fastest_ms: float) -> str:
+    """How teacher and student compare, what else could have been seen, and what a call costs."""
+    said = []
+    found = comparison_of(report, STUDENT, setting)
+    if found is not None and found.verdict == "identical":
+        said.append("Student and teacher are the same bytes: they were not timed apart.")
+    elif found is not None:
+        said.append(
+            f"The student is {speed_words(found.speedup)} than the teacher "
+            f"({q.significant(found.speedup_low)} to {q.times(found.speedup_high)}, "
+            f"nominal 95 %, {len(found.log_ratios)} interleaved pairs of fresh processes; "
+            f"{detectable(found)})."
+        )
+    floor = report.measured.floor_beside(fastest_ms, setting) if report.measured else None
+    if floor is not None:
+        said.append(
+            f"An empty model takes {q.milliseconds(floor)} per call: no network can be faster."
+        )
+    return " ".join(said)
 
 
 def _calls(report: Report, setting: Setting) -> tuple[Calls, ...]:

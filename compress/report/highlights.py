@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compress.report import quantities as q
+from compress.report.entries import Direction
 from compress.report.fidelity import fidelity_of, spearman_words
 from compress.report.subjects import (
     STUDENT,
     TEACHER,
-    Direction,
     cell_of,
     comparison_of,
+    floor_words,
     measurement_of,
     pair_of,
     quality_of,
@@ -24,13 +25,17 @@ from compress.values import Report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Highlight:
-    """number is what is read across the room; detail is where it comes from."""
+    """number is what is read across the room; detail is where it comes from.
+
+    gain: how many times better than the teacher, to sort by; None where there is no teacher.
+    """
 
     label: str
     number: str
     words: str
     detail: str
     direction: Direction
+    gain: float | None = None
 
 
 def highlights(report: Report) -> tuple[Highlight, ...]:
@@ -51,9 +56,12 @@ def _speed(report: Report) -> Highlight | None:
         return None
     teacher = cell_of(measurement_of(report, TEACHER), setting)
     mine = q.milliseconds(student.latency.p50_ms)
+    floor = floor_words(report, student.latency.p50_ms, setting)
+    beside = f" (empty model: {floor})" if floor else ""
+    where = setting_words(setting)
     if teacher is None:
         return Highlight(
-            label="Speed", number=mine, words="", detail=setting_words(setting), direction="same"
+            label="Speed", number=mine, words="", detail=where + beside, direction="same"
         )
     comparison = comparison_of(report, STUDENT, setting)
     speedup = comparison.speedup if comparison else teacher.latency.p50_ms / student.latency.p50_ms
@@ -62,8 +70,9 @@ def _speed(report: Report) -> Highlight | None:
         label="Speed",
         number=number,
         words=words,
-        detail=f"p50 {q.milliseconds(teacher.latency.p50_ms)} to {mine}, {setting_words(setting)}",
+        detail=f"p50 {q.milliseconds(teacher.latency.p50_ms)} to {mine}{beside}, {where}",
         direction="better" if speedup > 1 else "worse",
+        gain=speedup,
     )
 
 
@@ -83,6 +92,7 @@ def _size(report: Report) -> Highlight | None:
         words=words,
         detail=f"{q.size(teacher.size_bytes)} to {mine}, ONNX file",
         direction="better" if student.size_bytes < teacher.size_bytes else "worse",
+        gain=teacher.size_bytes / max(1, student.size_bytes),
     )
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from compress.report import quantities
-from compress.report.candidates import candidates_figure, overview_figure
+from compress.report.candidates import candidates_panels, overview_panels
 from compress.report.charts.classes import change_of, worst_first
 from compress.report.codec import map_strings
 from compress.report.evidence import evidence_words
@@ -25,6 +25,7 @@ from compress.report.figures import (
     size_figure,
     training_figures,
 )
+from compress.report.gpu import GpuSection, gpu_section
 from compress.report.highlights import Highlight, highlights
 from compress.report.outcome import Outcome, outcome
 from compress.report.plain_text import typeset, visible
@@ -40,7 +41,8 @@ from compress.report.scenarios import (
     slices_sentence,
 )
 from compress.report.search_page import SearchPage, search_page
-from compress.report.subjects import STUDENT, SubjectTable, pair_of, subject_table
+from compress.report.subject_table import SubjectTable, subject_table
+from compress.report.subjects import STUDENT, pair_of
 from compress.values import ClassChange, PairedQuality, Report
 
 _HERE = Path(__file__).parent
@@ -56,7 +58,7 @@ class Run:
     outcome: Outcome
     highlights: tuple[Highlight, ...]
     table: SubjectTable
-    candidates: Figure | None
+    candidates: tuple[Figure, ...]
     search: SearchPage | None
     latency: tuple[LatencyFigures, ...]
     class_figure: Figure | None
@@ -66,6 +68,7 @@ class Run:
     pair: PairedQuality | None
     training: tuple[Figure, ...]
     sizes: Figure | None
+    gpu: GpuSection | None
     slices: tuple[SliceRow, ...]
     slices_sentence: str
     slices_cut: int
@@ -87,9 +90,9 @@ def render_html(reports: Sequence[Report]) -> str:
         .render(
             title=title,
             runs=runs,
-            overview=overview_figure(tuple(r.report for r in runs), key="all")
+            overview=overview_panels(tuple(r.report for r in runs), key="all")
             if len(runs) > 1
-            else None,
+            else (),
             style=Markup(_file("page.css")),
             script=Markup(script),
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -129,7 +132,7 @@ def _run(report: Report, key: str) -> Run:
         outcome=outcome(report.verdicts),
         highlights=highlights(report),
         table=subject_table(report),
-        candidates=candidates_figure(report, key=key),
+        candidates=candidates_panels(report, key=key),
         search=search_page(report, key=key),
         latency=latency_figures(report, key=key),
         class_figure=drawn[0] if drawn else None,
@@ -139,6 +142,7 @@ def _run(report: Report, key: str) -> Run:
         pair=pair,
         training=training_figures(report, key=key),
         sizes=size_figure(report, key=key),
+        gpu=gpu_section(report.measured),
         slices=slices[:_TABLE_ROWS],
         slices_sentence=slices_sentence(report, slices),
         slices_cut=max(0, len(slices) - _TABLE_ROWS),

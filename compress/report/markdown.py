@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from compress.gate.escape import markdown
 from compress.report import quantities as q
 from compress.report.charts.classes import change_of, worst_first
+from compress.report.entries import Entry
 from compress.report.evidence import evidence_words
+from compress.report.gpu import gpu_section
 from compress.report.outcome import outcome
 from compress.report.plain_text import one_line
 from compress.report.scenarios import (
@@ -17,10 +19,12 @@ from compress.report.scenarios import (
     slice_rows,
     slices_sentence,
 )
-from compress.report.subjects import STUDENT, Entry, pair_of, subject_table
+from compress.report.subject_table import subject_table
+from compress.report.subjects import STUDENT, pair_of
 from compress.values import NodeCost, Report
 
 _CLASSES = 10
+_NODES = 4
 
 
 def render_markdown(report: Report) -> str:
@@ -30,6 +34,8 @@ def render_markdown(report: Report) -> str:
         _verdict_line(report),
         _budgets(report),
         _subjects(report),
+        _gpu(report),
+        _answers(report),
         _classes(report),
         _slices(report),
         _metrics(report),
@@ -91,8 +97,58 @@ def _subjects(report: Report) -> str:
 def _entry(entry: Entry | None) -> str:
     if entry is None:
         return ""
-    extra = ", ".join(text for text in (entry.change, entry.interval) if text)
+    floor = f"empty model: {entry.floor}" if entry.floor else ""
+    beside = (entry.change, entry.interval, entry.seen, floor)
+    extra = ", ".join(text for text in beside if text)
     return f"{entry.text} ({extra})" if extra else entry.text
+
+
+def _gpu(report: Report) -> str:
+    found = gpu_section(report.measured)
+    if found is None:
+        return ""
+    parts = ["## On the GPU", *(f"**{escape(warning)}**" for warning in found.warnings)]
+    rows = [
+        [
+            escape(row.subject),
+            escape(row.where),
+            row.whole + (f" (empty model: {row.floor})" if row.floor else ""),
+            row.alone,
+            row.memory,
+            "not told" if row.nodes is None else _nodes(row.nodes),
+        ]
+        for row in found.rows
+    ]
+    head = ("Model", "Where", "p50", "On the device", "Its memory", "Nodes elsewhere")
+    parts += [_table(head, rows, align="llrrrl")] if rows else []
+    for log in found.logs:
+        facts = [f"{what} {number} ({spread})" for what, number, spread in log.facts]
+        said = "; ".join([log.detail, *facts, *([log.note] if log.note else [])])
+        parts.append(f"{escape(log.heading)}: {escape(said)}")
+    return "\n\n".join(parts)
+
+
+def _nodes(nodes: tuple[str, ...]) -> str:
+    more = f" and {len(nodes) - _NODES} more" if len(nodes) > _NODES else ""
+    named = ", ".join(map(escape, nodes[:_NODES]))
+    return f"{len(nodes)}: {named}{more}" if nodes else "0"
+
+
+def _answers(report: Report) -> str:
+    pair = pair_of(report, STUDENT)
+    if pair is None:
+        return ""
+    samples, right = q.count(pair.samples), "teacher right, student wrong"
+    low, high = q.points(pair.difference_low_bound), q.points(pair.difference_high_bound)
+    lines = [
+        f"- difference {q.points(pair.difference)} ({low} to {high}, one-sided 95 % each)",
+        f"- negative flips ({right}): {q.count(pair.lost)} of {samples}, "
+        f"{q.percent(pair.negative_flip_rate)}, at most {q.percent(pair.negative_flip_rate_upper)}",
+        f"- McNemar: {q.count(pair.lost)} lost, {q.count(pair.gained)} gained, "
+        f"mid-p {pair.mcnemar_p:.2g}",
+        f"- the same answer on {q.percent(pair.agreement)}",
+    ]
+    return "## What got better, what got worse\n\n" + "\n".join(lines)
 
 
 def _classes(report: Report) -> str:
@@ -117,8 +173,6 @@ def _classes(report: Report) -> str:
     more = len(ordered) - len(rows)
     return (
         "## Accuracy per class, worst change first\n\n"
-        + f"{q.count(pair.lost)} answers lost, {q.count(pair.gained)} gained; the student agrees "
-        + f"with the teacher on {q.percent(pair.agreement)} of {q.count(pair.samples)} samples.\n\n"
         + _table(head, rows, align="lrrrrr")
         + (f"\n\n{more} more classes are in report.json." if more else "")
     )

@@ -6,8 +6,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const key = (row, column) => {
     const cell = row.cells[column];
     const raw = (cell.dataset.value ?? cell.textContent).trim().replace("\u2212", "-");
-    const number = Number.parseFloat(raw.replaceAll(",", ""));
-    return { raw, number };
+    return { raw, number: Number.parseFloat(raw.replaceAll(",", "")) };
   };
   headers.forEach((header, column) => {
     const button = document.createElement("button");
@@ -19,10 +18,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
       headers.forEach((other) => other.removeAttribute("aria-sort"));
       header.setAttribute("aria-sort", up ? "ascending" : "descending");
       const rows = [...body.rows].map((row) => ({ row, ...key(row, column) }));
-      const numbers = rows.every(({ number }) => !Number.isNaN(number));
-      rows.sort((a, b) =>
-        numbers ? a.number - b.number : a.raw.localeCompare(b.raw, "en", { numeric: true }));
-      if (!up) rows.reverse();
+      const numbers = rows.every(({ raw, number }) => !raw || !Number.isNaN(number));
+      const way = up ? 1 : -1;
+      // What was not measured comes last, whichever way.
+      rows.sort((a, b) => !a.raw - !b.raw || way * (
+        numbers ? a.number - b.number : a.raw.localeCompare(b.raw, "en", { numeric: true })));
       body.append(...rows.map(({ row }) => row));
     });
   });

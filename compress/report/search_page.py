@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compress.report import quantities as q
-from compress.report.candidates import bounds_of
-from compress.report.charts.pareto import Bounds, Point, pareto
-from compress.report.figures import Figure, twice
-from compress.report.subjects import TEACHER, settings_of
+from compress.report.candidates import bounds_of, panels
+from compress.report.charts.front import UNBOUND, Point
+from compress.report.figures import Figure
+from compress.report.subjects import TEACHER, floor_words, settings_of
 from compress.values import Report, SearchFacts, Trial
 
 
@@ -28,11 +28,12 @@ class TrialRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """figure: None where fewer than two candidates were trained."""
+    """panels: none where fewer than two candidates were trained."""
 
     sentence: str
-    figure: Figure | None
+    panels: tuple[Figure, ...]
     rows: tuple[TrialRow, ...]
+    floor: str  # what an empty model takes, where a candidate takes less than 1 ms
     spent: tuple[tuple[str, str, float], ...]  # part, time in words, part of the whole
 
 
@@ -48,16 +49,22 @@ def search_page(report: Report, *, key: str) -> SearchPage | None:
             f"{len(facts.trials)} candidates were timed and {trained} of them trained; "
             f"{facts.chosen} was chosen: {facts.reason}."
         ),
-        figure=search_figure(report, key=key),
+        panels=search_panels(report, key=key),
         rows=tuple(_row(trial, facts) for trial in facts.trials),
+        floor=_floor(report, min((trial.p50_ms for trial in facts.trials), default=None)),
         spent=tuple(
             (name, q.seconds(value), value / whole) for name, value in facts.spent_s.items()
         ),
     )
 
 
-def search_figure(report: Report, *, key: str) -> Figure | None:
-    """Trained candidates by latency in the warm process and accuracy on validation."""
+def _floor(report: Report, ms: float | None) -> str:
+    setting = next(iter(settings_of(report)), None)
+    return "" if setting is None else floor_words(report, ms, setting)
+
+
+def search_panels(report: Report, *, key: str) -> tuple[Figure, ...]:
+    """Trained candidates by latency in the warm process, size, and accuracy on validation."""
     facts = report.search
     assert facts is not None
     points = [
@@ -74,18 +81,14 @@ def search_figure(report: Report, *, key: str) -> Figure | None:
         if trial.accuracy is not None
     ]
     if len(points) < 2:
-        return None
+        return ()
     teacher = _teacher(report, facts)
     if teacher is not None:
         points.insert(0, teacher)
     setting = next(iter(settings_of(report)), None)
-    bounds = Bounds() if setting is None else bounds_of((report,), setting)
-    limits = Bounds(cost=bounds.cost)  # that of accuracy is on test, and these are on validation
-    title = "Candidates by latency in one warm process and accuracy on validation"
-    return twice(
-        lambda width, k: pareto(points, bounds=limits, width=width, key=k, title=title),
-        f"{key}-search",
-    )
+    bounds = UNBOUND if setting is None else bounds_of((report,), setting)
+    limits = replace(bounds, accuracy=None)  # that one is on test, and these are on validation
+    return panels(points, limits, key=f"{key}-search", about="on validation, of every candidate")
 
 
 def _teacher(report: Report, facts: SearchFacts) -> Point | None:

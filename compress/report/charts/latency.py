@@ -162,23 +162,18 @@ def _area(calls: list[float], scale: Scale, *, top: float, ground: float, kind: 
 def _quantile_marks(
     model: Calls, scale: Scale, *, top: float, ground: float, kind: str, width: float
 ) -> list[str]:
-    marks = [("p50", model.p50_ms)]
+    """Lines at the median and the 95th percentile, and their names, which never meet."""
+    middle, words = scale(model.p50_ms), f"p50 {q.milliseconds(model.p50_ms)}"
+    start = min(middle + 4, width - text_width(words))
+    parts = [line(middle, top, middle, ground, kind=f"mark {kind}")]
     if model.p95_ms is not None:
-        marks.append(("p95", model.p95_ms))
-    parts: list[str] = []
-    free = 0.0
-    for place, (name, value) in enumerate(marks):
-        x, words = scale(value), f"{name} {q.milliseconds(value)}"
-        room = text_width(words)
-        parts.append(line(x, top, x, ground, kind=f"mark {kind}"))
-        # The median's name goes to the left where the 95th percentile leaves it no room.
-        crowded = place == 0 and len(marks) > 1 and scale(marks[1][1]) - x < room + 8
-        left = crowded and x - room > 0
-        start = x - room if left else min(max(x + 4, free), width - room)
-        parts.append(
-            label(x - 4, top - 6, words, anchor="end", kind=f"strong {kind}")
-            if left
-            else label(start, top - 6, words, kind=f"strong {kind}")
-        )
-        free = start + room + 12
+        far, others = scale(model.p95_ms), f"p95 {q.milliseconds(model.p95_ms)}"
+        beside = min(far + 4, width - text_width(others))
+        if start + text_width(words) + 8 > beside:
+            # To the left of both where there is room, else they stand as near as they can.
+            start = min(middle - 4, beside - 8) - text_width(words)
+            beside = max(beside, max(start, 0.0) + text_width(words) + 8)
+        parts.append(line(far, top, far, ground, kind=f"mark {kind}"))
+        parts.append(label(beside, top - 6, others, kind=f"strong {kind}"))
+    parts.append(label(max(start, 0.0), top - 6, words, kind=f"strong {kind}"))
     return parts

@@ -1,7 +1,7 @@
-"""Models by cost and accuracy: which are worth having, and where the budgets lie.
+"""Models by what they take and what they get right: latency in one panel, file size in the other.
 
-Up and to the left is better. The area of a dot is the size of its file; the line joins the models
-that no other one beats in all three; a hollow dot does not meet all its budgets.
+Up and to the left is better. The stairs are the best accuracy that each latency or size buys; a
+hollow dot does not meet all its budgets, and the tinted field meets those of its panel.
 """
 
 from __future__ import annotations
@@ -9,192 +9,194 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from compress.report import quantities as q
 from compress.report.charts.axis import Scale, bottom_axis, left_axis, padded, plain
+from compress.report.charts.front import UNBOUND, Bound, Bounds, Point, front
 from compress.report.charts.naming import Box, dot_box, place_name, text_box
-from compress.report.charts.svg import label, line, picture, series_class, tag, text_width
+from compress.report.charts.svg import (
+    diamond,
+    label,
+    line,
+    picture,
+    series_class,
+    tag,
+    text_width,
+)
 
-_LARGEST, _SMALLEST = 22.0, 4.0  # radii in px
-_LEFT, _TOP, _BOTTOM = 62.0, 14.0, 330.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One model. cost: latency in ms, or whatever the bottom axis says; accuracy in [0, 1].
-
-    met: whether it meets its budgets, None where nobody asked. named: a label beside the dot; of
-    many (the trials of a search) only those on the front need one, and any other is faint.
-    """
-
-    name: str
-    index: int  # 0 teacher, 1 student, ...: the colour
-    cost: float
-    accuracy: float
-    size_bytes: int
-    met: bool | None = None
-    named: bool = True
+_RADIUS = 6.0
+_LEFT, _TOP, _BOTTOM = 62.0, 14.0, 306.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
-    """A budget on an axis. low and high differ where the models drawn have limits of their own."""
+class Axis:
+    """What the bottom of a panel says. words writes one value with its unit."""
 
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """The budgets that the picture can show: at most this cost, at least this accuracy."""
-
-    cost: Bound | None = None
-    accuracy: Bound | None = None
+    title: str
+    value: Callable[[Point], float]
+    bound: Callable[[Bounds], Bound | None]
+    words: Callable[[float], str]
+    unit: Callable[[Sequence[float]], tuple[str, float]]  # of all values: its name, how much it is
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """The bottom axis. words writes one value with its unit."""
-
-    axis: str = "p50 in ms"
-    words: Callable[[float], str] = q.milliseconds
+def _size_unit(values: Sequence[float]) -> tuple[str, float]:
+    """KiB or MiB, by the middle of the range: sizes differ by factors."""
+    middle = math.sqrt(max(1.0, min(values)) * max(1.0, *values))
+    return ("file in MiB", 2.0**20) if middle >= 2**20 else ("file in KiB", 2.0**10)
 
 
-LATENCY = Cost()
-
-
-def front(points: Sequence[Point]) -> tuple[Point, ...]:
-    """The points that none beats: no worse in cost, accuracy and size, and better in one."""
-    return tuple(p for p in points if not any(_beats(other, p) for other in points))
+LATENCY = Axis(
+    title="Accuracy against latency",
+    value=lambda point: point.cost,
+    bound=lambda bounds: bounds.cost,
+    words=q.milliseconds,
+    unit=lambda values: ("p50 in ms", 1.0),
+)
+SIZE = Axis(
+    title="Accuracy against file size",
+    value=lambda point: float(point.size_bytes),
+    bound=lambda bounds: bounds.size_bytes,
+    words=q.size,
+    unit=_size_unit,
+)
 
 
 def pareto(
     points: Sequence[Point],
     *,
+    axis: Axis,
     width: float,
     key: str,
-    bounds: Bounds = Bounds(),
-    cost: Cost = LATENCY,
-    title: str = "Latency against accuracy; the area of a dot is the size of the file",
+    bounds: Bounds = UNBOUND,
+    about: str = "",
 ) -> str:
-    """The picture. Its bottom axis is logarithmic when it spans much. ValueError for no point."""
+    """One panel. Its bottom axis is logarithmic when it spans much. ValueError for no point.
+
+    about: what the title adds, as in "on validation".
+    """
     if not points:
         raise ValueError("nothing to draw: there is no point")
-    across, up = _scales(points, bounds, width)
-    axis = cost.axis + (" (logarithmic)" if across.log else "")
+    plane = _plane(points, axis, bounds, width)
     best = front(points)
-    body = [
-        _within(bounds, across, up),
-        left_axis(up, left=_LEFT, right=width - 8, words=lambda v: f"{v * 100:.4g} %"),
-        bottom_axis(
-            across, top=_TOP, bottom=_BOTTOM, words=plain, unit=axis,
-            at_most=7 if width > 500 else 5,
-        ),
-        _stairs(best, across, up),
-    ]  # fmt: skip
-    lines, taken = _limits(bounds, cost, across, up)
-    body.append(lines)
-    dots = _dots(points, across, up)
-    taken += [dot_box(dot.x, dot.y, dot.radius) for dot in dots]
-    names = []
-    for dot in dots:
-        point, kind = dot.point, series_class(dot.point.index)
-        shown = point.named or point in best
-        look = " missed" if point.met is False else "" if shown else " faint"
-        body.append(tag("circle", cx=dot.x, cy=dot.y, r=dot.radius, class_=f"bubble{look} {kind}"))
-        if shown:
-            words = f"{point.name}, {q.size(point.size_bytes)}"
-            start, baseline = place_name(
-                words, dot.x, dot.y, dot.radius, left=_LEFT + 2, right=width, taken=taken
-            )
-            names.append(label(start, baseline, words, kind=f"strong name {kind}"))
+    limits, taken = _limits(plane)
+    dots, names = _dots(points, best, plane, taken, width)
     return picture(
         width,
         _BOTTOM + 38,
-        *body,
+        _within(plane),
+        left_axis(plane.up, left=_LEFT, right=width - 8, words=lambda v: f"{v * 100:.4g} %"),
+        bottom_axis(
+            plane.across, top=_TOP, bottom=_BOTTOM, words=plain, unit=plane.unit, at_most=5
+        ),
+        _stairs(best, plane),
+        limits,
+        *dots,
         *names,
         key=key,
-        title=title,
-        description=_description(points, best, bounds, cost),
+        title=f"{axis.title} {about}".strip(),
+        description=_description(points, best, plane),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Dot:
-    """A point where it is drawn, in px."""
+class _Plane:
+    """A panel's two axes and its limits; the bottom one counts in a unit of its own."""
 
-    point: Point
-    x: float
-    y: float
-    radius: float
+    axis: Axis
+    across: Scale
+    up: Scale
+    unit: str
+    factor: float
+    cost: Bound | None
+    accuracy: Bound | None
 
+    def x(self, value: float) -> float:
+        return self.across(value / self.factor)
 
-def _dots(points: Sequence[Point], across: Scale, up: Scale) -> list[_Dot]:
-    """The largest first, so that a small one lies on top."""
-    largest = max(p.size_bytes for p in points) or 1
-    return [
-        _Dot(
-            point=point,
-            x=across(point.cost),
-            y=up(point.accuracy),
-            radius=max(_SMALLEST, _LARGEST * math.sqrt(point.size_bytes / largest)),
-        )
-        for point in sorted(points, key=lambda p: (-p.size_bytes, p.named))
-    ]
+    def place(self, point: Point) -> tuple[float, float]:
+        return self.x(self.axis.value(point)), self.up(point.accuracy)
 
 
-def _beats(other: Point, point: Point) -> bool:
-    theirs = (other.cost, -other.accuracy, other.size_bytes)
-    mine = (point.cost, -point.accuracy, point.size_bytes)
-    return theirs != mine and all(a <= b for a, b in zip(theirs, mine, strict=True))
-
-
-def _scales(points: Sequence[Point], bounds: Bounds, width: float) -> tuple[Scale, Scale]:
+def _plane(points: Sequence[Point], axis: Axis, bounds: Bounds, width: float) -> _Plane:
     """Both axes hold every point and every limit."""
-    costs = [p.cost for p in points] + _ends(bounds.cost)
+    cost = axis.bound(bounds)
+    costs = [axis.value(p) for p in points] + _ends(cost)
     accuracies = [p.accuracy for p in points] + _ends(bounds.accuracy)
-    slow, fast = max(costs), min(costs)
-    log = slow >= 3 * fast > 0
-    low, high = (fast / 1.8, slow * 1.8) if log else padded(fast, slow, part=0.25)
+    unit, factor = axis.unit(costs)
+    least, most = min(costs) / factor, max(costs) / factor
+    log = most >= 3 * least > 0
+    low, high = (least / 1.8, most * 1.8) if log else padded(least, most, part=0.25)
     floor, ceiling = padded(min(accuracies), max(accuracies), part=0.18)
-    return (
-        Scale(low=low, high=high, start=_LEFT, end=width - 8, log=log),
-        Scale(low=floor, high=ceiling, start=_BOTTOM, end=_TOP),
+    return _Plane(
+        axis=axis,
+        across=Scale(low=low, high=high, start=_LEFT, end=width - 8, log=log),
+        up=Scale(low=floor, high=ceiling, start=_BOTTOM, end=_TOP),
+        unit=unit + (" (logarithmic)" if log else ""),
+        factor=factor,
+        cost=cost,
+        accuracy=bounds.accuracy,
     )
+
+
+def _dots(
+    points: Sequence[Point], best: Sequence[Point], plane: _Plane, taken: list[Box], width: float
+) -> tuple[list[str], list[str]]:
+    """Dots, which say what they are under a mouse, and the names beside them."""
+    taken += [dot_box(*plane.place(p), _RADIUS) for p in points]
+    dots, names = [], []
+    for point in sorted(points, key=lambda p: (p.named, p in best)):  # the last lies on top
+        (x, y), kind = plane.place(point), series_class(point.index)
+        beaten = not (point.named or point in best)
+        look = " missed" if point.met is False else " faint" if beaten else ""
+        mark = tag("circle", cx=x, cy=y, r=_RADIUS, class_=f"bubble{look} {kind}")
+        said = tag("title", escape(_spoken(point, plane)))
+        dots.append(tag("g", said, diamond(x, y) if point.index == 0 else mark))
+        if point.named:
+            start, baseline = place_name(
+                point.name, x, y, _RADIUS, left=_LEFT + 2, right=width, taken=taken
+            )
+            names.append(label(start, baseline, point.name, kind=f"strong name {kind}"))
+    return dots, names
 
 
 def _ends(bound: Bound | None) -> list[float]:
     return [] if bound is None else [bound.low, bound.high]
 
 
-def _within(bounds: Bounds, across: Scale, up: Scale) -> str:
-    """The part of the plane that meets the strictest of the limits."""
-    if bounds.cost is None and bounds.accuracy is None:
+def _within(plane: _Plane) -> str:
+    """The part of the panel that meets the strictest of the limits."""
+    if plane.cost is None and plane.accuracy is None:
         return ""
-    right = across.end if bounds.cost is None else across(bounds.cost.low)
-    floor = _BOTTOM if bounds.accuracy is None else up(bounds.accuracy.high)
+    right = plane.across.end if plane.cost is None else plane.x(plane.cost.low)
+    floor = _BOTTOM if plane.accuracy is None else plane.up(plane.accuracy.high)
     return tag("rect", x=_LEFT, y=_TOP, width=right - _LEFT, height=floor - _TOP, class_="within")
 
 
-def _limits(bounds: Bounds, cost: Cost, across: Scale, up: Scale) -> tuple[str, list[Box]]:
+def _limits(plane: _Plane) -> tuple[str, list[Box]]:
     """Lines (two where runs differ) with their words, and the room that these take."""
     drawn: list[str] = []
     taken: list[Box] = []
-    if bounds.cost is not None:
-        for value in dict.fromkeys(_ends(bounds.cost)):
-            drawn.append(line(across(value), _TOP, across(value), _BOTTOM, kind="limit"))
-        words = f"at most {_span(bounds.cost, cost.words)}"
-        start = across(bounds.cost.low) - 6 - text_width(words)
-        start = start if start > _LEFT else across(bounds.cost.high) + 6
-        drawn.append(label(start, _BOTTOM - 8, words, kind="limit-words name"))
-        taken.append(text_box(start, _BOTTOM - 8, words))
-    if bounds.accuracy is not None:
-        for value in dict.fromkeys(_ends(bounds.accuracy)):
-            drawn.append(line(_LEFT, up(value), across.end, up(value), kind="limit"))
-        words = f"at least {_span(bounds.accuracy, q.percent)}"
-        y = up(bounds.accuracy.low) + 15
-        drawn.append(label(across.end, y, words, anchor="end", kind="limit-words name"))
-        taken.append(text_box(across.end - text_width(words), y, words))
+    end = plane.across.end
+    if plane.cost is not None:
+        for x in dict.fromkeys(map(plane.x, _ends(plane.cost))):
+            drawn.append(line(x, _TOP, x, _BOTTOM, kind="limit"))
+        words = f"at most {_span(plane.cost, plane.axis.words)}"
+        room, y = text_width(words), _BOTTOM - 8
+        start = plane.x(plane.cost.low) - 6 - room
+        if start <= _LEFT:
+            start = min(plane.x(plane.cost.high) + 6, end - room)
+        drawn.append(label(start, y, words, kind="limit-words name"))
+        taken.append(text_box(start, y, words))
+    if plane.accuracy is not None:
+        for y in dict.fromkeys(map(plane.up, _ends(plane.accuracy))):
+            drawn.append(line(_LEFT, y, end, y, kind="limit"))
+        words = f"at least {_span(plane.accuracy, q.percent)}"
+        start, y = end - text_width(words), plane.up(plane.accuracy.low) + 15
+        if any(text_box(start, y, words).meets(box) for box in taken):
+            y = plane.up(plane.accuracy.high) - 6
+        drawn.append(label(end, y, words, anchor="end", kind="limit-words name"))
+        taken.append(text_box(start, y, words))
     return "".join(drawn), taken
 
 
@@ -203,28 +205,31 @@ def _span(bound: Bound, words: Callable[[float], str]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _stairs(best: Sequence[Point], across: Scale, up: Scale) -> str:
-    """The edge of what was reached: at each cost, the best accuracy for no more."""
+def _stairs(best: Sequence[Point], plane: _Plane) -> str:
+    """The edge of what was reached: for each latency or size, the best accuracy for no more."""
     path, reached = "", -math.inf
-    for point in sorted(best, key=lambda p: (p.cost, -p.accuracy)):
+    for point in sorted(best, key=lambda p: (plane.axis.value(p), -p.accuracy)):
         if point.accuracy <= reached:
-            continue  # on the front by its size alone
-        x, y = across(point.cost), up(point.accuracy)
+            continue  # on the front by what the other panel shows
+        x, y = plane.place(point)
         path += f"M{x:.1f} {y:.1f}" if not path else f"H{x:.1f}V{y:.1f}"
         reached = point.accuracy
     return tag("path", d=path, class_="front") if "H" in path else ""
 
 
-def _description(points: Sequence[Point], best: Sequence[Point], bounds: Bounds, cost: Cost) -> str:
-    said = [
-        f"{p.name}: {cost.words(p.cost)}, {q.percent(p.accuracy)}, {q.size(p.size_bytes)}"
-        + (", does not meet all its budgets" if p.met is False else "")
-        for p in points
-    ]
-    if bounds.cost is not None:
-        said.append(f"budget: at most {_span(bounds.cost, cost.words)}")
-    if bounds.accuracy is not None:
-        said.append(f"budget: at least {_span(bounds.accuracy, q.percent)}")
+def _spoken(point: Point, plane: _Plane) -> str:
+    taken = plane.axis.words(plane.axis.value(point))
+    missed = ", does not meet all its budgets" if point.met is False else ""
+    return f"{point.name}: {taken}, {q.percent(point.accuracy)}{missed}"
+
+
+def _description(points: Sequence[Point], best: Sequence[Point], plane: _Plane) -> str:
+    words = plane.axis.words
+    said = [_spoken(point, plane) for point in points]
+    if plane.cost is not None:
+        said.append(f"budget: at most {_span(plane.cost, words)}")
+    if plane.accuracy is not None:
+        said.append(f"budget: at least {_span(plane.accuracy, q.percent)}")
     if len(points) > 2:
         said.append("beaten by none: " + ", ".join(p.name for p in best))
     return "; ".join(said)

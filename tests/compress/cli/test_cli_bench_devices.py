@@ -141,12 +141,18 @@ def test_lines_of_a_gpu_hold_its_times_memory_nodes_and_clocks() -> None:
         gpus=(log,),
     )
     assert from_json(Measured, to_json(measured)) == measured
-    first, last = gpu_lines(measured)
+    first, log_line, others, slower = gpu_lines(measured)
     assert first == (
         "m (batch 1, cuda): 0.500 ms on the device alone, 3.00 MiB of its memory, 5 nodes "
         f"elsewhere: {', '.join(nodes[:4])} and 1 more"
     )
-    assert last == (
-        "cuda: Some GPU, CUDA 13.0, driver 580.1, SM clock 1755 MHz [345, 1980], "
-        "power 300 W [70, 310], temperature not told, slowed down: power cap 25 %"
+    assert log_line == (
+        "cuda: Some GPU, CUDA 13.0, driver 580.1, SM clock 1755 MHz [345, 1980], memory clock not "
+        "told, power 300 W [70, 310], temperature not told, slowed down: power cap 25 %, "
+        "2 processes at most"
     )
+    assert others == (
+        "warning: 2 processes used cuda (Some GPU) at once, and only one is of this measurement: "
+        "others may have changed its times"
+    )
+    assert slower == "warning: cuda (Some GPU) slowed down: power cap 25 % of the readings"

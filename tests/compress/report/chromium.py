@@ -35,6 +35,7 @@ _FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+_KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " ")}
 
 
 def find_chromium() -> str | None:
@@ -86,6 +87,36 @@ class Page:
         result = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """A key as a person presses it: Tab, Enter or Space."""
+        code, text = _KEYS[key]
+        about: dict[str, Any] = {
+            "key": " " if key == "Space" else key,
+            "code": key,
+            "windowsVirtualKeyCode": code,
+        }
+        self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **about)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    def requests(self) -> list[str]:
+        """Every address that was asked for since the page was opened."""
+        sent = [e["params"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
+        return [p["request"]["url"] for p in sent if not p["request"]["url"].startswith("data:")]
+
+    def complaints(self) -> list[Any]:
+        """Exceptions, and what was written to the console or the browser's log."""
+        kinds = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
+        return [e["params"] for e in self.events if e["method"] in kinds]
+
+    def roles(self) -> list[tuple[str, str]]:
+        """Role and name of everything that a screen reader is told, in order."""
+        nodes = self.send("Accessibility.getFullAXTree")["nodes"]
+        return [
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in nodes
+            if not node["ignored"]
+        ]
 
     def screenshot(self, path: Path) -> None:
         """The whole page as PNG."""

@@ -22,6 +22,13 @@ from compress.values import (
 from exporters.values import Parity
 from tests.compress.report.sample_measured import digest, sample_measured
 from tests.compress.report.sample_quality import CLASSES, sample_pairs, sample_qualities
+from tests.compress.report.sample_scenarios import (
+    SLICE_DROP,
+    sample_added,
+    sample_ledger,
+    sample_node_costs,
+    sample_slices,
+)
 
 ONE = Setting(device="cpu", threads=1, batch=1)
 
@@ -105,6 +112,11 @@ def sample_report(*, controls: bool = True, seed: int = 3) -> Report:
             BudgetLine(budget="speed", metric="latency.p50", value=2.51e-3 / 8, setting=ONE),
             BudgetLine(budget="size", metric="file_bytes", value=307_200.0, setting=None),
         ),
+        slices=sample_slices(),
+        slice_drop=SLICE_DROP,
+        ledger=sample_ledger(),
+        added=sample_added() if controls else (),
+        node_costs=sample_node_costs(),
     )
 
 
@@ -123,6 +135,11 @@ def plain_report() -> Report:
         verdicts=(),
         notes=(),
         budget_lines=(),
+        slices=(),
+        slice_drop=None,
+        ledger=(),
+        added=(),
+        node_costs=(),
     )
 
 

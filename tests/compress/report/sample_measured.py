@@ -11,6 +11,7 @@ from benchmarks.values import (
     ColdStart,
     Comparison,
     Environment,
+    Floor,
     Latency,
     Measured,
     Measurement,
@@ -57,6 +58,7 @@ def sample_measured(rng: random.Random, *, controls: bool) -> Measured:
         comparisons=comparisons,
         floor_ms=0.0052,
         seed=7,
+        floors=(Floor(setting=measurements[0].cells[0].setting, p50_ms=0.0052),),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from compress.values import ClassChange, PairedQuality, Quality
+from compress.values import ClassChange, MetricChange, PairedQuality, Quality
 
 CLASSES = (
     "T-shirt/top",
@@ -17,6 +17,27 @@ CLASSES = (
     "Sneaker",
     "Bag",
     "Ankle boot",
+)
+_METRICS = tuple(
+    MetricChange(
+        metric=metric,
+        reference_value=teacher,
+        candidate_value=student,
+        difference=student - teacher,
+        difference_low=student - teacher - spread,
+        difference_high=student - teacher + spread,
+        ratio=student / teacher,
+        ratio_low=(student - spread) / teacher,
+        ratio_high=(student + spread) / teacher,
+        groups=10_000,
+        resamples=10_000,
+    )
+    for metric, teacher, student, spread in (
+        ("macro_f1", 0.9508, 0.9257, 0.0029),
+        ("worst_class_accuracy", 0.849, 0.757, 0.015),
+        ("nll", 0.1441, 0.2084, 0.0061),
+        ("ece", 0.0121, 0.0187, 0.0034),
+    )
 )
 _TEACHER_RIGHT = (914, 993, 933, 957, 931, 991, 849, 980, 992, 970)
 _LOST = (38, 6, 46, 27, 41, 12, 98, 14, 7, 16)
@@ -62,6 +83,7 @@ def sample_pairs(*, controls: bool) -> tuple[PairedQuality, ...]:
         negative_flip_rate_upper=0.0335,
         agreement=0.9478,
         classes=classes,
+        metrics=_METRICS,
     )
     if not controls:
         return (student,)
@@ -80,6 +102,7 @@ def sample_pairs(*, controls: bool) -> tuple[PairedQuality, ...]:
             negative_flip_rate_upper=0.0027,
             agreement=0.9964,
             classes=(),
+            metrics=(),
         ),
         dataclasses.replace(
             student,
@@ -89,7 +112,10 @@ def sample_pairs(*, controls: bool) -> tuple[PairedQuality, ...]:
             difference_high_bound=-0.0265,
             lost=361,
             gained=65,
+            negative_flip_rate=0.0361,
+            negative_flip_rate_upper=0.0393,
             agreement=0.9401,
             classes=(),
+            metrics=(),
         ),
     )

@@ -13,6 +13,7 @@ from compress.report.charts.classes import choose, class_chart, worst_first
 from compress.report.charts.curves import Curve, Level, curves
 from compress.report.charts.latency import Calls, common_range, distribution, far_apart, positions
 from compress.report.charts.sizes import size_chart
+from compress.report.charts.svg import text_width
 from compress.values import ClassChange, SizeStep
 from tests.compress.report.sample import sample_report
 
@@ -99,6 +100,21 @@ def test_a_distribution_shows_every_epoch_and_names_the_quantiles(width: float) 
     assert {"p50 0.190 ms", "p95 0.210 ms"} <= set(_words(root))
     for element in root.iter("text"):
         assert -1 <= float(element.get("x", "0")) <= width
+
+
+@pytest.mark.parametrize("shown", [(0.1, 0.212), (0.18, 0.6), (0.05, 0.3)])
+def test_the_names_of_both_quantiles_stay_apart(shown: tuple[float, float]) -> None:
+    """At the right edge, at the left one, and in the middle."""
+    drawn = distribution(FAST, width=342, key="k", setting="batch 1", shown=shown)
+    starts = {
+        (e.text or "")[:3]: (float(e.get("x", "0")), text_width(e.text or ""))
+        for e in _svg(drawn).iter("text")
+        if (e.text or "").startswith(("p50", "p95"))
+    }
+    (first, room), (second, other) = starts["p50"], starts["p95"]
+    assert first >= 0
+    assert first + room < second
+    assert second + other <= 342
 
 
 def test_calls_beyond_the_axis_are_counted_and_not_hidden() -> None:

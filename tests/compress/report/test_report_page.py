@@ -86,6 +86,12 @@ def test_the_page_says_what_a_reader_looks_for() -> None:
         "23.7x smaller",
         "\u22122.50 pp",
         "Tango lower bound at 95 %",
+        "12 interleaved pairs of fresh processes; a change of 1.3 % could be seen",
+        "An empty model takes 5.20 us per call: no network can be faster",
+        "13.2 to 13.4x a change of 1.3 % could be seen",
+        "0.188 ms empty model: 5.20 us",
+        "(empty model: 5.20 us), batch 1, 1 thread, cpu",
+        "Negative flips the teacher is right and it is wrong; one-sided 95 % bound",
         "\u2265 \u22123.5 pp",
         "Waived until 2026-12-31",
         "nothing was timed on cuda",
@@ -107,7 +113,8 @@ def test_several_runs_get_an_overview_with_a_picture() -> None:
     page = render_html([sample_report(), other, plain_report()])
     assert "3 runs side by side" in page
     assert page.count("<article") == 3
-    assert 'id="all-pareto-title"' in page
+    assert 'id="all-pareto-latency-title"' in page
+    assert 'id="all-pareto-size-title"' in page
     assert page.index("Overview") < page.index("<article")
 
 

@@ -14,7 +14,7 @@ from compress.report import render_junit, render_markdown, summary_table
 from compress.report.evidence import evidence_words
 from compress.report.outcome import outcome
 from compress.report.plain_text import one_line, typeset, visible
-from compress.report.subjects import subject_table
+from compress.report.subject_table import subject_table
 from compress.values import ClassChange, Report, Verdict
 from tests.compress.report.sample import plain_report, sample_report
 
@@ -204,6 +204,21 @@ def test_markdown_has_verdict_budgets_and_classes() -> None:
     assert "- quantize: **int8**." in text
 
 
+def test_markdown_says_what_could_be_seen_what_a_call_costs_and_what_flipped() -> None:
+    text = render_markdown(sample_report())
+    rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
+    short = rows["Latency p50, batch 1, 1 thread, cpu"]
+    assert "a change of 1.3 % could be seen, empty model: 5.20 us) |" in short
+    assert "empty model: 5.20 us" in rows["Latency p95, batch 1, 1 thread, cpu"]
+    long = rows["Latency p50, batch 32, 1 thread, cpu"]
+    assert "a change of 1.3 % could be seen) |" in long
+    assert "empty model" not in long
+    assert (
+        "negative flips (teacher right, student wrong): 305 of 10,000, 3.05 %, at most 3.35 %"
+    ) in text
+    assert "McNemar: 305 lost, 55 gained, mid-p 1.4e-43" in text
+
+
 def test_markdown_tables_keep_their_columns_under_hostile_names() -> None:
     text = render_markdown(hostile_report())
     assert "\x1b" not in text
@@ -257,6 +272,17 @@ def test_the_terminal_table_fits_80_columns_without_colour() -> None:
     assert any(line.startswith("tiny") and line.rstrip().endswith("violated") for line in lines)
     assert lines[-1] == "1 of 6 budgets not measured, 1 violated, 1 warning"
     assert "quantize: int8;" in text
+
+
+def test_the_terminal_says_what_could_be_seen_what_a_call_costs_and_what_flipped() -> None:
+    lines = _terminal(sample_report()).splitlines()
+    assert "speed: a change of 1.3 % could be seen (batch 1; batch 32)" in lines
+    p50 = next(n for n, line in enumerate(lines) if line.startswith("Latency p50, batch 1 "))
+    assert lines[p50 + 1].split() == ["an", "empty", "model", "5.20", "us"]
+    assert lines[p50 + 1].index("5.20 us") > lines[0].index("teacher") + len("teacher")
+    assert sum("an empty model  " in line for line in lines) == 1  # batch 32 takes longer
+    flips = next(line for line in lines if line.startswith("Negative flips"))
+    assert flips.split() == ["Negative", "flips", "-", "3.05", "%", "at", "most", "3.35", "%"]
 
 
 def test_the_terminal_says_the_reason_of_a_decision_once() -> None:

@@ -69,9 +69,14 @@ def with_search(found: SearchFacts) -> Report:
 def test_every_candidate_is_on_the_page_and_the_trained_ones_in_the_picture() -> None:
     page = search_page(with_search(facts()), key="k")
     assert page is not None
-    assert page.figure is not None
-    assert page.figure.wide.count("<circle") == 7  # six candidates and the teacher
-    assert "on validation" in page.figure.wide
+    for panel, title in zip(page.panels, ("latency", "file size"), strict=True):
+        assert panel.wide.count("<circle") == 6
+        assert panel.wide.count('class="dot s0"') == 1  # the teacher
+        assert f"Accuracy against {title} on validation" in panel.wide
+        assert "at least" not in panel.wide  # that budget is on test
+    assert "at most 0.314 ms" in page.panels[0].wide
+    assert "at most 300 KiB" in page.panels[1].wide
+    assert page.floor == "5.20 us"
     assert [row.name for row in page.rows if row.chosen] == ["residual 2x(48, 72) /2, int8"]
     assert [row.accuracy for row in page.rows].count("\u2013") == 1
     assert sum(part for _, _, part in page.spent) == pytest.approx(1)
