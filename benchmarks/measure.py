@@ -22,6 +22,7 @@ from benchmarks.sources import Source, TorchSource
 from benchmarks.staging import Subject, open_subjects, runner_of, staged
 from benchmarks.stats import percentile
 from benchmarks.values import (
+    NEEDS_FLOOR_MS,
     Cell,
     ColdStart,
     Comparison,
@@ -40,7 +41,6 @@ from exporters.inspect import inspect_model
 __all__ = ["measure", "quick_compare"]
 
 OnEvent = Callable[[Event], None]
-NEEDS_FLOOR_NS = 1_000_000  # below a millisecond the cost of a call itself is part of the number
 
 
 def measure(
@@ -154,7 +154,7 @@ def _floors(
             percentile([ns for epoch in series.samples_ns(index, batch) for ns in epoch], 50)
             for index in range(len(subjects))
         )
-        if fastest < NEEDS_FLOOR_NS or (first and place == 0):
+        if fastest < NEEDS_FLOOR_MS * 1e6 or (first and place == 0):
             setting = Setting(device=series.device, threads=series.threads, batch=batch)
             yield Floor(
                 setting=setting,
