@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from benchmarks.environment import read_environment
 from benchmarks.values import Comparison
 from compress.errors import DistilError, InputError
-from compress.quantize.auto import Choice, Wanted, choose
+from compress.quantize.auto import choose
+from compress.quantize.choice import Choice, Wanted
 from compress.quantize.fidelity import (
     Fidelity,
     Metric,

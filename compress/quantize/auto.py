@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.quantize.candidates import is_invariant, plans, without
+from compress.quantize.candidates import is_invariant, plans, refined, without
+from compress.quantize.choice import Choice, Wanted
 from compress.quantize.feeds import rows_of
 from compress.quantize.fidelity import (
     Fidelity,
@@ -18,7 +18,6 @@ from compress.quantize.fidelity import (
     changed_by_batch_mates,
     fidelity,
 )
-from compress.quantize.heat import times_ms
 from compress.quantize.mixed import Calibrated, Plan, applied, everything
 from compress.quantize.opened import write_model
 from compress.quantize.samples import Samples
@@ -27,37 +26,14 @@ from exporters.events import Event
 from exporters.values import OnnxArtifact
 
 _MARGIN = 0.98  # a candidate slower than this part of the float file's time is not followed up
-_STEPS = (1, 2, 4, 8, 16)  # most sensitive operators left in float, in turn
+_STEPS = (1, 2, 4, 8, 16)  # most sensitive operators in finer steps, in turn
+_WAYS: Mapping[str, Callable[[Plan, Collection[str]], Plan]] = {
+    "in two steps": refined,
+    "in float": without,
+}
 _RANKED_ON = 4  # batches held out that sensitivity is told from
 _MOST_RANKED = 64
 _SLACK = 1e-9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """judge: answers to all that is held out -> what they keep, of which max_drop, a fraction, may
-    be lost. feeds: one batch as it is served. times: of one call of each file, in ms."""
-
-    judge: Callable[[NDArray[np.float64]], Fidelity]
-    max_drop: float
-    feeds: Mapping[str, NDArray[Any]]
-    threads: int
-    seed: int
-    times: Callable[..., dict[str, float]] = times_ms
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """path, plan: of the file chosen, None without one. best: the nearest miss, in words."""
-
-    path: Path | None
-    name: str
-    plan: Plan | None
-    fidelity: Fidelity | None
-    batch_changes: float | None
-    sensitive: tuple[str, ...]
-    tried: tuple[Tried, ...]
-    best: str
 
 
 @dataclass(slots=True)
@@ -158,36 +134,58 @@ def _times(state: _State, paths: Mapping[str, Path]) -> dict[str, float]:
 def _followed(
     state: _State, look: _Look, *, faster_than: list[tuple[_Look, Fidelity]]
 ) -> tuple[tuple[_Look, Fidelity], bool]:
-    """The candidate, or what it becomes with its most sensitive operators in float."""
+    """The candidate, or what it becomes with its most sensitive operators in finer steps: products
+    in two steps of int8 first, else in float."""
     kept = _judged(state, look)
     if _holds(state, kept):
         return (look, kept), True
     _tell(state, look, kept, "loses too much")
     best = (look, kept)
-    ranking = _ranking(state)
-    nodes = [name for name in ranking if name in look.plan.chain or name in look.plan.products]
+    for word, change in _WAYS.items():
+        if word == "in two steps" and not look.plan.products:
+            continue
+        made, nearest = _finer(state, look, word, change)
+        if nearest is not None and nearest[1].drop < best[1].drop:
+            best = nearest
+        if made is None:
+            continue
+        one, kept = made
+        one.time_ms = _times(state, {one.name: one.path})[one.name]
+        slower = one.time_ms > _MARGIN * state.float_ms
+        beaten = faster_than and one.time_ms >= faster_than[0][0].time_ms
+        if not (slower or beaten):
+            return made, True
+        _tell(state, one, kept, "not faster" if slower else "a faster one was taken")
+    return best, False
+
+
+def _finer(
+    state: _State, look: _Look, word: str, change: Callable[[Plan, Collection[str]], Plan]
+) -> tuple[tuple[_Look, Fidelity] | None, tuple[_Look, Fidelity] | None]:
+    """(with the fewest changed that holds, the nearest miss)."""
+    nodes = [n for n in _ranking(state) if n in look.plan.chain or n in look.plan.products]
+    nearest: tuple[_Look, Fidelity] | None = None
     for count in _STEPS:
         if count > len(nodes) // 2:
             break
-        plan = without(look.plan, nodes[:count])
-        path = look.path.with_name(f"{look.path.stem}-{count}.onnx")
+        plan = change(look.plan, nodes[:count])
+        path = look.path.with_name(f"{look.path.stem}-{word.replace(' ', '-')}-{count}.onnx")
         write_model(applied(state.found, plan), path)
-        name = f"{look.name}, {count} sensitive in float"
-        made = _Look(name, path, plan, look.time_ms, tuple(nodes[:count]))
+        rounded = {*plan.chain, *plan.products}
+        made = _Look(
+            name=f"{look.name}, {count} sensitive {word}",
+            path=path,
+            plan=plan,
+            time_ms=look.time_ms,
+            sensitive=tuple(name for name in nodes[:count] if name not in rounded),
+        )
         kept = _judged(state, made)
-        if kept.drop < best[1].drop:
-            best = (made, kept)
-        if not _holds(state, kept):
-            _tell(state, made, kept, "loses too much")
-            continue
-        made.time_ms = _times(state, {name: path})[name]
-        slower = made.time_ms > _MARGIN * state.float_ms
-        beaten = faster_than and made.time_ms >= faster_than[0][0].time_ms
-        if slower or beaten:
-            _tell(state, made, kept, "not faster" if slower else "a faster one was taken")
-            return best, False
-        return (made, kept), True
-    return best, False
+        if _holds(state, kept):
+            return (made, kept), nearest
+        _tell(state, made, kept, "loses too much")
+        if nearest is None or kept.drop < nearest[1].drop:
+            nearest = made, kept
+    return None, nearest
 
 
 def _ranking(state: _State) -> list[str]:

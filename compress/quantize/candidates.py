@@ -62,6 +62,12 @@ def without(plan: Plan, nodes: Collection[str]) -> Plan:
     )
 
 
+def refined(plan: Plan, nodes: Collection[str]) -> Plan:
+    """The plan with some nodes in two steps of int8, or in float where there is no such form."""
+    twice: dict[str, Form] = {name: "twice" for name in plan.products if name in nodes}
+    return replace(plan, chain=_without(plan.chain, nodes), products={**plan.products, **twice})
+
+
 def depthwise(model: ModelProto) -> tuple[str, ...]:
     """Convolutions with a group per channel."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}

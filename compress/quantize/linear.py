@@ -1,8 +1,9 @@
 """Matrix products in int8 with results in float, by operators of onnxruntime.
 
-Three forms of the left side. `static`: a range fixed by calibration. `row`: a range per row as it
-comes (a token, or a sample). Under both an answer does not depend on what else is in its batch.
-`dynamic`: one range for the whole tensor as it comes, batch mates and padding included.
+Forms of the left side. `static`: a range fixed by calibration. `twice`: that in two steps, 16 bits
+in all (twice.py). `row`: a range per row as it comes (a token, or a sample). Under these an answer
+does not depend on what else is in its batch. `dynamic`: one range for the whole tensor as it comes,
+batch mates and padding included.
 
 The scale, the offset and the bias are given to one operator (MatMulIntegerToFloat): written as
 QuantizeLinear and DequantizeLinear, onnxruntime 1.32 leaves 30 of MiniLM's 36 biases as additions
@@ -21,11 +22,12 @@ from numpy.typing import NDArray
 from compress.quantize.graph import Rewriter
 from compress.quantize.products import Product
 from compress.quantize.scheme import Int8Scheme
+from compress.quantize.twice import joined, rounded_rest
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-Form = Literal["static", "row", "dynamic"]
+Form = Literal["static", "twice", "row", "dynamic"]
 _LEAST = np.float32(1e-12)  # a row of zeros has no scale
 
 
@@ -78,7 +80,7 @@ def round_products(
     *,
     scheme: Int8Scheme,
 ) -> None:
-    """Replace products by their int8 forms. smoothed: by source; a `static` one needs an entry."""
+    """Replace products by their int8 forms. smoothed: by source; `static` and `twice` need one."""
     for form, wanted in chosen.items():
         sources: dict[str, list[Product]] = {}
         for product in wanted:
@@ -104,9 +106,14 @@ def _round_shared(
         current = rewriter.name(f"{source}_smoothed")
         before.append(rewriter.node("Mul", [source, inverse], current))
     left = ("", "", "", "")
-    if form == "static":
+    rest = None
+    if form in {"static", "twice"}:
         assert smoothed is not None
-        left = _fixed(rewriter, before, current, smoothed, scheme)
+        step, offset = activation_levels(smoothed.low, smoothed.high, scheme)
+        left = _fixed(rewriter, before, current, step, offset)
+        if form == "twice":
+            first = left[:3]
+            rest = rounded_rest(rewriter, before, current, first, step=step, scheme=scheme)
     elif form == "row":
         left = _by_row(rewriter, before, current, scheme)
     elif len(sharing) > 1:
@@ -119,12 +126,17 @@ def _round_shared(
         right = rewriter.add(f"{product.weight}_int8", levels)
         width = rewriter.add(f"{product.weight}_scale", steps)
         bias = _bias(rewriter, product, smoothed)
-        first = before if place == 0 else []
         made = _product(rewriter, form, current, left, (right, width, bias), product.output)
+        if rest is not None:
+            again = _product(
+                rewriter, form, current, (*rest, ""), (right, width, ""), product.output
+            )
+            made = list(joined(rewriter, made[0], again[0], product.output))
         for name in product.outputs[1:]:
             node = _maker(rewriter, name)
             rewriter.replace(node, [])
-        rewriter.replace(_maker(rewriter, product.outputs[0]), [*first, *made])
+        made = [*before, *made] if place == 0 else made
+        rewriter.replace(_maker(rewriter, product.outputs[0]), made)
 
 
 def _product(
@@ -159,10 +171,9 @@ def _fixed(
     rewriter: Rewriter,
     before: list[NodeProto],
     current: str,
-    smoothed: Smoothed,
-    scheme: Int8Scheme,
+    step: np.float32,
+    offset: np.generic,
 ) -> tuple[str, str, str, str]:
-    step, offset = activation_levels(smoothed.low, smoothed.high, scheme)
     scale, zero = rewriter.add(f"{current}_scale", step), rewriter.add(f"{current}_zero", offset)
     levels = rewriter.name(f"{current}_int8")
     before.append(rewriter.node("QuantizeLinear", [current, scale, zero], levels))

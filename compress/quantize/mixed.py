@@ -45,6 +45,7 @@ class Calibrated:
     ranges: Mapping[str, Range]
     smoothed: Mapping[str, Smoothed]  # by source of a product
     scheme: Int8Scheme
+    in_two: Mapping[str, Smoothed] = field(default_factory=dict)  # smoothed for two steps
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -83,11 +84,12 @@ def calibrate(
         on_batch=on_batch,
     )
     smoothed: Mapping[str, Smoothed] = {}
+    in_two: Mapping[str, Smoothed] = {}
     if found:
-        smoothed = smooth(
+        smoothed, in_two = smooth(
             model, found, spread, batches, inputs=inputs, scheme=scheme, scratch=scratch
         )
-    return Calibrated(model=model, ranges=ranges, smoothed=smoothed, scheme=scheme)
+    return Calibrated(model=model, ranges=ranges, smoothed=smoothed, in_two=in_two, scheme=scheme)
 
 
 def applied(found: Calibrated, plan: Plan) -> ModelProto:
@@ -101,7 +103,9 @@ def applied(found: Calibrated, plan: Plan) -> ModelProto:
         form = plan.products.get(product.node)
         if form is not None:
             by_form[form] = (*by_form.get(form, ()), product)
+    in_two: dict[Form, tuple[Product, ...]] = {"twice": by_form.pop("twice", ())}
     round_products(rewriter, by_form, found.smoothed, scheme=found.scheme)
+    round_products(rewriter, in_two, found.in_two, scheme=found.scheme)
     if plan.tables:
         round_tables(rewriter)
     rewriter.finish()

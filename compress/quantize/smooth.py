@@ -41,22 +41,23 @@ def smooth(
     inputs: Sequence[TensorSpec],
     scheme: Int8Scheme,
     scratch: Path,
-) -> dict[str, Smoothed]:
-    """By source. spread: least and largest of each channel of each source."""
+) -> tuple[dict[str, Smoothed], dict[str, Smoothed]]:
+    """By source, for a left side in one step and in two, whose own rounding counts for nothing.
+
+    spread: least and largest of each channel of each source.
+    """
     sharing: dict[str, list[Product]] = {}
     for product in wanted:
         sharing.setdefault(product.source, []).append(product)
     rows = sample_rows(model, batches, sorted(sharing), inputs=inputs, scratch=scratch, most=_ROWS)
     rewriter = Rewriter(model)
-    return {
-        source: _best(
-            rows[source],
-            {product.node: weight_of(rewriter, product) for product in group},
-            spread[source],
-            scheme,
-        )
-        for source, group in sharing.items()
-    }
+    once: dict[str, Smoothed] = {}
+    twice: dict[str, Smoothed] = {}
+    for source, group in sharing.items():
+        weights = {product.node: weight_of(rewriter, product) for product in group}
+        for found, is_exact in ((once, False), (twice, True)):
+            found[source] = _best(rows[source], weights, spread[source], scheme, is_exact=is_exact)
+    return once, twice
 
 
 def _best(
@@ -64,14 +65,24 @@ def _best(
     weights: Mapping[str, NDArray[np.float32]],
     spread: Range,
     scheme: Int8Scheme,
+    *,
+    is_exact: bool,
 ) -> Smoothed:
-    """rows: (r, inputs). weights: node -> (inputs, outputs)."""
+    """rows: (r, inputs). weights: node -> (inputs, outputs). is_exact: the left side is."""
+
+    def taken_for(
+        scale: NDArray[np.float32] | None, low: float, high: float
+    ) -> NDArray[np.float32]:
+        if is_exact:
+            return rows if scale is None else rows / scale
+        return _rounded(rows, scale, low, high, scheme)
+
     exact = {node: rows @ weight for node, weight in weights.items()}
     trials: list[tuple[float, float, NDArray[np.float32] | None, float, float]] = []
     for strength in _STRENGTHS:
         scale = moved(spread, tuple(weights.values()), strength) if strength else None
         low, high = spread if scale is None else (spread[0] / scale, spread[1] / scale)
-        left = _rounded(rows, scale, float(low.min()), float(high.max()), scheme)
+        left = taken_for(scale, float(low.min()), float(high.max()))
         scaled = {n: w if scale is None else w * scale[:, None] for n, w in weights.items()}
         error = 0.0
         for node, weight in scaled.items():
@@ -81,7 +92,7 @@ def _best(
             error += float(np.square(missing - missing.mean(axis=0)).sum()) / size
         trials.append((error, strength, scale, float(low.min()), float(high.max())))
     _, _, scale, least, most = min(trials, key=lambda trial: trial[:2])
-    left = _rounded(rows, scale, least, most, scheme)
+    left = taken_for(scale, least, most)
     stored, correction = {}, {}
     for node, weight in weights.items():
         scaled_weight = weight if scale is None else weight * scale[:, None]

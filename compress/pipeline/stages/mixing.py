@@ -20,7 +20,8 @@ from compress.pipeline.stages.held_out import HeldOut, held_out, left_out, named
 from compress.pipeline.stages.predicting import some
 from compress.pipeline.stages.teacher import TEACHER, VALIDATION_FILE, embeddings_needed
 from compress.pipeline.stages.timed import timed_inputs
-from compress.quantize.auto import Choice, Wanted, choose
+from compress.quantize.auto import choose
+from compress.quantize.choice import Choice, Wanted
 from compress.quantize.feeds import Batch
 from compress.quantize.fidelity import Fidelity, answers, fidelity
 from compress.quantize.mixed import Plan
@@ -116,7 +117,7 @@ def mix_stage(
         return _result(work, _decision(choice), choice.plan)
 
     needs = (f"{source}/{source_file}", *judged_by)
-    return Stage(name=mix_of(name), version=1, parts=parts, compute=compute, needs=needs)
+    return Stage(name=mix_of(name), version=2, parts=parts, compute=compute, needs=needs)
 
 
 def read_plan(path: Path) -> Plan | None:

@@ -10,15 +10,24 @@ import numpy as np
 import pytest
 from small_transformer import ids, small_transformer
 
-from compress.quantize.auto import Choice, Wanted, choose
+from compress.quantize.auto import choose
 from compress.quantize.candidates import plans
+from compress.quantize.choice import Choice, Wanted
 from compress.quantize.fidelity import answers, fidelity
 from compress.quantize.samples import split_samples
 from compress.quantize.static import observed
 
 
-def chosen(folder: Path, *, static: float, row: float, dynamic: float, drop: float) -> Choice:
-    """Float takes 10 ms; what has operators in float takes 5 ms."""
+def chosen(
+    folder: Path,
+    *,
+    static: float,
+    row: float,
+    dynamic: float,
+    drop: float,
+    twice: float = 5.0,
+) -> Choice:
+    """Float takes 10 ms; what has operators in float takes 5 ms, or twice with two steps."""
     source = small_transformer(folder / "float.onnx", outlier=30.0)
     samples = split_samples(ids(96), source.inputs)
     # 7-bit weights: right on every processor, so that accuracy is the same everywhere.
@@ -27,7 +36,8 @@ def chosen(folder: Path, *, static: float, row: float, dynamic: float, drop: flo
     by_number = dict(enumerate(plans(found.model)))
 
     def times(files: Mapping[str, Path], feeds: Any, **settings: Any) -> dict[str, float]:
-        return {name: given.get(name, 5.0) for name in files}
+        other = {name: twice if "two steps" in name else 5.0 for name in files}
+        return {name: given.get(name, other[name]) for name in files}
 
     assert list(by_number.values()) == ["static", "row", "dynamic"]
     reference = answers(source.path, samples.held_out)
@@ -72,18 +82,23 @@ def test_nothing_is_taken_where_nothing_is_faster(tmp_path: Path) -> None:
     assert made.best == "no candidate was faster than float"
 
 
-def test_one_that_loses_too_much_gets_its_most_sensitive_operators_in_float(
-    tmp_path: Path,
+@pytest.mark.parametrize(("twice", "word"), [(5.0, "in two steps"), (9.9, "in float")])
+def test_one_that_loses_too_much_gets_its_most_sensitive_operators_in_finer_steps(
+    twice: float, word: str, tmp_path: Path
 ) -> None:
+    """In float where two steps of int8 are not faster than that, or don't do."""
     whole = chosen(tmp_path, static=4.0, row=20.0, dynamic=20.0, drop=1.0)
     assert whole.fidelity is not None
     drop = 0.97 * whole.fidelity.drop
-    made = chosen(tmp_path, static=4.0, row=20.0, dynamic=20.0, drop=drop)
+    made = chosen(tmp_path, static=4.0, row=20.0, dynamic=20.0, drop=drop, twice=twice)
     assert made.fidelity is not None
     assert made.plan is not None
-    assert made.name in {f"static, {count} sensitive in float" for count in (1, 2)}
+    assert made.name in {f"static, {count} sensitive {word}" for count in (1, 2)}
     assert made.fidelity.drop <= drop
     assert set(made.sensitive).isdisjoint(made.plan.products)
+    in_two = [form for form in made.plan.products.values() if form == "twice"]
+    assert bool(in_two) is (word == "in two steps")
+    assert bool(made.sensitive) is (word == "in float")
 
 
 def test_the_nearest_miss_is_told(tmp_path: Path) -> None:
