@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ Data = NDArray[Any] | Mapping[str, NDArray[Any]] | Sequence[Batch] | Callable[[]
 LABELS = "labels"  # an array of this name that is no input holds the right classes
 CALIBRATE, HOLD_OUT, BATCH = 512, 1024, 8
 _LEAST = 8  # samples held out, below which nothing can be said
+_MOST_SHARED = 0.01  # of those held out: copies of what calibrates say little
 _EVERY = 3  # one batch in so many calibrates, the others are held out
 
 
@@ -38,18 +40,24 @@ def split_samples(data: Data, inputs: Sequence[TensorSpec]) -> Samples:
     """Batches alternate: one calibrates (512 samples at most), the next two are held out (1,024).
 
     data: an array or arrays by input name with samples along the first axis, batches of those, or a
-    function that gives such batches anew at each call. InputError: too few, or they don't fit.
+    function that gives such batches anew at each call. InputError: too few, they don't fit, or more
+    than 1 % of those held out also calibrate.
     """
     batches = _batches(data, inputs)
     held: list[Mapping[str, NDArray[Any]]] = []
     labels: list[NDArray[Any]] = []
+    calibrating: list[bytes] = []  # digests of samples
+    judging: list[bytes] = []
     calibrated = kept = 0
     for number, batch in enumerate(batches()):
         feeds, right = _without_labels(batch, inputs, number)
         if number % _EVERY == 0:
+            if calibrated < CALIBRATE:
+                calibrating += _digests(feeds)
             calibrated += rows_of(feeds)
         elif kept < HOLD_OUT:
             held.append(feeds)
+            judging += _digests(feeds)
             kept += rows_of(feeds)
             if right is not None:
                 labels.append(right)
@@ -58,6 +66,7 @@ def split_samples(data: Data, inputs: Sequence[TensorSpec]) -> Samples:
     if kept < _LEAST:
         what = f"{calibrated + kept} samples are too few: {_LEAST} are held out at least"
         raise InputError(what, cure=f"give {_EVERY * BATCH} or more, best 1,500")
+    _check_apart(calibrating, judging)
     if labels and sum(map(len, labels)) != kept:
         raise InputError("some batches have labels and some have none", cure="give all or none")
     return Samples(
@@ -65,6 +74,29 @@ def split_samples(data: Data, inputs: Sequence[TensorSpec]) -> Samples:
         held_out=tuple(held),
         labels=np.concatenate(labels).astype(np.int64) if labels else None,
     )
+
+
+def _digests(feeds: Mapping[str, NDArray[Any]]) -> list[bytes]:
+    """Of what each sample holds, all inputs together; nothing where no input has samples."""
+    arrays = [array for _, array in sorted(feeds.items()) if array.ndim]
+    found = []
+    for at in range(rows_of(feeds) if arrays else 0):
+        total = hashlib.blake2b(digest_size=16)
+        for array in arrays:
+            total.update(np.ascontiguousarray(array[at]).tobytes())
+        found.append(total.digest())
+    return found
+
+
+def _check_apart(calibrating: Iterable[bytes], held_out: Sequence[bytes]) -> None:
+    known = set(calibrating)
+    shared = sum(digest in known for digest in held_out)
+    if shared > _MOST_SHARED * len(held_out):
+        raise InputError(
+            f"{shared:,} of {len(held_out):,} samples that say what is lost "
+            f"({shared / len(held_out):.2%}) are also among those that calibrate",
+            cure="give each sample once",
+        )
 
 
 class _Calibration:
