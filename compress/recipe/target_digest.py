@@ -6,7 +6,7 @@ import ast
 import importlib.machinery
 import sys
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from compress.errors import InputError
 from compress.recipe.target_path import split_target, target_file
@@ -16,8 +16,9 @@ def target_digest(target: str, folder: Path) -> str:
     """SHA-256 over the target's name and the source of every file that it may run.
 
     A `.py` target: the file and, followed through their imports, the modules and packages beside
-    it. An installed one: all Python files of its top-level package. Names and contents count,
-    folders do not: a copied project has the same digest. Raises InputError.
+    it, and the files beside them that their source names in a string, weights for instance. An
+    installed one: all Python files of its top-level package. Names and contents count, folders do
+    not: a copied project has the same digest. Raises InputError.
     """
     location, attribute = split_target(target)
     if location.endswith(".py"):
@@ -34,7 +35,7 @@ def target_digest(target: str, folder: Path) -> str:
 
 
 def _followed(start: Path) -> set[Path]:
-    """The file, and those beside it that its imports reach."""
+    """The file, and those beside it that its imports and its strings reach."""
     folder = start.parent
     found: set[Path] = set()
     pending = [start]
@@ -43,24 +44,29 @@ def _followed(start: Path) -> set[Path]:
         if file in found:
             continue
         found.add(file)
-        for name in _imported(file):
+        tree = _parsed(file)
+        for name in _imported(tree):
             module, package = folder / f"{name}.py", folder / name
             if package.is_dir():
                 pending += sorted(package.rglob("*.py"))
             elif module.is_file():
                 pending.append(module)
+        found |= _named(tree, folder)
     return found
 
 
-def _imported(file: Path) -> set[str]:
-    """Top-level names of absolute imports, anywhere in the file."""
+def _parsed(file: Path) -> ast.Module:
     try:
-        tree = ast.parse(_bytes(file), filename=str(file))
+        return ast.parse(_bytes(file), filename=str(file))
     except SyntaxError as error:
         where = f"{file}:{error.lineno or 1}"
         raise InputError(f"{type(error).__name__}: {error.msg}", where=where) from None
     except ValueError as error:  # NUL bytes
         raise InputError(f"is not Python: {error}", where=str(file)) from None
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Top-level names of absolute imports, anywhere in the file."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -68,6 +74,26 @@ def _imported(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module.partition(".")[0])
     return names - sys.stdlib_module_names
+
+
+def _named(tree: ast.Module, folder: Path) -> set[Path]:
+    """Files inside the folder that a string of the source is the relative path of.
+
+    Python files are left to _imported: naming one does not run it.
+    """
+    found = set()
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            continue
+        name = PurePosixPath(node.value)
+        if not name.suffix or name.suffix == ".py" or name.is_absolute() or ".." in name.parts:
+            continue
+        try:
+            if (folder / name).is_file():
+                found.add(folder / name)
+        except (OSError, ValueError):  # no name of a file: too long, or with a NUL
+            continue
+    return found
 
 
 def _installed(module: str, target: str) -> tuple[Path, set[Path]]:

@@ -146,6 +146,23 @@ def test_the_digest_follows_neighbours_and_nothing_else(tmp_path: Path) -> None:
     assert target_digest("model.py:f", folder) != digest
 
 
+def test_the_digest_follows_files_that_the_source_names(tmp_path: Path) -> None:
+    """Weights that a target loads by itself: tuned anew, they once left the stored outputs."""
+    text = (
+        'HERE = "x"\n\n\ndef net():\n    return open("weights.bin"), "../a.bin", "b.py", "\\0.a"\n'
+    )
+    (tmp_path / "model.py").write_text(text)
+    (tmp_path / "other.bin").write_bytes(b"1")
+    absent = target_digest("model.py:net", tmp_path)
+    (tmp_path / "weights.bin").write_bytes(b"1")
+    there = target_digest("model.py:net", tmp_path)
+    (tmp_path / "other.bin").write_bytes(b"2")
+    (tmp_path / "b.py").write_text("")
+    assert target_digest("model.py:net", tmp_path) == there != absent
+    (tmp_path / "weights.bin").write_bytes(b"2")
+    assert target_digest("model.py:net", tmp_path) not in {there, absent}
+
+
 def test_the_digest_covers_a_package_and_an_installed_module(tmp_path: Path) -> None:
     folder = project(tmp_path, model="import parts_e.a\ndef f(): pass")
     project(folder / "parts_e", a="1", b="2")
