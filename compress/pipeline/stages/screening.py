@@ -56,14 +56,15 @@ def schemes_of(context: Context) -> tuple[str, ...]:
 
 
 def scheme_node(context: Context, scheme: str) -> NoQuantize | StaticQuantize | SchemeQuantize:
-    """The quantize node of a scheme. It is insisted on: a candidate's place in the race rests on
-    the speed and size that it was seen to have in it."""
+    """The quantize node of a scheme. It is insisted on, whatever it costs: a candidate's place in
+    the race rests on its accuracy in it, and on the speed and size that it was seen to have. A
+    float file in its place would overstep the limits that this one keeps to."""
     node = context.recipe.quantize
     if scheme == FLOAT or isinstance(node, NoQuantize):
         return NoQuantize(kind="none")
     if isinstance(node, SchemeQuantize):
-        return node
-    kept = node.model_dump(mode="json", include={"samples", "max_drop"})
+        return node.model_copy(update={"max_drop": 1.0})
+    kept = {**node.model_dump(mode="json", include={"samples"}), "max_drop": "100pp"}
     if scheme == "dynamic":
         return SchemeQuantize.model_validate({"kind": "dynamic", **kept})
     return StaticQuantize.model_validate({"kind": "static", **kept})
