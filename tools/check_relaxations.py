@@ -54,6 +54,18 @@ def main() -> None:
             with given.results.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
             print(json.dumps(line))
+    print(_summary(given.results))
+
+
+def _summary(results: Path) -> str:
+    lines = results.read_text().splitlines() if results.is_file() else []
+    judged = [json.loads(line)["right"] for line in lines if line]
+    infeasible = [right for right in judged if right is not None]
+    met = judged.count(None)
+    return (
+        f"{sum(infeasible)} of {len(infeasible)} infeasible pairs of budgets were relaxed rightly "
+        f"(must: 9 of 10); {met} of {len(judged)} were met after all and count nowhere"
+    )
 
 
 def _unit(project: Path, folder: Path, size: int, drop: int, minutes: float) -> dict[str, Any]:
@@ -88,7 +100,8 @@ def _unit(project: Path, folder: Path, size: int, drop: int, minutes: float) -> 
         "binding": facts.binding,
         "spent_s": facts.spent_s,
         "followed": followed,
-        "right": all(one["right"] for one in followed),
+        # Budgets that were met after all say nothing about relaxations.
+        "right": None if facts.binding is None else all(one["right"] for one in followed),
     }
 
 
