@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchmarks.values import Measured, Setting
+from benchmarks.values import Environment, Measured, Setting
 from compress.answers import (
     Added,
     ClassChange,
@@ -228,6 +228,8 @@ class Report:
     models: tuple[ModelFacts, ...] = ()  # of the subjects whose files were looked into
     slices: tuple[Slice, ...] = ()  # student against teacher on parts of the test split
     slice_drop: float | None = None  # the drop of the budget that the slices are held against
+    # Reference -> kinds of slices that its stored answers could not give; "all" lacks them.
+    slices_absent: dict[str, tuple[str, ...]] = field(default_factory=dict)
     added: tuple[Added, ...] = ()
     ledger: tuple[LedgerStep, ...] = ()
     node_costs: tuple[NodeCost, ...] = ()  # the most costly first
@@ -235,6 +237,7 @@ class Report:
     recipe_overrides: tuple[str, ...] = ()  # a.b=c, as they were given beside recipe_text
     fidelities: tuple[Fidelity, ...] = ()  # of embeddings, each against the teacher
     search: SearchFacts | None = None  # of a student of kind auto
+    answered_on: Environment | None = None  # of a gate: where models answered; None: as `measured`
 
 
 REPORT_VERSION = 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.values import Setting
+from benchmarks.values import Environment, Setting
 from compress.gate.lookup import BASELINE, digest_of
 from compress.values import ModelFacts, Quality, Report
 
@@ -46,7 +46,8 @@ class BaselineChange:
 class Baseline:
     """The committed file. model, predictions: paths relative to it; "" where there is none.
 
-    commit: of the tree that it was made in, "" outside git. history: the newest first.
+    commit: of the tree that it was made in, "" outside git. history: the newest first. machine:
+    where cells were measured; answered_on: where its predictions were made, None: there too.
     """
 
     schema: int
@@ -62,6 +63,7 @@ class Baseline:
     predictions: str
     predictions_sha256: str
     history: tuple[BaselineChange, ...]
+    answered_on: Machine | None = None
 
 
 BASELINE_SCHEMA = 1
@@ -84,6 +86,7 @@ class BaselineState:
     missing: Missing = "fail"
     name: str = ""
     pinned: bool = False  # the second one of a gate file
+    by_task: bool = False  # the gate file names a candidate and the task that it answers on
 
     @property
     def title(self) -> str:
@@ -99,12 +102,28 @@ class BaselineState:
     def has_model(self) -> bool:
         return self.model is not None and self.model.is_file()
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether what is stored of its answers can be held against the candidate's."""
+        if self.folder is None or self.stored is None:
+            return False
+        return self.by_task and bool(self.stored.predictions)
+
 
 def machine_of(report: Report) -> Machine | None:
     """Of a measured report."""
-    if report.measured is None:
-        return None
-    environment = report.measured.environment
+    return None if report.measured is None else machine_in(report.measured.environment)
+
+
+def answering_machine(report: Report) -> Machine | None:
+    """Where the models of a report answered, as far as it says."""
+    if report.answered_on is None:
+        return machine_of(report)
+    return machine_in(report.answered_on)
+
+
+def machine_in(environment: Environment) -> Machine:
+    """What of an environment decides times and kernels."""
     return Machine(
         cpu_model=environment.cpu_model,
         cpu_flags=environment.cpu_flags,
@@ -124,6 +143,17 @@ def differing(stored: Machine | None, found: Machine | None) -> str:
     if stored.onnxruntime != found.onnxruntime:
         return f"another onnxruntime: {stored.onnxruntime} then, {found.onnxruntime} now"
     return ""
+
+
+def other_kernels(stored: Baseline, found: Machine | None) -> str:
+    """Why its stored answers need not be those that its file gives on a machine; "" where they are.
+
+    Integers saturate and round by the kernels that a CPU and a runtime have (onnxruntime issues
+    6004, 26324); a float file's answers move by the last bits alone.
+    """
+    if stored.facts.precision == "float32":
+        return ""
+    return differing(stored.answered_on or stored.machine, found)
 
 
 def with_baseline(report: Report, state: BaselineState | None) -> Report:
@@ -150,6 +180,8 @@ def without(report: Report, subject: str) -> Report:
         report,
         measured=measured,
         slices=tuple(s for s in report.slices if s.reference != subject),
+        slices_absent={k: v for k, v in report.slices_absent.items() if k != subject},
+        fidelities=tuple(f for f in report.fidelities if subject not in (f.reference, f.candidate)),
         qualities=tuple(q for q in report.qualities if q.subject != subject),
         pairs=pairs,
         models=tuple(m for m in report.models if m.subject != subject),

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from compress.gate.baseline import BaselineState, StoredCell, differing, machine_of
+from compress.gate.baseline import (
+    BaselineState,
+    StoredCell,
+    answering_machine,
+    differing,
+    machine_of,
+    other_kernels,
+)
 from compress.gate.exact_rules import judge_against, judge_exact
 from compress.gate.finding import Finding, no_baseline, unmeasured
 from compress.gate.latency_rules import judge_ratio
@@ -43,12 +50,13 @@ def judge_baseline(
     return _or_measure(found, state)
 
 
-def _or_measure(found: Finding, state: BaselineState) -> Finding:
-    """What was not measured can be, as long as the file of the baseline is there."""
+def _or_measure(found: Finding, state: BaselineState, *, measurable: bool = False) -> Finding:
+    """What was not measured can be, as long as the file of the baseline is there, or `measurable`
+    says that it takes no file."""
     if found.status != "unmeasured":
         return found
     why = found.reason.partition("; ")[0]
-    if state.has_model:
+    if state.has_model or measurable:
         return unmeasured(why, cure=MEASURE)
     where = f"the file of the {state.title} is absent: {state.model or 'it has no path'}"
     cure = f"restore it, or {state.update}"
@@ -71,33 +79,40 @@ def _timed(
 
 
 def _slices(report: Report, state: BaselineState, budget: Budget, limit: Limit) -> Finding:
-    return _or_measure(judge_slices(report, budget, limit), state)
+    known = any(one.reference == BASELINE for one in report.slices)
+    tried = known or BASELINE in report.slices_absent
+    return _or_answer(judge_slices(report, budget, limit), report, state, tried=tried)
 
 
 def _answers(
     report: Report, state: BaselineState, metric: Metric, budget: Budget, limit: Limit
 ) -> Finding:
-    if pair_of(report, BASELINE) is not None:
-        if limit.field == "max_drop":
-            point = budget.test == "point"
-            return judge_drop(report, limit, point=point, reference=BASELINE)
-        return judge_rate(report, metric, limit, reference=BASELINE)
+    if pair_of(report, BASELINE) is None:
+        why = f"{state.title} and student were not compared on the same samples"
+        return _or_answer(unmeasured(why), report, state)
+    if limit.field == "max_drop":
+        return judge_drop(report, limit, point=budget.test == "point", reference=BASELINE)
+    return judge_rate(report, metric, limit, reference=BASELINE)
+
+
+def _or_answer(
+    found: Finding, report: Report, state: BaselineState, *, tried: bool = False
+) -> Finding:
+    """Without the file there are the stored answers, where they are of this data and machine.
+    tried: they say no more than what was found."""
     stored = state.stored
-    if (
-        stored is not None
-        and stored.data_fingerprint
-        and report.data_fingerprint
-        and stored.data_fingerprint != report.data_fingerprint
-        and not state.has_model
-    ):
-        reason = (
-            f"another data set: {stored.data_fingerprint[:8]} then, "
-            f"{report.data_fingerprint[:8]} now; {state.update}"
-        )
+    if found.status != "unmeasured" or state.has_model or stored is None:
+        return _or_measure(found, state)
+    data = (stored.data_fingerprint, report.data_fingerprint)
+    if all(data) and data[0] != data[1]:
+        reason = f"another data set: {data[0][:8]} then, {data[1][:8]} now; {state.update}"
         return Finding(status="inconclusive", reason=reason)
-    return _or_measure(
-        unmeasured(f"{state.title} and student were not compared on the same samples"), state
-    )
+    judged = state.has_answers and data[1]
+    if judged and (other := other_kernels(stored, answering_machine(report))):
+        why = f"{other}, and a quantized file answers by its machine"
+        cure = f"restore the file of the {state.title}, or {state.update}"
+        return Finding(status="inconclusive", reason=f"{why}; {cure}")
+    return _or_measure(found, state, measurable=state.has_answers and not tried)
 
 
 def _stored_memory(

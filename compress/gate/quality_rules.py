@@ -30,7 +30,12 @@ def judge_drop(
         return _no_pair(reference)
     floor = -limit.value
     low, high = pair.difference_low_bound, pair.difference_high_bound
-    counts = f"{pair.samples:,} samples, {pair.lost:,} lost, {pair.gained:,} gained"
+    flips = percent(pair.negative_flip_rate)
+    most = apart(percent, pair.negative_flip_rate_upper, pair.negative_flip_rate)
+    counts = (
+        f"{pair.samples:,} samples, {pair.lost:,} lost, {pair.gained:,} gained, "
+        f"negative flips {flips} (at most {most})"
+    )
     if pair.groups is not None:
         counts = f"{pair.groups:,} groups of {counts}"
     if point:

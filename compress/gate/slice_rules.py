@@ -27,8 +27,9 @@ def judge_slices(report: Report, budget: Budget, limit: Limit) -> Finding:
     """
     known = [s for s in report.slices if s.reference == budget.vs]
     chosen = [s for s in known if budget.per_slice in ("all", s.kind)]
-    if not chosen:
-        return unmeasured(_absent(known, budget))
+    absent = report.slices_absent.get(budget.vs or "", ())
+    if not chosen or (budget.per_slice == "all" and absent):
+        return unmeasured(_absent(known, budget, absent))
     tests = tested(chosen, limit.value)
     holm = budget.correction == "holm"
     parts = tuple(slice_part(test, limit.value, holm=holm) for test in tests)
@@ -134,8 +135,10 @@ def _list(parts: list[Part], *, observed: bool = True) -> str:
     return f": {', '.join(names)}{more}"
 
 
-def _absent(known: Sequence[Slice], budget: Budget) -> str:
+def _absent(known: Sequence[Slice], budget: Budget, absent: Sequence[str]) -> str:
     kinds = tuple(dict.fromkeys(one.kind for one in known))
     if not kinds:
         return f"{budget.vs} and student were not compared on slices"
+    if absent and budget.per_slice in ("all", *absent):
+        return f"stored answers of the {budget.vs} give no slices by {' and '.join(absent)}"
     return f"there are no slices by {budget.per_slice}; here are {', '.join(kinds)}"

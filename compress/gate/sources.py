@@ -32,9 +32,10 @@ class BaselineNode(Node):
 class Feeds(Node):
     """What `distil gate --measure` runs on.
 
-    task: a recipe, of which only the task counts. predictions: an npz file with `labels`, and
-    `student`, `teacher`, `baseline`: a class index or scores per sample. inputs: samples for
-    timing (npy, npz). shapes: sizes of open dimensions, input -> "1,128".
+    task: a recipe, of which only the task, `slices` and the seed count. predictions: an npz file
+    with `labels`, and `student`, `teacher`, `baseline`: a class index or scores per sample;
+    `groups` says which recording or document a sample is of, any further array is a column. inputs:
+    samples for timing (npy, npz). shapes: sizes of open dimensions, input -> "1,128".
     """
 
     task: Text | None = None

@@ -12,24 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compress.errors import InputError
-from compress.gate.baseline import BaselineState
+from compress.gate.baseline import BaselineState, with_baseline
 from compress.gate.evidence import REPORT_NAME, Collected, empty_report
 from compress.gate.gate_file import LoadedGate
 from compress.gate.look import look_into
 from compress.gate.lookup import BASELINE, STUDENT, TEACHER, cell_of, setting_of
-from compress.recipe.catalogue import METRICS
-from compress.recipe.nodes import Budget
+from compress.pipeline.gate_needs import AnswerNeeds, answer_needs, on_answers, reference_of
+from compress.recipe.catalogue import EXACT, METRICS
+from compress.recipe.nodes import Budget, Slices
 from compress.report.serialise import SAMPLES_PATTERN, encode_report
 from compress.values import Report, Verdict
 from exporters.atomic import atomic_path, write_text
 from exporters.events import Event
 
 if TYPE_CHECKING:  # a gate on bytes alone loads neither torch nor onnxruntime
-    from compress.pipeline.gate_answers import Answered
-    from compress.tasks.data import Task
-
-_ANSWERS = ("accuracy", "agreement", "negative_flip_rate")
-_FROM_FILE = ("file_bytes", "params", "macs")
+    from compress.pipeline.gate_answers import Answered, TaskData
 
 OnEvent = Callable[[Event], None]
 
@@ -46,7 +43,7 @@ def lacking(
     wanted = []
     for budget in gate.budgets:
         verdict = found.get(budget.id)
-        if verdict is None or budget.metric.startswith("parity."):
+        if verdict is None or METRICS[budget.metric].source == "export":
             continue
         stored = (
             verdict.status == "inconclusive"
@@ -97,24 +94,24 @@ def measure_gate(
     models = {name: look_into(path, name) for name, path in files.items()}
     kept = [facts for facts in report.models if facts.subject not in models]
     report = dataclasses.replace(report, created_at=created_at, models=(*models.values(), *kept))
-    task = _task(gate, budgets, cache=cache, data_folder=data_folder, on_event=tell)
-    if task is not None:
-        report = dataclasses.replace(report, task=task.name)
-    if any(b.metric in _ANSWERS for b in budgets):
-        answered = _answers(gate, files, state, task, tell)
+    data = _task(gate, budgets, cache=cache, data_folder=data_folder, on_event=tell)
+    if data is not None:
+        report = dataclasses.replace(report, task=data.task.name)
+    needs = answer_needs(gate.budgets, budgets)
+    if needs.lacking:
+        answered = _answers(gate, files, state, data, needs, tell)
         report = _with_answers(report, answered)
+        if any(pair.reference == BASELINE for pair in report.pairs):
+            report = with_baseline(report, state)  # so that another baseline makes them stale
         _keep_answers(gate, answered)
-    clocked = [b for b in budgets if b.metric not in (*_ANSWERS, *_FROM_FILE)]
-    if clocked:
+    if any(METRICS[b.metric].source == "process" for b in budgets):
         from compress.pipeline.gate_timing import timed_by
 
         # All of them: numbers of one report come from one machine, and share one level.
-        cells = [b for b in gate.budgets if b.level != "off" and b.metric not in _ANSWERS]
-        cells = [b for b in cells if b.metric not in _FROM_FILE and not b.metric.startswith("par")]
-        cells = [b for b in cells if b.vs is None or b.vs in files]
-        measured = timed_by(
-            gate, cells, files, digests=models, task=task, tests=tests, on_event=tell
-        )
+        run = [b for b in gate.budgets if METRICS[b.metric].source == "process"]
+        run = [b for b in run if b.level != "off" and (b.vs is None or b.vs in files)]
+        task = None if data is None else data.task
+        measured = timed_by(gate, run, files, digests=models, task=task, tests=tests, on_event=tell)
         report = dataclasses.replace(report, measured=measured)
     _keep(gate, report)
     return report
@@ -128,7 +125,7 @@ def _files(
         cure = "write `candidate: student.onnx`, or give --candidate"
         raise InputError("names no model to measure", where=str(gate.path), cure=cure)
     files = {STUDENT: gate.candidate}
-    wanted = {budget.vs for budget in budgets}
+    wanted = {reference_of(budget) for budget in budgets}
     if gate.teacher is not None and (gate.teacher.is_file() or TEACHER in wanted):
         files[TEACHER] = gate.teacher
     elif TEACHER in wanted and not _has_stored(gate, budgets):
@@ -142,7 +139,7 @@ def _files(
 def _has_stored(gate: LoadedGate, budgets: Sequence[Budget]) -> bool:
     """Whether every budget against the teacher is about answers that a file holds."""
     stored = gate.gate.feeds is not None and gate.gate.feeds.predictions is not None
-    return stored and all(b.metric in _ANSWERS for b in budgets if b.vs == TEACHER)
+    return stored and all(on_answers(b) for b in budgets if reference_of(b) == TEACHER)
 
 
 def _task(
@@ -152,40 +149,47 @@ def _task(
     cache: Path,
     data_folder: Path | None,
     on_event: OnEvent,
-) -> Task | None:
+) -> TaskData | None:
     """The task of `feeds.task`; None where nothing to measure needs samples."""
     feeds = gate.gate.feeds
-    if feeds is None or feeds.task is None or all(b.metric in _FROM_FILE for b in budgets):
+    if feeds is None or feeds.task is None or all(b.metric in EXACT for b in budgets):
         return None
+    from compress.pipeline.gate_answers import TaskData
     from compress.recipe.load import load_recipe
     from compress.tasks.build import build_task
 
     loaded = load_recipe(gate.folder / feeds.task)
-    return build_task(
-        loaded.recipe.task,
+    recipe = loaded.recipe
+    task = build_task(
+        recipe.task,
         folder=loaded.folder,
-        seed=loaded.recipe.seed,
+        seed=recipe.seed,
         cache=cache,
         data_folder=data_folder,
         on_event=on_event,
     )
+    # A budget per slice asks for them, whatever a run of the recipe leaves out.
+    slices = Slices() if recipe.slices == "none" else recipe.slices
+    return TaskData(task=task, slices=slices, seed=recipe.seed)
 
 
 def _answers(
     gate: LoadedGate,
     files: Mapping[str, Path],
     state: BaselineState | None,
-    task: Task | None,
+    data: TaskData | None,
+    needs: AnswerNeeds,
     on_event: OnEvent,
 ) -> Answered:
-    from compress.pipeline.gate_answers import answered_by_file, answered_by_task
+    from compress.pipeline.gate_answers import answered_by_task
+    from compress.pipeline.gate_predictions import answered_by_file
 
     on_event(Event("start", "gate", "answers on the test samples"))
     feeds = gate.gate.feeds
-    if task is not None:
-        return answered_by_task(task, files, state)
+    if data is not None:
+        return answered_by_task(data, files, state, needs)
     if feeds is not None and feeds.predictions is not None:
-        return answered_by_file(gate.folder / feeds.predictions)
+        return answered_by_file(gate.folder / feeds.predictions, needs)
     cure = "write `feeds: {task: recipe.yaml}` or `feeds: {predictions: predictions.npz}`"
     raise InputError("a budget on answers needs data", where=str(gate.path), cure=cure)
 
@@ -198,6 +202,9 @@ def _with_answers(report: Report, answered: Answered) -> Report:
         qualities=answered.qualities,
         pairs=answered.pairs,
         slices=answered.slices,
+        slices_absent=answered.slices_absent,
+        fidelities=answered.fidelities,
+        answered_on=answered.answered_on,
         notes=answered.notes,
     )
 

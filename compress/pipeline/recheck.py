@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,19 +23,21 @@ from compress.errors import InputError
 from compress.gate.bounds import budget_lines
 from compress.gate.judge import judge
 from compress.gate.lookup import STUDENT, TEACHER, measurement_of
+from compress.metrics.compared import compare_answers
+from compress.metrics.scores import Answers, answers
 from compress.pipeline.assemble import VERSIONS
 from compress.pipeline.context import Context, versions_of
-from compress.pipeline.gate_answers import answered
+from compress.pipeline.scenarios import absent_kinds, all_slices
 from compress.pipeline.stages.judging import PREDICTIONS_FILE, judge_files
 from compress.pipeline.stages.measuring import measure_files
-from compress.pipeline.stages.predicting import predict
+from compress.pipeline.stages.predicting import scores
 from compress.pipeline.verify import Problem, verify_run
 from compress.recipe.load import LoadedRecipe, load_recipe_text
 from compress.report.codec import from_json
 from compress.report.serialise import load_report
 from compress.store.store import Store
 from compress.tasks.build import build_task
-from compress.tasks.data import Task
+from compress.tasks.data import Samples, Task
 from compress.values import PairedQuality, Quality, Report, Slice
 from exporters.atomic import sha256_file
 from exporters.cpus import allowed_cpus
@@ -109,6 +111,7 @@ def recheck(
         qualities=again.qualities,
         pairs=again.pairs,
         slices=again.slices,
+        slices_absent=again.slices_absent,
         added=(),
         ledger=(),
         node_costs=(),
@@ -132,6 +135,7 @@ class _Again:
     pairs: tuple[PairedQuality, ...]
     slices: tuple[Slice, ...]
     student: Classes
+    slices_absent: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def _context(
@@ -205,19 +209,34 @@ def _answers(
             slices=tuple(from_json(Slice, value) for value in facts["slices"]),
             student=judged.arrays[STUDENT],
         )
-    task, test = context.task, context.task.test()
-    student = predict(files[STUDENT], task, test, threads=context.threads)
-    found = answered(
-        {TEACHER: before[TEACHER], STUDENT: student},
-        test.labels,
-        test.ids,
-        task.classes,
-        test.columns,
-        task.fingerprint,
-        (),
+    return _against_stored(context, files[STUDENT], before[TEACHER])
+
+
+def _against_stored(context: Context, file: Path, teacher: Classes) -> _Again:
+    """The student's answers now against the teacher's classes of then."""
+    task, recipe = context.task, context.recipe
+    test = task.test()
+
+    def score(_: str, samples: Samples) -> NDArray[np.float32]:
+        return scores(file, task, samples, threads=context.threads)
+
+    student = answers(STUDENT, score(STUDENT, test), test.labels)
+    reference = Answers(subject=TEACHER, classes=teacher)
+    compared = compare_answers(
+        (reference, student), test.labels, task.classes, groups=test.groups, seed=recipe.seed
     )
+    slices: tuple[Slice, ...] = ()
+    absent: tuple[str, ...] = ()
+    if recipe.slices != "none":
+        node, seed = recipe.slices, recipe.seed
+        slices = all_slices(task, test, reference, student, node=node, seed=seed, scores=score)
+        absent = absent_kinds(task, node, reference)
     return _Again(
-        qualities=found.qualities, pairs=found.pairs, slices=found.slices, student=student
+        qualities=(compared.quality(TEACHER), compared.quality(STUDENT)),
+        pairs=(compared.pair(TEACHER, STUDENT),),
+        slices=slices,
+        slices_absent={TEACHER: absent} if absent else {},
+        student=student.classes,
     )
 
 

@@ -24,15 +24,18 @@ from compress.recipe.units import (
 
 Unit = Literal["size", "duration", "percent", "count", "number"]
 Anchor = Literal["teacher", "baseline", "pinned"]
+Source = Literal["answers", "file", "process", "export"]
 LIMITS = ("max", "min", "max_ratio", "min_speedup", "max_drop", "max_increase")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One row of the catalogue. cell: it has a device, a batch and a thread count; timed: it
-    is read off a clock in repeated epochs, and shares the level of the tests on time."""
+    """One row of the catalogue. source: what it is found from, answers on samples, the bytes of a
+    file, a process that runs it, or its export. cell: it has a device, a batch and a thread count;
+    timed: it is read off a clock in repeated epochs, and shares the level of the tests on time."""
 
     name: str
+    source: Source
     better: Literal["lower", "higher"]
     unit: Unit
     absolute: tuple[str, ...]
@@ -73,6 +76,7 @@ _WRITERS: Mapping[Unit, Callable[[float], str]] = {
 
 
 def _row(
+    source: Source,
     name: str,
     better: Literal["lower", "higher"],
     unit: Unit,
@@ -83,6 +87,7 @@ def _row(
 ) -> Metric:
     return Metric(
         name=name,
+        source=source,
         better=better,
         unit=unit,
         absolute=("max",) if better == "lower" else ("min",),
@@ -97,10 +102,13 @@ _SMALLER = ("max_ratio", "max_increase")
 _DROP = ("max_drop",)
 _FASTER = ("min_speedup", *_SMALLER)
 _ROWS = (
-    _row("accuracy", "higher", "percent", teacher=_DROP, baseline=_DROP),
-    _row("latency.p50", "lower", "duration", teacher=_FASTER, baseline=_FASTER, cell=True),
-    _row("latency.p95", "lower", "duration", cell=True),
+    _row("answers", "accuracy", "higher", "percent", teacher=_DROP, baseline=_DROP),
     _row(
+        "process", "latency.p50", "lower", "duration", teacher=_FASTER, baseline=_FASTER, cell=True
+    ),
+    _row("process", "latency.p95", "lower", "duration", cell=True),
+    _row(
+        "process",
         "throughput",
         "higher",
         "count",
@@ -108,26 +116,43 @@ _ROWS = (
         baseline=("min_speedup",),
         cell=True,
     ),
-    _row("file_bytes", "lower", "size", teacher=_SMALLER, baseline=_SMALLER),
-    _row("params", "lower", "count", baseline=_SMALLER),
-    _row("macs", "lower", "count", baseline=_SMALLER),
-    _row("memory.peak_rss", "lower", "size", teacher=_SMALLER, baseline=_SMALLER, cell=True),
-    _row("memory.peak_rss_delta", "lower", "size", teacher=_SMALLER, baseline=_SMALLER, cell=True),
-    _row("cpu_nodes", "lower", "count", cell=True),
-    _row("cold_start.session", "lower", "duration"),
-    _row("cold_start.first_call", "lower", "duration"),
-    _row("parity.max_abs_diff", "lower", "number"),
-    _row("parity.top1_agreement", "higher", "percent"),
-    _row("agreement", "higher", "percent", teacher=("min",), baseline=("min",)),
-    _row("negative_flip_rate", "lower", "percent", teacher=("max",), baseline=("max",)),
-    _row("spearman", "higher", "number", teacher=("min",)),
-    _row("macro_f1", "higher", "percent", teacher=_DROP),
-    _row("worst_class_accuracy", "higher", "percent", teacher=_DROP),
-    _row("nll", "lower", "number", teacher=_SMALLER),
-    _row("brier", "lower", "number", teacher=_SMALLER),
+    _row("file", "file_bytes", "lower", "size", teacher=_SMALLER, baseline=_SMALLER),
+    _row("file", "params", "lower", "count", baseline=_SMALLER),
+    _row("file", "macs", "lower", "count", baseline=_SMALLER),
+    _row(
+        "process",
+        "memory.peak_rss",
+        "lower",
+        "size",
+        teacher=_SMALLER,
+        baseline=_SMALLER,
+        cell=True,
+    ),
+    _row(
+        "process",
+        "memory.peak_rss_delta",
+        "lower",
+        "size",
+        teacher=_SMALLER,
+        baseline=_SMALLER,
+        cell=True,
+    ),
+    _row("process", "cpu_nodes", "lower", "count", cell=True),
+    _row("process", "cold_start.session", "lower", "duration"),
+    _row("process", "cold_start.first_call", "lower", "duration"),
+    _row("export", "parity.max_abs_diff", "lower", "number"),
+    _row("export", "parity.top1_agreement", "higher", "percent"),
+    _row("answers", "agreement", "higher", "percent", teacher=("min",), baseline=("min",)),
+    _row("answers", "negative_flip_rate", "lower", "percent", teacher=("max",), baseline=("max",)),
+    _row("answers", "spearman", "higher", "number", teacher=("min",)),
+    _row("answers", "macro_f1", "higher", "percent", teacher=_DROP),
+    _row("answers", "worst_class_accuracy", "higher", "percent", teacher=_DROP),
+    _row("answers", "nll", "lower", "number", teacher=_SMALLER),
+    _row("answers", "brier", "lower", "number", teacher=_SMALLER),
 )
 METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _ROWS})
-EXACT = ("file_bytes", "params", "macs")  # read from the file alone: no noise
+EXACT = tuple(row.name for row in _ROWS if row.source == "file")  # no noise
+OF_SCORES = ("nll", "brier")  # what class indices alone can't give
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,11 +26,10 @@ _EITHER = "write `outputs: classes` in task, or a budget on spearman"
 def embedding_problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
     """Where, what, cure; also where a recipe of classes asks for similarities."""
     task = recipe.task
+    for index, budget in enumerate(recipe.budgets):
+        if (misfit := metric_misfit(budget.metric, task.outputs)) is not None:
+            yield ("budgets", index, "metric"), *misfit
     if task.outputs == "classes":
-        for index, budget in enumerate(recipe.budgets):
-            if budget.metric == "spearman":
-                what = "spearman compares embeddings, and the task gives classes"
-                yield ("budgets", index, "metric"), what, "write `outputs: embeddings` in task"
         return
     if recipe.student.kind == "factory":
         what = "the families end in classes, and the task gives embeddings"
@@ -61,10 +60,16 @@ def embedding_problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("controls", "labels_only"), "embeddings have no labels", "remove it"
     if recipe.slices != "none" and (recipe.slices.by or recipe.slices.corruptions):
         yield ("slices",), "embeddings are judged as a whole", "write `slices: none`"
-    for index, budget in enumerate(recipe.budgets):
-        if budget.metric in OF_CLASSES:
-            what = f"{budget.metric} compares classes, and the task gives embeddings"
-            yield ("budgets", index, "metric"), what, _EITHER
+
+
+def metric_misfit(metric: str, outputs: str) -> tuple[str, str] | None:
+    """What is wrong with a budget on this metric where a task gives these outputs, and the cure."""
+    if outputs == "classes" and metric == "spearman":
+        what = "spearman compares embeddings, and the task gives classes"
+        return what, "write `outputs: embeddings` in task"
+    if outputs == "embeddings" and metric in OF_CLASSES:
+        return f"{metric} compares classes, and the task gives embeddings", _EITHER
+    return None
 
 
 def _unfit(loss: LossNode) -> str | None:

@@ -29,7 +29,7 @@ def find_baseline(gate: LoadedGate) -> BaselineState | None:
         return None
     try:
         found = _in_folder(node, gate) if node.ref is None else _in_commit(node, node.ref, gate)
-        return replace(found, pinned=gate.pinned)
+        return replace(found, pinned=gate.pinned, by_task=_by_task(gate))
     except _NoBaseline as error:
         return BaselineState(
             stored=None,
@@ -39,6 +39,11 @@ def find_baseline(gate: LoadedGate) -> BaselineState | None:
             missing=node.missing,
             pinned=gate.pinned,
         )
+
+
+def _by_task(gate: LoadedGate) -> bool:
+    feeds = gate.gate.feeds
+    return gate.candidate is not None and feeds is not None and feeds.task is not None
 
 
 def read_baseline(text: str, *, where: str) -> Baseline:

@@ -13,6 +13,7 @@ from compress.gate.baseline import (
     Baseline,
     BaselineChange,
     StoredCell,
+    answering_machine,
     machine_of,
 )
 from compress.gate.lookup import BASELINE, STUDENT, measurement_of, quality_of
@@ -73,6 +74,7 @@ def update_baseline(
         predictions=answers.name if kept else "",
         predictions_sha256=sha256_file(answers) if kept else "",
         history=(change, *_history(store))[:_HISTORY],
+        answered_on=None if report is None else answering_machine(report),
     )
     write_baseline(store, baseline)
     return baseline

@@ -113,6 +113,20 @@ def test_answers_on_another_data_set_are_inconclusive() -> None:
     assert "another data set" in found.reason
 
 
+def test_stored_answers_are_measured_against_only_where_the_gate_names_a_task() -> None:
+    stored = baseline(predictions="b.npz", facts=dataclasses.replace(facts(), precision="int8"))
+    fields: dict[str, Any] = {"metric": "accuracy", "max_drop": "50pp"}
+    known = state(stored, folder=Path("."))
+    assert verdict(known, **fields).missing == "baseline"
+    known = dataclasses.replace(known, by_task=True)
+    assert verdict(known, **fields).missing == "measurement"
+    other = Machine(cpu_model="other", cpu_flags=(), onnxruntime="")
+    known = dataclasses.replace(known, stored=dataclasses.replace(stored, answered_on=other))
+    found = verdict(known, **fields)
+    assert (found.status, found.missing) == ("inconclusive", None)
+    assert "another CPU: other then, toy now" in found.reason
+
+
 def test_a_stored_time_is_shown_and_never_judged(tmp_path: Path) -> None:
     model = tmp_path / "baseline.onnx"
     found = verdict(state(model=model), metric="latency.p50", max_increase="1000%")

@@ -36,6 +36,12 @@ def test_an_accuracy_drop_has_three_outcomes(drop: str, status: str, said: str) 
     assert found.observed.startswith("-2.5 pp (at worst -2.82 pp")
 
 
+def test_negative_flips_beside_a_drop_have_their_bound() -> None:
+    for drop in ("3.5pp", "2.6pp", "2pp"):
+        found = verdict(metric="accuracy", vs="teacher", max_drop=drop)
+        assert found.reason.endswith("55 gained, negative flips 3.05 % (at most 3.35 %)")
+
+
 def test_too_few_samples_say_how_many_would_do() -> None:
     few = report(pairs=(pair(samples=1200, lost=30, gained=30),))
     found = verdict(few, metric="accuracy", vs="teacher", max_drop="1pp")
