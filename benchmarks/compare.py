@@ -40,6 +40,7 @@ def compare(
     device: str = "cpu",
     batch: int = 1,
     threads: int = 1,
+    cpu_nodes: int = 0,
     most_epochs: int = LOOKS[-1],
     limit_s: float = 300.0,
     resolve: bool = False,
@@ -55,8 +56,9 @@ def compare(
 
     resolve: go on past "no-slower" until "faster", until a change of this size (0.02: 2 %) would
     have been seen, or the last look. limit: a ratio of times (1.02, 1 / 8) that is to be met or
-    violated, and ends the run; tests: how many limits share the level. Same bytes: "identical", and
-    nothing is timed, unless aa. Raises as measure does.
+    violated, and ends the run; tests: how many limits share the level. cpu_nodes: how many nodes of
+    each model a GPU may leave to the CPU. Same bytes: "identical", and nothing is timed, unless aa.
+    Raises as measure does.
     """
     question = Question(resolve=resolve, change=change, limit=limit, tests=tests)
     tell = on_event or (lambda event: None)
@@ -75,7 +77,10 @@ def compare(
     with staged(artifacts, inputs=inputs, batches=[batch]) as subjects, exclusive_timing(waiting):
         begun = time.monotonic()
         rng = random.Random(seed)
-        probed = {(i, batch): probe(s, setting, pace=pace)[1] for i, s in enumerate(subjects)}
+        probed = {
+            (index, batch): probe(subject, setting, pace=pace, cpu_nodes=cpu_nodes)[1]
+            for index, subject in enumerate(subjects)
+        }
         calls = even_calls(probed)
         rounds = rounds_for(pace, calls=min(calls.values()), epochs=most_epochs)
         # One epoch always: a limit that is over before it would leave nothing to report.
@@ -88,6 +93,7 @@ def compare(
                 rounds={batch: rounds},
                 rng=rng,
                 pace=pace,
+                cpu_nodes=cpu_nodes,
             )
             ratios.append(epoch.log_ratio(0, 1, batch))
             done = len(ratios) / most_epochs
@@ -106,6 +112,7 @@ def quick_compare(
     threads: int,
     seed: int,
     device: str = "cpu",
+    cpu_nodes: int = 0,
     most_epochs: int = 16,
     pace: Pace = QUICK,
     on_event: Callable[[Event], None] | None = None,
@@ -119,6 +126,7 @@ def quick_compare(
         threads=threads,
         seed=seed,
         device=device,
+        cpu_nodes=cpu_nodes,
         most_epochs=most_epochs,
         pace=pace,
         on_event=on_event,

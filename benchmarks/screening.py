@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from types import TracebackType
+from typing import Any
 
 from benchmarks.feeds import Inputs
 from benchmarks.process import WorkerProcess
 from benchmarks.quiet import exclusive_timing
-from benchmarks.staging import open_subjects, staged
+from benchmarks.staging import Subject, open_subjects, staged
 from benchmarks.timing import WarmUp
 from exporters.cpus import check_threads
 
@@ -40,7 +41,8 @@ class Screened:
 
 class Screen:
     """A warm worker with the reference open, at one device and number of threads. A context
-    manager; the host's stopwatch is held for the time of one screening alone."""
+    manager; the host's stopwatch is held for the time of one screening alone. cpu_nodes: how many
+    nodes of each file a GPU may leave to the CPU."""
 
     def __init__(
         self,
@@ -50,19 +52,18 @@ class Screen:
         batches: Sequence[int],
         threads: int = 1,
         device: str = "cpu",
+        cpu_nodes: int = 0,
     ) -> None:
         check_threads(threads)
         self._inputs, self._batches = inputs, tuple(batches)
-        self._threads, self._device = threads, device
+        self._threads, self._device, self._cpu_nodes = threads, device, cpu_nodes
         self._stack = ExitStack()
         with ExitStack() as stack:
             artifacts = open_subjects({"reference": reference})
             (subject,) = stack.enter_context(staged(artifacts, inputs=inputs, batches=batches))
             self._worker = stack.enter_context(WorkerProcess(source=reference))
             self._worker.request(subject.load_request(self._batches, device=device))
-            self._worker.request(
-                subject.open_request(device=device, threads=threads, batch=self._batches[0])
-            )
+            self._worker.request(self._opening(subject, self._batches[0]))
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Screen:
@@ -87,7 +88,7 @@ class Screen:
             staged(artifacts, inputs=self._inputs, batches=self._batches) as (subject,),
             exclusive_timing(),
         ):
-            opening = subject.open_request(device=self._device, threads=self._threads, batch=1)
+            opening = self._opening(subject, 1)
             reply = self._worker.ask(
                 "screen",
                 opening={key: value for key, value in opening.items() if key not in _NOT_OPENED},
@@ -96,6 +97,11 @@ class Screen:
                 rounds=ROUNDS,
             )
         return {int(batch): _screened(found) for batch, found in reply["blocks_ns"].items()}
+
+    def _opening(self, subject: Subject, batch: int) -> dict[str, Any]:
+        return subject.open_request(
+            device=self._device, threads=self._threads, batch=batch, cpu_nodes=self._cpu_nodes
+        )
 
 
 _NOT_OPENED = ("op", "batch")

@@ -10,6 +10,7 @@ from compress.gate.finding import Finding, unmeasured
 from compress.gate.lookup import (
     STUDENT,
     cell_of,
+    fallen_nodes,
     measurement_of,
     model_of,
     setting_of,
@@ -157,13 +158,12 @@ def _memory(report: Report, name: str, budget: Budget, subject: str) -> _Reading
 
 
 def _cpu_nodes(report: Report, budget: Budget, subject: str) -> _Reading | Finding:
-    """Nodes that a GPU left to the CPU; those that TensorRT leaves to CUDA are none."""
     setting = setting_of(budget)
     cell = cell_of(report, subject, setting)
-    if cell is None or cell.fallback_nodes is None:
+    fallen = None if cell is None else fallen_nodes(cell)
+    if fallen is None:
         cure = "add it to `bench`; onnxruntime 1.24 or newer tells where nodes run"
         return unmeasured(f"where nodes run on {setting_text(setting)} is not known", cure=cure)
-    fallen = [node for node in cell.fallback_nodes if node.endswith(" on CPUExecutionProvider")]
     named = f": {', '.join(fallen[:4])}" if fallen else ""
     return _Reading(value=len(fallen), how=f"nodes on the CPU, {setting_text(setting)}{named}")
 

@@ -9,6 +9,7 @@ from compress.values import ModelFacts, PairedQuality, Quality, Report
 STUDENT = "student"
 TEACHER = "teacher"
 BASELINE = "baseline"
+_CPU = "CPUExecutionProvider"
 
 
 def setting_of(budget: Budget) -> Setting:
@@ -27,6 +28,14 @@ def cell_of(report: Report, subject: str, setting: Setting) -> Cell | None:
     measurement = measurement_of(report, subject)
     cells = measurement.cells if measurement else ()
     return next((cell for cell in cells if cell.setting == setting), None)
+
+
+def fallen_nodes(cell: Cell) -> tuple[str, ...] | None:
+    """Nodes that a GPU left to the CPU; those that TensorRT leaves to CUDA are none. None where it
+    is not known."""
+    if cell.fallback_nodes is None:
+        return None
+    return tuple(node for node in cell.fallback_nodes if node.endswith(f" on {_CPU}"))
 
 
 def comparison_of(report: Report, setting: Setting, reference: str = TEACHER) -> Comparison | None:

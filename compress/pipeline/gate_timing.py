@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from benchmarks.values import ColdStart, Comparison, Measured, Measurement
 from compress.errors import InputError
 from compress.gate.gate_file import LoadedGate
 from compress.gate.latency_rules import time_limit
-from compress.gate.lookup import STUDENT, setting_of
+from compress.gate.lookup import STUDENT, fallen_nodes, setting_of
 from compress.recipe.catalogue import METRICS, budget_limit
 from compress.recipe.checks import P95_EPOCHS
 from compress.recipe.nodes import Budget
@@ -57,7 +58,15 @@ def timed_by(
     tests = tests or max(1, sum(METRICS[b.metric].timed for b in budgets))
     measured = _plain(plain, files, inputs, on_event) if plain else None
     comparisons = [
-        _compared(budget, files, inputs, tests, on_event) for budget in _one_per_cell(ratios)
+        _compared(
+            budget,
+            files,
+            inputs,
+            tests,
+            on_event,
+            cpu_nodes=allowed_nodes(budgets, budget.on, measured),
+        )
+        for budget in _one_per_cell(ratios)
     ]
     if measured is None:
         measured = Measured(
@@ -105,7 +114,13 @@ def _distance(budget: Budget) -> float:
 
 
 def _compared(
-    budget: Budget, files: Mapping[str, Path], inputs: Inputs, tests: int, on_event: OnEvent
+    budget: Budget,
+    files: Mapping[str, Path],
+    inputs: Inputs,
+    tests: int,
+    on_event: OnEvent,
+    *,
+    cpu_nodes: int,
 ) -> Comparison:
     assert budget.vs is not None
     found = compare(
@@ -116,6 +131,7 @@ def _compared(
         device=budget.on,
         batch=budget.batch,
         threads=budget.threads,
+        cpu_nodes=cpu_nodes,
         limit=time_limit(budget_limit(budget)),
         tests=tests,
         on_event=on_event,
@@ -131,18 +147,40 @@ def _plain(
     wanted = {b.vs for b in budgets} - {None}
     names = [name for name in files if name in wanted] + [STUDENT]
     p95 = any(b.metric == "latency.p95" for b in budgets)
+    devices = {setting.device for setting in settings}
     return measure(
         {name: files[name] for name in names},
         inputs=inputs,
         settings=BenchSettings(
-            devices=tuple(sorted({s.device for s in settings})) or ("cpu",),
+            devices=tuple(sorted(devices)) or ("cpu",),
             batch=tuple(sorted({s.batch for s in settings})) or (1,),
             threads=tuple(sorted({s.threads for s in settings})) or (1,),
             epochs=P95_EPOCHS if p95 else EPOCHS,
+            cpu_nodes=counted_nodes(budgets, devices),
         ),
         seed=SEED,
         on_event=on_event,
     )
+
+
+def counted_nodes(budgets: Sequence[Budget], devices: Collection[str]) -> int:
+    """How many nodes a GPU may leave to the CPU where models run by themselves: any number where a
+    budget on them says what is too many, on every GPU that is timed, and none elsewhere."""
+    judged = {budget.on for budget in budgets if budget.metric == "cpu_nodes"}
+    return sys.maxsize if judged and judged >= set(devices) - {"cpu"} else 0
+
+
+def allowed_nodes(budgets: Sequence[Budget], device: str, measured: Measured | None) -> int:
+    """How many nodes of each model may run on the CPU while two are compared on a device: what a
+    budget on them allows. A student with more has its verdict there, and is timed none the less; a
+    reference with more than both is an error, for its time is that of copies."""
+    judged = [b for b in budgets if b.metric == "cpu_nodes" and b.on == device]
+    if not judged or measured is None:
+        return 0
+    student = next(m for m in measured.measurements if m.subject == STUDENT)
+    fallen = [fallen_nodes(cell) or () for cell in student.cells if cell.setting.device == device]
+    allowed = [int(budget_limit(budget).value) for budget in judged]
+    return max([*allowed, *map(len, fallen)])
 
 
 def _untimed(facts: ModelFacts) -> Measurement:

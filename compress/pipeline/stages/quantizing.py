@@ -229,6 +229,7 @@ def choose_stage(context: Context, node: StaticQuantize | SchemeQuantize | QatQu
                 batch=bench.batch[0],
                 threads=bench.threads[0],
                 device=bench.devices[0],
+                cpu_nodes=bench.cpu_nodes,
                 seed=context.recipe.seed,
                 on_event=on_event,
             )

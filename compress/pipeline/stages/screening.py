@@ -245,6 +245,7 @@ class Screener:
                     batches=batches,
                     threads=threads,
                     device=device,
+                    cpu_nodes=self.context.recipe.bench.cpu_nodes,
                 )
                 self._screens[device, threads] = self._stack.enter_context(screen)
             measured = self._screens[device, threads].measure(path)

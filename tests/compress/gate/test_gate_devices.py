@@ -8,6 +8,8 @@ from gate_sample import budget, report
 
 from benchmarks.values import Setting
 from compress.gate.judge import judge
+from compress.pipeline.gate_timing import allowed_nodes, counted_nodes
+from compress.recipe.catalogue import check_budget
 from compress.values import Report, Verdict
 
 
@@ -50,3 +52,28 @@ def test_what_tensorrt_leaves_to_cuda_is_no_node_on_the_cpu() -> None:
 def test_a_device_that_was_not_measured_is_unmeasured() -> None:
     assert _verdict(report(), 9).status == "unmeasured"
     assert _verdict(_on("cuda", None), 9).status == "unmeasured"
+
+
+def test_a_budget_on_nodes_is_what_may_run_on_the_cpu_while_its_gpu_is_timed() -> None:
+    most = budget(metric="cpu_nodes", on="cuda", max="3")
+    speed = budget(metric="latency.p50", on="cuda", vs="teacher", min_speedup="2x")
+    found = _on("cuda", NODES).measured
+    assert allowed_nodes((most, speed), "cuda", found) == 3
+    assert allowed_nodes((speed,), "cuda", found) == 0
+    assert allowed_nodes((most, speed), "tensorrt", found) == 0
+    # One more than is allowed is the verdict of that budget, and no failure of the machine.
+    assert allowed_nodes((most.model_copy(update={"max": "1"}), speed), "cuda", found) == 2
+
+
+def test_nodes_are_counted_without_a_limit_only_where_a_budget_judges_them() -> None:
+    most = budget(metric="cpu_nodes", on="cuda", max="3")
+    time = budget(metric="latency.p50", on="cuda", max="15ms")
+    assert counted_nodes((most, time), {"cpu", "cuda"}) > 10**6
+    assert counted_nodes((time,), {"cpu", "cuda"}) == 0
+    assert counted_nodes((most, time), {"cuda", "tensorrt"}) == 0
+
+
+def test_the_metric_has_one_name() -> None:
+    problem = check_budget(budget(metric="cpu_fallback_nodes", on="cuda", max="0"))
+    assert problem is not None
+    assert problem.cure == "did you mean 'cpu_nodes'?"

@@ -1,4 +1,4 @@
-"""Answers that `distil gate --measure` finds on a task: by group, slice by slice, by every metric."""
+"""Answers that `distil gate --measure` finds on a task: by group, by slice, by every metric."""
 
 from __future__ import annotations
 
