@@ -59,6 +59,7 @@ class Rate:
     sequences: int
     rate: float
     by_pair: Mapping[str, float]
+    pair_epochs: Mapping[str, int]
     bound_by_pair: float
     bound_by_series: float
     disjoint: tuple[int, int]  # of that many sequences of 10 epochs that share none, so many
@@ -131,6 +132,7 @@ def rate(
         sequences=sequences,
         rate=float(hit.mean()),
         by_pair={row.pair: float(mean) for (row, _), mean in zip(used, means, strict=True)},
+        pair_epochs={row.pair: len(values) for row, values in used},
         bound_by_pair=_cluster_bound(means, weights, upward=upward, rng=rng),
         bound_by_series=_cluster_bound(series_means, series_weights, upward=upward, rng=rng),
         disjoint=disjoint,

@@ -119,6 +119,7 @@ def test_marked_epochs_are_left_out_unless_asked_for() -> None:
     assert clean is not None
     assert whole is not None
     assert (clean.epochs, clean.marked, clean.rate) == (20, 5, 0.0)
+    assert clean.pair_epochs == {"twin-0": 20}
     assert whole.epochs == 25
     assert rate([pair([0.1] * 3, marked=3)], seed=0) is None
 
@@ -155,5 +156,12 @@ def test_a_page_is_made_of_an_incomplete_file_and_counts_only_what_was_timed() -
     assert (
         "| 50 against 51 layers (+2 %), found | busy | 10 | 1, 1 | **100.00%** | ≥ 95%: met" in page
     )
+    assert "| pair | idle | busy |\n|---|---|---|\n| plus2-0 | - | 100.0%, 10 |\n\n" in page
     assert "| twins, called different | idle | 1 | 0 | ≤ 95.0% | no-slower 1 | 14 s |" in page
     assert "2 units in 2 min on 1 boot" in page
+    # What chose the margin can't confirm it: its units are in the first table alone.
+    heading = "## The same without the units by which the margin was chosen"
+    assert page.count("| 50 against 51 layers (+2 %), found | busy | 10 |") == 2
+    assert heading in page
+    chose = [{**line, "unit": "busy-5"} for line in lines if line["kind"] == "epochs"]
+    assert heading not in summarise(chose, source=Path("rates.jsonl"), sequences=50)
