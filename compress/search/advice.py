@@ -1,7 +1,8 @@
 """What a race says: differences to the best control with intervals, and one recommendation.
 
-Intervals are Student's t over paired seeds, widened by Bonferroni over the arms of the round, so
-that the winner of many is not believed for having been lucky.
+Intervals are Student's t over paired seeds, widened by Bonferroni over all arms that entered the
+race, so that the winner of many is not believed for having been lucky: those that an early round
+left out were tried too, and the rest were chosen on the same seeds and samples.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ CONFIDENCE = 0.95
 class Row:
     """One line of the table. Accuracies in [0, 1]; difference: arm minus best control, paired.
 
-    low, high: 95 % interval of the difference over seeds, simultaneous over the arms of its round;
+    low, high: 95 % interval of the difference over seeds, simultaneous over all arms of the race;
     None for controls and for arms with fewer than two seeds.
     """
 
@@ -49,16 +50,19 @@ def advise(race: Race, *, controls: Sequence[str]) -> Advice:
     """The recommendation of a race. An arm is recommended only if its interval is above zero."""
     rung = race.last
     best_control = max(controls, key=lambda name: _mean(rung, name))
-    arms = [name for name in rung.scores if name not in controls]
-    rows = [_row(rung, name, best_control, arms, controls) for name in rung.scores]
+    entered = sum(name not in controls for name in race.rungs[0].scores)
+    rows = [_row(rung, name, best_control, entered, controls) for name in rung.scores]
     for earlier in reversed(race.rungs):
         seen = {row.arm for row in rows}
         dropped = [name for name in earlier.scores if name not in seen and earlier.complete]
-        rivals = [name for name in earlier.scores if name not in controls]
         control = max(controls, key=lambda name, of=earlier: _mean(of, name))  # type: ignore[misc]
-        rows += [_row(earlier, name, control, rivals, controls) for name in dropped]
+        rows += [_row(earlier, name, control, entered, controls) for name in dropped]
     rows.sort(key=lambda row: (-row.epochs, -row.mean if math.isfinite(row.mean) else math.inf))
-    finalists = [row for row in rows if row.arm in arms and math.isfinite(row.mean)]
+    finalists = [
+        row
+        for row in rows
+        if not row.control and row.arm in rung.scores and math.isfinite(row.mean)
+    ]
     if not finalists:
         reason = "every method diverged: lower `distill.learning_rate` and ask again"
         return Advice(rows=tuple(rows), chosen=best_control, helps=False, reason=reason)
@@ -86,7 +90,7 @@ def paired_interval(
     return mean - half, mean + half
 
 
-def _row(rung: Rung, name: str, control: str, arms: Sequence[str], controls: Sequence[str]) -> Row:
+def _row(rung: Rung, name: str, control: str, entered: int, controls: Sequence[str]) -> Row:
     scores = rung.scores[name]
     mean = rung.mean(name)
     if name in controls:
@@ -94,7 +98,7 @@ def _row(rung: Rung, name: str, control: str, arms: Sequence[str], controls: Seq
     differences = [a - b for a, b in zip(scores, rung.scores[control], strict=True)]
     low = high = None
     if len(differences) > 1 and math.isfinite(mean):
-        low, high = paired_interval(differences, comparisons=max(1, len(arms)))
+        low, high = paired_interval(differences, comparisons=entered)
     return Row(
         arm=name,
         control=False,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from compress.search.advice import advise, paired_interval
-from compress.search.race import Race, Rung
+from compress.search.race import Race, Rung, race
 
 CONTROLS = ("labels", "label smoothing")
 
@@ -97,6 +97,28 @@ def test_among_equal_arms_at_most_one_race_in_twenty_believes_a_winner() -> None
         )
         wrong += advise(Race(rungs=(rung,)), controls=CONTROLS).helps
     assert wrong / 2000 <= 0.05
+
+
+def test_two_rounds_believe_no_more_than_one_although_the_first_chose_for_the_second() -> None:
+    """Seven arms no better than the control, the same luck of a seed in both rounds: the races in
+    which any of the four that are left is believed. The upper bounds alone are half of 5 %."""
+    generator = np.random.default_rng(0)
+    arms, believed = [f"arm{n}" for n in range(7)], 0
+    for _ in range(2000):
+        luck = generator.normal(0.9, 0.004, size=(8, 5))
+        score = dict(zip(("labels", *arms), luck.tolist(), strict=True))
+        found = race(
+            arms,
+            controls=("labels",),
+            evaluate=lambda arm, seed, epochs, of=score: of[arm][seed] + 0.01 * epochs,
+            seeds=range(5),
+            rungs=(1, 2),
+        )
+        rows = [row for row in advise(found, controls=("labels",)).rows if row.epochs == 2]
+        assert len(rows) == 1 + 4
+        believed += any(row.low is not None and row.low > 0 for row in rows)
+    chance = math.sqrt(0.025 * 0.975 / 2000)
+    assert believed / 2000 <= 0.025 + 1.645 * chance
 
 
 def test_an_interval_of_one_seed_is_refused() -> None:
