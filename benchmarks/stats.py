@@ -60,6 +60,22 @@ def median_interval(
     return float(low), float(high)
 
 
+def order_interval(
+    values: Sequence[float] | Floats, *, level: float = 0.95
+) -> tuple[float, float, float] | None:
+    """(low, high, coverage) of the median from two order statistics: the narrowest that covers
+    `level` at least, whatever the distribution. The k-th lowest and highest of n values miss the
+    median with probability 2 P(Binomial(n, 1/2) < k). None: fewer values than any can cover."""
+    ordered = sorted(float(value) for value in values)
+    count, missed, found = len(ordered), 0.0, None
+    for below in range(count // 2):
+        missed += 2 * math.comb(count, below) / 2**count
+        if 1 - missed < level:
+            break
+        found = (ordered[below], ordered[count - 1 - below], 1 - missed)
+    return found
+
+
 def looks(epochs: int, *, tests: int = 1) -> tuple[tuple[int, float], ...]:
     """(epochs at the look, its level) for a sequence that has `epochs` values.
 

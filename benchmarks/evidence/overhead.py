@@ -29,6 +29,7 @@ from benchmarks.floor import write_identity
 from benchmarks.pace import STANDARD, Pace
 from benchmarks.quiet import exclusive_timing
 from benchmarks.runners.onnx_runtime import OnnxRuntimeRunner
+from benchmarks.stats import order_interval
 from benchmarks.timing import no_garbage_collection, time_calls
 from exporters.artifact import open_artifact
 from exporters.session import open_session
@@ -124,15 +125,22 @@ def record_missing(
 
 
 def summary(lines: Sequence[Row]) -> str:
-    """Both numbers beside their limits."""
+    """Both numbers, with intervals, beside their limits."""
     added = [value for line in lines for value in line.get("added_ns", ())]
     seconds = sorted(line["seconds"] for line in lines if "seconds" in line)
     return (
-        f"added to a timed call: {median(added):.0f} ns, {max(added):.0f} ns at most in "
+        f"added to a timed call: {middle(added, 'ns')}, {max(added):.0f} ns at most in "
         f"{len(added)} processes (limit {MOST_ADDED_NS} ns)\n"
-        f"time to a verdict at about 5 ms: {median(seconds):.0f} s, {seconds[-1]:.0f} s at most in "
+        f"time to a verdict at about 5 ms: {middle(seconds, 's')}, {seconds[-1]:.0f} s at most in "
         f"{len(seconds)} comparisons (limit {MOST_VERDICT_S:.0f} s)\n"
     )
+
+
+def middle(values: Sequence[float], unit: str) -> str:
+    """The median and what two order statistics say of it: 107 ns (-180 to 304 at 97.9 %)."""
+    found = order_interval(values)
+    told = "" if found is None else f" ({found[0]:.0f} to {found[1]:.0f} at {found[2]:.1%})"
+    return f"{median(values):.0f} {unit}{told}"
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from benchmarks.stats import (
     looks,
     median,
     median_interval,
+    order_interval,
     percentile,
     sign_flip_p,
     smallest_detectable,
@@ -162,6 +163,18 @@ def test_interval_is_seeded_and_holds_the_median() -> None:
     assert low < median(d) < high
     assert (low, high) == median_interval(d, seed=4)
     assert median_interval([0.3], seed=0) == (0.3, 0.3)
+
+
+def test_two_order_statistics_bound_the_median_of_any_distribution() -> None:
+    """Of ten, the second and the ninth: 1 - 2 (1 + 10) / 1024. Of eight, the ends: 1 - 2 / 256."""
+    assert order_interval([10, 9, 8, 7, 6, 5, 4, 3, 2, 1]) == (2, 9, 1 - 22 / 1024)
+    assert order_interval(range(8)) == (0, 7, 1 - 2 / 256)
+    assert order_interval(range(6)) == (0, 5, 1 - 2 / 64)
+    assert order_interval(range(5)) is None  # the ends cover 93.75 %
+    rng = np.random.default_rng(0)
+    found = [order_interval(row) for row in rng.exponential(1.0, size=(4000, 10))]
+    held = [bounds is not None and bounds[0] <= math.log(2) <= bounds[1] for bounds in found]
+    assert np.mean(held) == pytest.approx(1 - 22 / 1024, abs=0.007)  # three standard errors
 
 
 def test_percentile_is_linear_between_order_statistics() -> None:

@@ -50,3 +50,5 @@ def test_both_numbers_stand_beside_their_limits() -> None:
     text = summary(lines)
     assert "180 ns, 250 ns at most in 3 processes (limit 1000 ns)" in text
     assert "26 s, 31 s at most in 2 comparisons (limit 45 s)" in text
+    ten = [{"unit": "added", "added_ns": [float(n) for n in range(10, 110, 10)]}, *lines[1:]]
+    assert "55 ns (20 to 90 at 97.9%), 100 ns at most in 10 processes" in summary(ten)
