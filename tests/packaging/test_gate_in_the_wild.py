@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from exporters.run import run_batches
 from exporters.session import open_session
 
+ROOT = Path(__file__).parents[2]
 ROWS = 200
 
 
@@ -76,4 +79,15 @@ def test_the_page_counts_blocks_and_catches(tools: Any) -> None:
     lines.append({**line, "commit": 40, "hurts": True, "exit_code": 3})
     page = wild.summary(lines, source="x.jsonl")
     assert "1 of 30 blocked (true rate below 15% at 95 %)" in page
-    assert "9 of 10 caught" in page
+    assert "9 of 10 caught (true rate above 60% at 95 %)" in page
+    lines[-1]["exit_code"] = 1
+    assert "10 of 10 caught (true rate above 74%" in wild.summary(lines, source="x.jsonl")
+
+
+def test_with_every_commit_recorded_only_the_page_is_made(tools: Any, tmp_path: Path) -> None:
+    results = tmp_path / "wild.jsonl"
+    shutil.copyfile(ROOT / "docs" / "results" / "gate-in-the-wild.jsonl", results)
+    work = tmp_path / "work"
+    assert tools("gate_in_the_wild").main(["--results", str(results), "--work", str(work)]) == 0
+    assert "40 of 40 commits are judged" in results.with_suffix(".md").read_text()
+    assert not work.exists()
