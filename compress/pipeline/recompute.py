@@ -8,28 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from compress.errors import InputError
 from compress.pipeline.context import Context
 from compress.pipeline.run import prepare
-from compress.pipeline.stage import Stage, inputs_of, key_of
+from compress.pipeline.stage import Stage, inputs_of, key_of, needed
+from compress.pipeline.stages.several import member_views
 from compress.pipeline.stages.teacher import (
-    OUTPUTS,
     OUTPUTS_FILE,
-    TEACHER,
     TEACHER_FILE,
+    StoredView,
     answering_teacher,
     mixup_alpha,
     output_form,
+    stored_views,
     teacher_stages,
 )
 from compress.recipe.load import LoadedRecipe
+from compress.recipe.nodes import SeveralTeacher
 from compress.store.cache import remove_result
 from compress.store.index import Entry
 from compress.store.store import Store, open_store
-from compress.teachers.outputs import VERIFIED_ROWS, differing_rows
-from compress.teachers.stored import open_outputs
+from compress.teachers.build import weights_of
+from compress.teachers.outputs import VERIFIED_ROWS, differing_rows, view_answers
+from compress.teachers.several import mean_of
+from compress.teachers.stored import StoredOutputs, open_outputs
 from exporters.events import Event
 
 _SHOWN = 5
@@ -61,17 +69,16 @@ def recompute_outputs(
     with open_store(cache) as store:
         context = prepare(loaded, cache=store.root, data_folder=data_folder, on_event=on_event)
         entries: dict[str, Entry] = {}
+        stored = {view.stage: view for view in stored_views(context)}
         views, removed = 0, []
         for stage in teacher_stages(context):
             entry = _stored(stage, entries, store)
             if entry is None:
-                if stage.name == TEACHER:
-                    break
                 continue
             entries[stage.name] = entry
-            if stage.name.startswith(OUTPUTS):
+            if stage.name in stored:
                 views += 1
-                line = _differs(context, stage.name, entries, store)
+                line = _differs(context, stored[stage.name], entries, store)
                 if line is not None and remove_result(store.index, entry):
                     removed.append(line)
     rows = min(VERIFIED_ROWS, len(context.task.train))
@@ -79,30 +86,48 @@ def recompute_outputs(
 
 
 def _stored(stage: Stage, entries: dict[str, Entry], store: Store) -> Entry | None:
+    """None also where something that it needs, and so its key, is not there."""
+    if any(name not in entries for name in needed(stage)):
+        return None
     return store.index.get(key_of(stage, inputs_of(stage, entries, store)))
 
 
-def _differs(context: Context, name: str, entries: dict[str, Entry], store: Store) -> str | None:
-    node, task = context.recipe.teacher, context.task
-    assert node is not None
-    files = store.paths(entries[TEACHER])
-    teacher = answering_teacher(context, node, files.get(TEACHER_FILE))
-    stored = open_outputs(
-        store.paths(entries[name])[OUTPUTS_FILE],
-        samples=len(task.train),
-        classes=task.width,
-    )
-    ids = differing_rows(
-        stored,
-        teacher,
-        task,
-        seed=context.recipe.seed,
-        view=int(name.rpartition("-")[2]),
-        alpha=mixup_alpha(context),
-        form=output_form(context),
-    )
+def _differs(
+    context: Context, view: StoredView, entries: dict[str, Entry], store: Store
+) -> str | None:
+    answer = _answer(context, view, entries, store)
+    stored = _opened(context, entries[view.stage], store)
+    ids = differing_rows(stored, answer, context.task, form=output_form(context))
     if not len(ids):
         return None
     shown = ", ".join(str(number) for number in ids[:_SHOWN])
     more = ", ..." if len(ids) > _SHOWN else ""
-    return f"{name}: {len(ids)} rows are not what the teacher answers (ids {shown}{more})"
+    return f"{view.stage}: {len(ids)} rows are not what the teacher answers (ids {shown}{more})"
+
+
+def _answer(
+    context: Context, view: StoredView, entries: dict[str, Entry], store: Store
+) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
+    """What a view must hold of some rows."""
+    node, task = view.node, context.task
+    if isinstance(node, SeveralTeacher):
+        # Of what each has stored, each checked by itself: the mean of short forms is not the short
+        # form of the mean.
+        each = [_opened(context, entries[name], store) for name in member_views(node, view.view)]
+        return lambda rows: mean_of([one[rows] for one in each], weights_of(node))
+    file = store.paths(entries[view.teacher]).get(TEACHER_FILE)
+    teacher = answering_teacher(context, node, file)
+    return partial(
+        view_answers,
+        teacher,
+        task,
+        seed=context.recipe.seed,
+        view=view.view,
+        alpha=mixup_alpha(context),
+    )
+
+
+def _opened(context: Context, entry: Entry, store: Store) -> StoredOutputs:
+    task = context.task
+    path = store.paths(entry)[OUTPUTS_FILE]
+    return open_outputs(path, samples=len(task.train), classes=task.width)

@@ -98,25 +98,22 @@ def view_answers(
 
 def differing_rows(
     stored: StoredOutputs,
-    teacher: Teacher,
+    answer: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     task: Task,
     *,
-    seed: int,
-    view: int,
-    alpha: float | None = None,
     form: Form = Form(),  # noqa: B008  # frozen
     rows: NDArray[np.int64] | None = None,
     tolerance: float = 2e-3,
 ) -> NDArray[np.int64]:
     """The ids, of 64 random rows, whose stored logits are not what the teacher answers now.
 
-    Compared at the top of the short form, where a row has one; tolerance: of max(1, |logit|), and
-    float16 adds its own.
+    answer(rows) -> logits as view_answers gives them. Compared at the top of the short form, where
+    a row has one; tolerance: of max(1, |logit|), and float16 adds its own.
     """
     if rows is None:
         chosen = np.random.default_rng().permutation(len(task.train))[:VERIFIED_ROWS]
         rows = np.sort(chosen)
-    now = view_answers(teacher, task, rows, seed=seed, view=view, alpha=alpha)
+    now = answer(rows)
     then = stored[rows]
     counts = task.lengths(task.train.inputs[rows]) if task.frames else None
     if counts is not None:

@@ -11,12 +11,12 @@ from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.teacher_files import (
     FACTS,
-    OUTPUTS,
     OUTPUTS_FILE,
     TEACHER,
     TEACHER_FILE,
     has_file,
     output_form,
+    view_name,
 )
 from compress.recipe.nodes import SeveralTeacher
 from compress.store.keys import Json
@@ -34,6 +34,11 @@ from exporters.events import Event
 def member_name(index: int) -> str:
     """The stage that checks one of several teachers."""
     return f"teacher-{index + 1}"
+
+
+def member_views(node: SeveralTeacher, view: int) -> tuple[str, ...]:
+    """The stages that store one view of each."""
+    return tuple(view_name(view, member_name(index)) for index in range(len(node.of)))
 
 
 def together_stage(context: Context, node: SeveralTeacher) -> Stage:
@@ -74,8 +79,7 @@ def together_stage(context: Context, node: SeveralTeacher) -> Stage:
 
 def mean_stage(context: Context, node: SeveralTeacher, view: int) -> Stage:
     """One view: the mean of what each teacher stored, by batch and never held whole."""
-    name = f"{OUTPUTS}-{view}"
-    sources = [f"{member_name(index)}-{name}" for index in range(len(node.of))]
+    sources = member_views(node, view)
     weights = weights_of(node)
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:
@@ -101,4 +105,4 @@ def mean_stage(context: Context, node: SeveralTeacher, view: int) -> Stage:
         return StageResult(files={OUTPUTS_FILE: path})
 
     needs = tuple(f"{source}/{OUTPUTS_FILE}" for source in sources)
-    return Stage(name=name, version=1, parts=parts, compute=compute, needs=needs)
+    return Stage(name=view_name(view), version=1, parts=parts, compute=compute, needs=needs)

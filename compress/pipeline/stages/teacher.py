@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,13 @@ from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.predicting import some
 from compress.pipeline.stages.several import mean_stage, member_name, together_stage
 from compress.pipeline.stages.teacher_files import FACTS as FACTS
-from compress.pipeline.stages.teacher_files import OUTPUTS as OUTPUTS
 from compress.pipeline.stages.teacher_files import OUTPUTS_FILE as OUTPUTS_FILE
 from compress.pipeline.stages.teacher_files import TEACHER as TEACHER
 from compress.pipeline.stages.teacher_files import TEACHER_FILE as TEACHER_FILE
 from compress.pipeline.stages.teacher_files import VALIDATION_FILE as VALIDATION_FILE
 from compress.pipeline.stages.teacher_files import has_file as has_file
 from compress.pipeline.stages.teacher_files import output_form as output_form
+from compress.pipeline.stages.teacher_files import view_name
 from compress.recipe.nodes import (
     OnnxTeacher,
     OutputsTeacher,
@@ -50,27 +50,48 @@ def teacher_stages(context: Context) -> tuple[Stage, ...]:
         return ()
     if not has_file(context):
         _refuse_comparison(context, node)
-    views = range(len(view_names(context)))
-    if isinstance(node, SeveralTeacher):
-        return (
+    checks = (
+        (
             *(_teacher(context, one, member_name(index)) for index, one in enumerate(node.of)),
             together_stage(context, node),
-            *(
-                _view(context, one, view, member_name(index))
-                for view in views
-                for index, one in enumerate(node.of)
-            ),
-            *(mean_stage(context, node, view) for view in views),
         )
-    return (_teacher(context, node), *(_view(context, node, view) for view in views))
+        if isinstance(node, SeveralTeacher)
+        else (_teacher(context, node),)
+    )
+    return (*checks, *(_view(context, view) for view in stored_views(context)))
 
 
 def view_names(context: Context) -> tuple[str, ...]:
-    """The stages that hold stored outputs, in order of their view."""
+    """The stages that hold the stored outputs which teach, in order of their view."""
     recipe = context.recipe
     if recipe.teacher is None or not reads_stored(recipe.distill):
         return ()
-    return tuple(f"{OUTPUTS}-{view}" for view in range(recipe.distill.views))
+    return tuple(view_name(view) for view in range(recipe.distill.views))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredView:
+    """One view that a stage stores. teacher: the stage that checked who answers, which is `node`;
+    of several teachers the mean of what each has stored."""
+
+    stage: str
+    teacher: str
+    node: TeacherNode
+    view: int
+
+
+def stored_views(context: Context) -> tuple[StoredView, ...]:
+    """All views that are stored: of several teachers those of each, then their mean."""
+    node = context.recipe.teacher
+    if node is None:
+        return ()
+    members = enumerate(node.of) if isinstance(node, SeveralTeacher) else ()
+    sources = [*((member_name(index), one) for index, one in members), (TEACHER, node)]
+    return tuple(
+        StoredView(stage=view_name(view, teacher), teacher=teacher, node=one, view=view)
+        for teacher, one in sources
+        for view in range(len(view_names(context)))
+    )
 
 
 def embeddings_needed(context: Context) -> tuple[str, ...]:
@@ -207,9 +228,10 @@ def _write_file(context: Context, node: TeacherNode, teacher: Teacher, path: Pat
         )
 
 
-def _view(context: Context, node: TeacherNode, view: int, teacher_name: str = TEACHER) -> Stage:
-    """teacher_name: of the stage that checked it; of one of several, its own."""
-    name = f"{OUTPUTS}-{view}" if teacher_name == TEACHER else f"{teacher_name}-{OUTPUTS}-{view}"
+def _view(context: Context, stored: StoredView) -> Stage:
+    node, name, view, teacher_name = stored.node, stored.stage, stored.view, stored.teacher
+    if isinstance(node, SeveralTeacher):
+        return mean_stage(context, node, view)
     source = FACTS if is_black_box(node, folder=context.folder) else TEACHER_FILE
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:

@@ -14,6 +14,12 @@ FACTS = "facts.json"
 VALIDATION_FILE = "validation.npy"  # the teacher's embeddings of evenly spread validation samples
 
 
+def view_name(view: int, teacher: str = TEACHER) -> str:
+    """The stage that stores one view. teacher: the stage that checked who answers."""
+    name = f"{OUTPUTS}-{view}"
+    return name if teacher == TEACHER else f"{teacher}-{name}"
+
+
 def has_file(context: Context) -> bool:
     """Whether there is a teacher whose ONNX file can be measured, quantized and judged."""
     node = context.recipe.teacher

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 
+from compress.cli.main import run_command
 from compress.errors import RecipeError
 from compress.pipeline.graph import run_stages
 from compress.pipeline.run import prepare
 from compress.pipeline.stage import Finished
 from compress.pipeline.stages.teacher import OUTPUTS_FILE, TEACHER_FILE, teacher_stages
 from compress.recipe.load import load_recipe
+from compress.store.cache import remove_result
 from compress.store.store import open_store
 from compress.store.tensors_file import map_tensors
 from compress.teachers.several import mean_of
@@ -131,6 +134,78 @@ def test_teachers_with_files_become_one_file_that_answers_as_their_mean(tmp_path
     np.testing.assert_allclose(answers[2][0], wanted, atol=1e-4)
     assert np.abs(wanted - answers[0][0]).max() > 0.1
     assert finished["teacher"].files[TEACHER_FILE].stat().st_size < 2**16
+
+
+def _verify(project: Path, said: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    cache = str(project.parent / "cache")
+    code = run_command(["cache", "verify", str(project / "recipe.yaml"), "--cache", cache])
+    return code, " ".join(said.readouterr().out.split())
+
+
+def _forget(project: Path, *finished: Finished) -> None:
+    with open_store(project.parent / "cache") as store:
+        assert all(remove_result(store.index, one.entry) for one in finished)
+
+
+def _scale(project: Path, finished: Finished) -> None:
+    """Other outputs under the key of these, whole by every hash."""
+    with open_store(project.parent / "cache") as store:
+        data = bytearray(finished.files[OUTPUTS_FILE].read_bytes())
+        values = np.frombuffer(data, dtype="<f4", offset=len(data) - 260 * 3 * 4)
+        values *= 1.1
+        digest = store.blobs.put_bytes(bytes(data))
+        store.index.put(replace(finished.entry, files={OUTPUTS_FILE: digest}))
+
+
+@pytest.mark.parametrize("of", [("box", "blunt"), ("sharp", "flat")])
+def test_cache_verify_asks_each_of_several_and_checks_their_mean(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], of: tuple[str, str]
+) -> None:
+    project = _project(tmp_path / "verified", *of)
+    first = _teach(project)
+    code, said = _verify(project, capsys)
+    assert code == 0
+    assert "64 rows of each of 3 stored views were computed again, 0 views differ" in said
+    _scale(project, first["teacher-2-teacher-outputs-0"])
+    code, said = _verify(project, capsys)
+    assert code == 1
+    assert "removed teacher-2-teacher-outputs-0: 6" in said
+    assert "1 views differ" in said
+    again = _teach(project)
+    assert again["teacher-1-teacher-outputs-0"].record.hit
+    assert not again["teacher-2-teacher-outputs-0"].record.hit
+    _scale(project, again["teacher-outputs-0"])
+    code, said = _verify(project, capsys)
+    assert code == 1
+    assert "removed teacher-outputs-0: 6" in said
+
+
+def test_cache_verify_goes_on_where_one_of_several_is_not_stored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = _project(tmp_path / "gone", "box", "blunt")
+    first = _teach(project)
+    _forget(project, first["teacher-1"])
+    code, said = _verify(project, capsys)
+    assert code == 0
+    # Of the first neither the view nor the mean, whose keys hold what it made.
+    assert "64 rows of each of 1 stored views were computed again, 0 views differ" in said
+    _forget(project, first["teacher-2"])
+    code, said = _verify(project, capsys)
+    assert (code, "each of 0 stored views" in said) == (0, True)
+
+
+def test_cache_verify_holds_the_mean_of_short_forms_against_what_was_stored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The mean is of what each stored, so teachers that are asked again would give another."""
+    project = _project(tmp_path / "short", "box", "blunt")
+    recipe = project / "recipe.yaml"
+    short = "views: 1, stored: {top_k: 1, dtype: float16}"
+    recipe.write_text(recipe.read_text().replace("views: 1", short))
+    _teach(project)
+    code, said = _verify(project, capsys)
+    assert (code, "3 stored views" in said) == (0, True)
 
 
 @pytest.mark.parametrize(
