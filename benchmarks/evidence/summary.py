@@ -170,14 +170,14 @@ def _unseen(lines: Sequence[Row], *, seed: int, sequences: int) -> Iterator[str]
 def _live_rows(lines: Sequence[Row]) -> Iterator[str]:
     live = [row for line in lines if line["kind"] == "live" for row in line["rows"]]
     for kind in KINDS:
-        for condition in CONDITIONS:
+        for conditions in (*((one,) for one in CONDITIONS), CONDITIONS):
             # A comparison without timed epochs counts in no rate.
             own = [
                 row
                 for row in live
-                if (row["kind"], row["condition"]) == (kind, condition) and row["log_ratios"]
+                if row["kind"] == kind and row["condition"] in conditions and row["log_ratios"]
             ]
-            if not own:
+            if len({row["condition"] for row in own}) < len(conditions):
                 continue
             hits = sum(row["verdict"] in WANTED[kind] for row in own)
             bound = binomial_bound(len(own), hits, upward=kind == "twin")
@@ -187,7 +187,7 @@ def _live_rows(lines: Sequence[Row]) -> Iterator[str]:
                 words[row["verdict"]] = words.get(row["verdict"], 0) + 1
             told = ", ".join(f"{word} {count}" for word, count in sorted(words.items()))
             yield (
-                f"| {TITLES[kind]} | {condition} | {len(own)}"
+                f"| {TITLES[kind]} | {' and '.join(conditions)} | {len(own)}"
                 f"{f' ({marked} marked)' if marked else ''} | {hits} "
                 f"| {'≤' if kind == 'twin' else '≥'} {bound:.1%} | {told} "
                 f"| {median(row['s'] for row in own):.0f} s |"

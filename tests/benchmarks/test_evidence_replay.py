@@ -146,6 +146,7 @@ def test_a_page_is_made_of_an_incomplete_file_and_counts_only_what_was_timed() -
             **common, "unit": "live-0", "kind": "live",
             "rows": [
                 {**live, "verdict": "no-slower", "log_ratios": [0.0] * 10},
+                {**live, "verdict": "slower", "log_ratios": [0.1] * 10, "condition": "busy"},
                 {**live, "verdict": "identical", "log_ratios": []},
             ],
         },
@@ -158,6 +159,7 @@ def test_a_page_is_made_of_an_incomplete_file_and_counts_only_what_was_timed() -
     )
     assert "| pair | idle | busy |\n|---|---|---|\n| plus2-0 | - | 100.0%, 10 |\n\n" in page
     assert "| twins, called different | idle | 1 | 0 | ≤ 95.0% | no-slower 1 | 14 s |" in page
+    assert "| twins, called different | idle and busy | 2 | 1 | ≤ 97.5% |" in page
     assert "2 units in 2 min on 1 boot" in page
     # What chose the margin can't confirm it: its units are in the first table alone.
     heading = "## The same without the units by which the margin was chosen"
