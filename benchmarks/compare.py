@@ -45,7 +45,7 @@ def compare(
     limit_s: float = 300.0,
     resolve: bool = False,
     change: float | None = None,
-    limit: float | None = None,
+    limit: float | Sequence[float] | None = None,
     tests: int = 1,
     aa: bool = False,
     pace: Pace = STANDARD,
@@ -55,12 +55,13 @@ def compare(
     answers, most_epochs are done or limit_s is over (then "inconclusive").
 
     resolve: go on past "no-slower" until "faster", until a change of this size (0.02: 2 %) would
-    have been seen, or the last look. limit: a ratio of times (1.02, 1 / 8) that is to be met or
-    violated, and ends the run; tests: how many limits share the level. cpu_nodes: how many nodes of
-    each model a GPU may leave to the CPU. Same bytes: "identical", and nothing is timed, unless aa.
-    Raises as measure does.
+    have been seen, or the last look. limit: a ratio of times (1.02, 1 / 8), or several, that are to
+    be met or violated, and end the run; tests: how many limits share the level. cpu_nodes: how many
+    nodes of each model a GPU may leave to the CPU. Same bytes: "identical", and nothing is timed,
+    unless aa. Raises as measure does.
     """
-    question = Question(resolve=resolve, change=change, limit=limit, tests=tests)
+    limits = () if limit is None else (limit,) if isinstance(limit, int | float) else tuple(limit)
+    question = Question(resolve=resolve, change=change, limits=limits, tests=tests)
     tell = on_event or (lambda event: None)
     check_threads(threads)
     check_device(device, {"onnxruntime"})
@@ -68,7 +69,7 @@ def compare(
     names = _names(Path(reference), Path(candidate))
     setting = Setting(device=device, threads=threads, batch=batch)
     if artifacts["reference"].digest == artifacts["candidate"].digest and not aa:
-        return identical(*names, setting=setting, limit=limit)
+        return identical(*names, setting=setting, limit=question.limit)
 
     def waiting() -> None:
         tell(Event("progress", "compare", "waiting for another measurement on this host"))

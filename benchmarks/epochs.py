@@ -20,13 +20,13 @@ Blocks = tuple[tuple[int, ...], ...]  # (rounds, calls) nanoseconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """blocks: (subject, batch) -> its blocks; cold: per subject, (session, first call) in ns."""
+    """blocks: (subject, batch) -> its blocks; cold: subject -> (session, first call) in ns."""
 
     blocks: Mapping[tuple[int, int], Blocks]
-    cold: tuple[tuple[int, int], ...]
-    # (subject, batch) -> calls on a GPU's own clock; per subject, nodes that run elsewhere.
+    cold: Mapping[int, tuple[int, int]]
+    # (subject, batch) -> calls on a GPU's own clock; subject -> nodes that run elsewhere.
     device: Mapping[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
-    fallback: tuple[tuple[str, ...] | None, ...] = ()
+    fallback: Mapping[int, tuple[str, ...] | None] = field(default_factory=dict)
     order: tuple[int, ...] = ()  # of launching, and within the first round
 
     def samples_ns(self, subject: int, batch: int) -> tuple[int, ...]:
@@ -53,13 +53,15 @@ def run_epoch(
     cpu_nodes: int = 0,
     choose_cpus: Callable[[int], frozenset[int] | None] = quiet_cpus,
 ) -> Epoch:
-    """calls: (subject, batch) -> calls per block; rounds: batch -> blocks of each model;
-    choose_cpus: threads -> where all workers run, None: where the scheduler puts them.
+    """calls: (subject, batch) -> calls per block, of all subjects that take part, at each batch;
+    rounds: batch -> blocks of each model; choose_cpus: threads -> where all workers run, None:
+    where the scheduler puts them.
 
     The batches of one epoch share its processes, in the order of `rounds`: starting a process is
     most of an epoch's time, and each batch still has a fresh process per epoch.
     """
-    order = slots(len(subjects), rng)
+    taking_part = sorted({index for index, _ in calls})
+    order = tuple(taking_part[slot] for slot in slots(len(taking_part), rng))
     cpus = choose_cpus(threads) if device == "cpu" else None
     batches = tuple(rounds)
     blocks: dict[tuple[int, int], list[tuple[int, ...]]] = {key: [] for key in calls}
@@ -104,8 +106,8 @@ def run_epoch(
             worker.finish()
     return Epoch(
         blocks={key: tuple(value) for key, value in blocks.items()},
-        cold=tuple(cold[index] for index in range(len(subjects))),
+        cold=cold,
         order=order,
         device=on_device,
-        fallback=tuple(fallback[index] for index in range(len(subjects))),
+        fallback=fallback,
     )

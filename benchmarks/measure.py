@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -96,6 +96,7 @@ def measure(
                     seed=seed,
                     pace=pace,
                     tell=progress,
+                    asked=_asked(twin, settings, device=device, threads=threads),
                 )
             )
             first = number == 0
@@ -109,7 +110,7 @@ def measure(
             for name in names
         ),
         comparisons=tuple(
-            _compared(names[0], name, twin, place, group, batch, seed, settings.question)
+            _compared(names[0], name, twin, place, group, batch, seed, settings)
             for name in names[1:]
             for group in groups
             for batch in settings.batch
@@ -180,6 +181,23 @@ def _twins(artifacts: Mapping[str, Source], *, aa: bool) -> dict[str, str]:
     }
 
 
+def _asked(
+    twin: Mapping[str, str], settings: BenchSettings, *, device: str, threads: int
+) -> dict[tuple[int, int], Question]:
+    """(timed subject, batch) -> what is asked of it or of files with its bytes."""
+    place = {name: index for index, name in enumerate(dict.fromkeys(twin.values()))}
+    found: dict[tuple[int, int], Question] = {}
+    for name, timed in twin.items():
+        for batch in settings.batch:
+            setting = Setting(device=device, threads=threads, batch=batch)
+            question = settings.asked_of(name, setting)
+            if place[timed] > 0 and question is not None:
+                key = (place[timed], batch)
+                limits = (*found[key].limits, *question.limits) if key in found else question.limits
+                found[key] = replace(question, limits=limits)
+    return found
+
+
 def latency(samples_ns: tuple[tuple[int, ...], ...], *, batch: int) -> Latency:
     """Statistics of calls, pooled over epochs."""
     pooled = [ns for epoch in samples_ns for ns in epoch]
@@ -200,7 +218,7 @@ def _measurement(
     groups: Sequence[Series],
     settings: BenchSettings,
 ) -> Measurement:
-    cold = [epoch.cold[index] for epoch in groups[0].epochs]
+    cold = [epoch.cold[index] for epoch in groups[0].epochs if index in epoch.cold]
     cells = tuple(
         Cell(
             setting=Setting(device=group.device, threads=group.threads, batch=batch),
@@ -252,9 +270,10 @@ def _compared(
     group: Series,
     batch: int,
     seed: int,
-    question: Question,
+    settings: BenchSettings,
 ) -> Comparison:
     setting = Setting(device=group.device, threads=group.threads, batch=batch)
+    question = settings.asked_of(name, setting) or Question()
     if twin[name] == twin[reference]:
         return identical(reference, name, setting=setting, limit=question.limit)
     ratios = group.log_ratios(place[twin[reference]], place[twin[name]], batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,16 +13,18 @@ from benchmarks.epochs import Epoch, run_epoch
 from benchmarks.gpu import GpuWatch
 from benchmarks.pace import Pace, even_calls, rounds_for
 from benchmarks.probe import find_gpu, probe
+from benchmarks.question import Question
 from benchmarks.settings import BenchSettings
 from benchmarks.staging import Subject
 from benchmarks.values import GpuLog, Memory, Setting
 
 Tell = Callable[[str, int], None]  # what is done, and how many of the planned epochs are
+Asked = Mapping[tuple[int, int], Question]  # (subject, batch) -> what it has to answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """memory: (subject, batch) -> Memory. Later epochs hold only the batches still in question."""
+    """memory: (subject, batch) -> Memory. Later epochs hold only what is still in question."""
 
     device: str
     threads: int
@@ -52,7 +54,7 @@ class Series:
         return [
             epoch.log_ratio(reference, candidate, batch)
             for epoch in self.epochs
-            if (reference, batch) in epoch.blocks
+            if {(reference, batch), (candidate, batch)} <= epoch.blocks.keys()
         ]
 
 
@@ -66,13 +68,15 @@ def run_series(
     seed: int,
     pace: Pace,
     tell: Tell,
+    asked: Asked,
 ) -> Series:
-    """Memory and block sizes first, then epochs. Each subject is compared with the first.
+    """Memory and block sizes first, then epochs: the planned ones of all, and more of the subjects
+    and batches whose question is open. Each subject is compared with the first.
 
     A GPU's clocks, power and temperature are read meanwhile.
     """
     gpu = find_gpu(device, pace=pace)
-    run = partial(_run, subjects, device, threads, settings, rng, seed, pace, tell, gpu)
+    run = partial(_run, subjects, device, threads, settings, rng, seed, pace, tell, asked, gpu)
     if gpu is None:
         return run()
     with GpuWatch(gpu, device=device) as watch:
@@ -89,6 +93,7 @@ def _run(
     seed: int,
     pace: Pace,
     tell: Tell,
+    asked: Asked,
     gpu: Mapping[str, Any] | None,
 ) -> Series:
     memory: dict[tuple[int, int], Memory] = {}
@@ -112,17 +117,14 @@ def _run(
     }
     epochs: list[Epoch] = []
 
-    def found() -> Series:
-        return Series(device=device, threads=threads, memory=memory, epochs=tuple(epochs))
-
-    def one_more(batches: Sequence[int]) -> None:
+    def one_more(indices: Collection[int], batches: Collection[int]) -> None:
         epochs.append(
             run_epoch(
                 subjects,
                 device=device,
                 threads=threads,
-                calls={key: count for key, count in calls.items() if key[1] in batches},
-                rounds={batch: rounds[batch] for batch in batches},
+                calls={(i, b): n for (i, b), n in calls.items() if i in indices and b in batches},
+                rounds={batch: count for batch, count in rounds.items() if batch in batches},
                 rng=rng,
                 pace=pace,
                 cpu_nodes=settings.cpu_nodes,
@@ -131,29 +133,28 @@ def _run(
 
     for number in range(settings.epochs):
         tell(f"epoch {number + 1} of {settings.epochs}", number)
-        one_more(settings.batch)
+        one_more(range(len(subjects)), settings.batch)
     tell(f"{settings.epochs} epochs", settings.epochs)
-    open_batches = list(settings.batch) if len(subjects) > 1 else []
-    while settings.most_epochs is not None and len(epochs) <= settings.most_epochs:
-        if len(epochs) == settings.epochs or settings.question.is_look(len(epochs)):
-            open_batches = [
-                batch
-                for batch in open_batches
-                if not _is_answered(found(), len(subjects), batch, settings, seed=seed)
-            ]
-        over = time.monotonic() - begun > settings.limit_s
-        if not open_batches or over or len(epochs) == settings.most_epochs:
-            break
-        which = ", ".join(map(str, open_batches))
+
+    def found() -> Series:
+        return Series(device=device, threads=threads, memory=memory, epochs=tuple(epochs))
+
+    most = settings.most_epochs or settings.epochs
+    still = _still_open(found(), asked, seed=seed) if most > settings.epochs else {}
+    while still and len(epochs) < most and time.monotonic() - begun <= settings.limit_s:
+        batches = {batch for _, batch in still}
+        which = ", ".join(map(str, sorted(batches)))
         tell(f"epoch {len(epochs) + 1}: batch {which} is not decided yet", settings.epochs)
-        one_more(open_batches)
+        one_more({0, *(index for index, _ in still)}, batches)
+        if any(question.is_look(len(epochs)) for question in still.values()):
+            still = _still_open(found(), still, seed=seed)
     return found()
 
 
-def _is_answered(
-    series: Series, subjects: int, batch: int, settings: BenchSettings, *, seed: int
-) -> bool:
-    return all(
-        settings.question.is_answered(series.log_ratios(0, index, batch), seed=seed)
-        for index in range(1, subjects)
-    )
+def _still_open(series: Series, asked: Asked, *, seed: int) -> Asked:
+    """What more epochs are run for."""
+    return {
+        (index, batch): question
+        for (index, batch), question in asked.items()
+        if not question.is_answered(series.log_ratios(0, index, batch), seed=seed)
+    }

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks.devices import DEVICES
 from benchmarks.question import Question
+from benchmarks.values import Setting
 from exporters.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairLimit:
+    """A ratio of times (candidate / first subject) that is to be met or violated at a setting."""
+
+    candidate: str
+    setting: Setting
+    ratio: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +25,7 @@ class BenchSettings:
 
     Fewer than 10 epochs can't reach a verdict: the sign-flip test has too few outcomes. Where
     models are compared and the question is open, epochs go on up to most_epochs, or until limit_s
-    seconds at this device and number of threads are over.
+    seconds at this device and number of threads are over. With limits, they alone are in question.
     """
 
     devices: tuple[str, ...] = ("cpu",)
@@ -25,6 +35,7 @@ class BenchSettings:
     most_epochs: int | None = None  # None: exactly epochs
     limit_s: float = 300.0
     question: Question = field(default_factory=Question)
+    limits: tuple[PairLimit, ...] = ()  # they share the level among question.tests
     cpu_nodes: int = 0  # nodes that may run on the CPU when a GPU is asked for
 
     def __post_init__(self) -> None:
@@ -48,3 +59,14 @@ class BenchSettings:
             raise InputError(what, where="bench.most_epochs", cure="use at least as many")
         if not self.limit_s > 0:
             raise InputError(f"is {self.limit_s}", where="bench.limit_s", cure="use more than 0")
+
+    def asked_of(self, candidate: str, setting: Setting) -> Question | None:
+        """What the epochs of a candidate at a setting have to answer; None: nothing."""
+        if not self.limits:
+            return self.question
+        ratios = [
+            limit.ratio
+            for limit in self.limits
+            if (limit.candidate, limit.setting) == (candidate, setting)
+        ]
+        return replace(self.question, limits=tuple(ratios)) if ratios else None

@@ -21,7 +21,7 @@ from compress.gate.wording import (
     times,
 )
 from compress.recipe.catalogue import Limit, Metric
-from compress.recipe.checks import P95_EPOCHS, epochs_needed
+from compress.recipe.checks import P95_EPOCHS
 from compress.recipe.nodes import Budget
 from compress.values import Report
 
@@ -33,6 +33,7 @@ LEVEL = 0.01  # both directions together, shared by the budgets of one gate
 P95_SAMPLES = 130
 _RESAMPLES = 2000
 LONGER = "raise bench.epochs and run `distil run recipe.yaml` again"
+QUIETER = "run it again when less else runs, or move the limit"  # no number of epochs helps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +81,7 @@ def judge_ratio(
     word = limit_test(ratios, change.limit, tests=tests, seed=report.measured.seed)
     reason = _paired_reason(report, comparison)
     if word == "inconclusive":
-        why = _why_open(len(ratios), tests)
-        reason = f"{why}; {LONGER}; {reason}"
+        reason = f"{_why_open(comparison, tests)}; {reason}"
     return Finding(
         status="pass" if word == "met" else word,
         observed=change.observed,
@@ -90,14 +90,16 @@ def judge_ratio(
     )
 
 
-def _why_open(epochs: int, tests: int) -> str:
-    from benchmarks.stats import looks
+def _why_open(comparison: Comparison, tests: int) -> str:
+    """Why a limit is neither met nor violated, and what to do."""
+    from benchmarks.stats import LOOKS, looks
 
+    epochs = len(comparison.log_ratios)
     if looks(epochs, tests=tests):
-        return "the limit is within the noise"
-    needed = epochs_needed(tests)
+        return f"the limit is within the noise; {LONGER if epochs < LOOKS[-1] else QUIETER}"
+    needed, _ = looks(LOOKS[-1], tests=tests)[0]
     budgets = "a comparison" if tests == 1 else f"{tests} budgets on time together"
-    return f"too few samples: {budgets} need {needed} epochs, there are {epochs}"
+    return f"too few samples: {budgets} need {needed} epochs, there are {epochs}; {LONGER}"
 
 
 def _change(limit: Limit, speedups: tuple[float, float, float], *, epochs: int) -> _Change:

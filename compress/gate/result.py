@@ -14,7 +14,7 @@ from compress.gate.evidence import Collected, LoadReport, empty_report, read_evi
 from compress.gate.exact_rules import exact_value
 from compress.gate.gate_file import LoadedGate
 from compress.gate.judge import exit_code, judge, timed_budgets
-from compress.gate.latency_rules import LONGER
+from compress.gate.latency_rules import LONGER, QUIETER
 from compress.values import Report, Status, Verdict
 
 _ORDER: tuple[Status, ...] = ("violated", "pass", "inconclusive", "waived", "unmeasured")
@@ -159,7 +159,8 @@ def _curable(verdict: Verdict, gate: LoadedGate) -> Verdict:
         why = verdict.reason.partition("; ")[0]
         return dataclasses.replace(verdict, reason=f"{why}; run {command}`")
     again = f"run {command} --fresh` when less else runs, or move the limit"
-    return dataclasses.replace(verdict, reason=verdict.reason.replace(LONGER, again))
+    reason = verdict.reason.replace(LONGER, again).replace(QUIETER, again)
+    return dataclasses.replace(verdict, reason=reason)
 
 
 def _baseline_text(collected: Collected, state: BaselineState | None, today: date) -> str:

@@ -14,7 +14,7 @@ from benchmarks.environment import read_environment
 from benchmarks.feeds import Inputs, random_inputs, read_shapes, unnamed
 from benchmarks.measure import measure
 from benchmarks.settings import BenchSettings
-from benchmarks.values import ColdStart, Comparison, Measured, Measurement
+from benchmarks.values import ColdStart, Comparison, Measured, Measurement, Setting
 from compress.errors import InputError
 from compress.gate.gate_file import LoadedGate
 from compress.gate.latency_rules import time_limit
@@ -47,7 +47,7 @@ def timed_by(
 ) -> Measured:
     """Everything with a clock or a memory that these budgets speak of.
 
-    A budget on a ratio of times goes on until its limit is met or violated, or until the last look
+    Budgets on a ratio of times go on until their limits are met or violated, or until the last look
     of the test; absolute ones take a fixed number of epochs. tests: how many budgets on time share
     the level, default those that are given.
     """
@@ -59,14 +59,14 @@ def timed_by(
     measured = _plain(plain, files, inputs, on_event) if plain else None
     comparisons = [
         _compared(
-            budget,
+            cell,
             files,
             inputs,
             tests,
             on_event,
-            cpu_nodes=allowed_nodes(budgets, budget.on, measured),
+            cpu_nodes=allowed_nodes(budgets, cell[0].on, measured),
         )
-        for budget in _one_per_cell(ratios)
+        for cell in _by_cell(ratios)
     ]
     if measured is None:
         measured = Measured(
@@ -97,24 +97,17 @@ def _check_same_work(
             )
 
 
-def _one_per_cell(budgets: Sequence[Budget]) -> list[Budget]:
-    """One run of turns answers every budget on the same reference and setting; the limit that is
-    nearest to no change is the hardest, so that one decides when to stop."""
-    hardest: dict[object, Budget] = {}
+def _by_cell(budgets: Sequence[Budget]) -> list[list[Budget]]:
+    """One run of turns answers every budget on the same reference and setting; it goes on until the
+    last of them is answered."""
+    cells: dict[tuple[str | None, Setting], list[Budget]] = {}
     for budget in budgets:
-        key = (budget.vs, setting_of(budget))
-        other = hardest.get(key)
-        if other is None or _distance(budget) < _distance(other):
-            hardest[key] = budget
-    return list(hardest.values())
-
-
-def _distance(budget: Budget) -> float:
-    return abs(float(np.log(time_limit(budget_limit(budget)))))
+        cells.setdefault((budget.vs, setting_of(budget)), []).append(budget)
+    return list(cells.values())
 
 
 def _compared(
-    budget: Budget,
+    budgets: Sequence[Budget],
     files: Mapping[str, Path],
     inputs: Inputs,
     tests: int,
@@ -122,21 +115,22 @@ def _compared(
     *,
     cpu_nodes: int,
 ) -> Comparison:
-    assert budget.vs is not None
+    reference, setting = budgets[0].vs, setting_of(budgets[0])
+    assert reference is not None
     found = compare(
-        files[budget.vs],
+        files[reference],
         files[STUDENT],
         inputs=inputs,
         seed=SEED,
-        device=budget.on,
-        batch=budget.batch,
-        threads=budget.threads,
+        device=setting.device,
+        batch=setting.batch,
+        threads=setting.threads,
         cpu_nodes=cpu_nodes,
-        limit=time_limit(budget_limit(budget)),
+        limit=[time_limit(budget_limit(budget)) for budget in budgets],
         tests=tests,
         on_event=on_event,
     )
-    return dataclasses.replace(found, reference=budget.vs, candidate=STUDENT)
+    return dataclasses.replace(found, reference=reference, candidate=STUDENT)
 
 
 def _plain(

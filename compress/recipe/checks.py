@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -116,35 +115,19 @@ def _unjudged(listed: list[tuple[int, Budget]], bench: Bench, where: str) -> Ite
 def _too_few_epochs(
     listed: list[tuple[int, Budget]], bench: Bench, where: str
 ) -> Iterator[Problem]:
-    """A verdict that can only be inconclusive is an error before the run, not after it."""
-    timed = [(index, budget) for index, budget in listed if _is_timed(budget)]
-    for index, budget in timed:
-        if budget.on_inconclusive == "warn" or budget.level == "warn":
+    """A p95 that can only be inconclusive is an error before the run, not after it. Comparisons go
+    on until they are decided, and every recipe has epochs enough for an interval."""
+    for index, budget in listed:
+        if budget.metric != "latency.p95" or budget.level != "error":
             continue
-        if budget.metric == "latency.p95":
-            needed, why = P95_EPOCHS, "a p95"
-        elif budget.vs is not None:
-            needed = epochs_needed(len(timed))
-            why = "a comparison" if len(timed) == 1 else f"{len(timed)} budgets on time"
-        else:
-            needed, why = 3, "an interval"
-        if bench.epochs < needed:
-            what = f"needs {needed} epochs for {why}, and {_of(where, 'epochs')} is {bench.epochs}"
-            yield ("budgets", index, "id"), what, f"write `epochs: {needed}` in {where}"
+        if bench.epochs < P95_EPOCHS and budget.on_inconclusive == "fail":
+            epochs = _of(where, "epochs")
+            what = f"needs {P95_EPOCHS} epochs for a p95, and {epochs} is {bench.epochs}"
+            yield ("budgets", index, "id"), what, f"write `epochs: {P95_EPOCHS}` in {where}"
 
 
 def _of(where: str, name: str) -> str:
     return f"bench.{name}" if where == "bench" else f"`{name}` of {where}"
-
-
-def epochs_needed(tests: int) -> int:
-    """Epochs below which no sign-flip test can end: 2 / 2^epochs is the smallest p that it gives,
-    and `tests` budgets share a level of 2 / 2^10 at the first look."""
-    return 10 + math.ceil(math.log2(tests))
-
-
-def _is_timed(budget: Budget) -> bool:
-    return METRICS[budget.metric].timed and budget.level != "off"
 
 
 def _untimed(index: int, budget: Budget, bench: Bench, where: str) -> Iterator[Problem]:

@@ -32,7 +32,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *, ratio: float, spread: float) -> 
         seen[0] += 1
         candidate = int(1e6 * ratio * math.exp(rng.normal(0, spread)))
         blocks = {(0, 1): ((10**6,),) * 2, (1, 1): ((candidate,),) * 2}
-        return Epoch(blocks=blocks, cold=((1, 1), (1, 1)))
+        return Epoch(blocks=blocks, cold={0: (1, 1), 1: (1, 1)})
 
     monkeypatch.setattr(MODULE, "run_epoch", epoch)
     monkeypatch.setattr(MODULE, "probe", lambda *_, **__: (None, 1))

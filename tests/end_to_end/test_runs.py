@@ -115,6 +115,25 @@ def test_another_budget_computes_nothing_again(
     assert not [event for event in seen if event.kind == "test-read"]
 
 
+def test_a_limit_on_time_goes_on_until_it_is_decided(
+    shapes: Path, store: Path, finished: RunResult, tmp_path: Path
+) -> None:
+    """The recipe has three epochs, and no sign-flip test ends before the tenth."""
+    budgets = "budgets=[{id: speed, metric: latency.p50, vs: teacher, max_ratio: 100x}]"
+    planned = plan(shapes / "recipe.yaml", cache=store, overrides=(budgets,))
+    assert [stage.stage for stage in planned if not stage.hit] == ["measure"]
+    limited = run(shapes / "recipe.yaml", out=tmp_path / "to", cache=store, overrides=(budgets,))
+    measured = limited.report.measured
+    assert measured is not None
+    compared = {c.candidate: c for c in measured.comparisons}["student"]
+    assert (len(compared.log_ratios), compared.limit_verdict) == (10, "met")
+    assert [v.status for v in limited.report.verdicts] == ["pass"]
+    other = budgets.replace("100x", "90x")
+    planned = plan(shapes / "recipe.yaml", cache=store, overrides=(other,))
+    (why,) = [stage.why for stage in planned if not stage.hit]
+    assert "limits[0].ratio: 100.0 -> 90.0" in why
+
+
 def test_predict_py_needs_onnxruntime_and_numpy_alone(finished: RunResult, tmp_path: Path) -> None:
     """The folder is copied away and run with the project's packages out of reach."""
     shutil.copytree(finished.folder, tmp_path / "deployed")

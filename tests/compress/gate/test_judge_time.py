@@ -51,6 +51,19 @@ def test_few_epochs_are_never_a_pass() -> None:
     )
     assert found.status == "inconclusive"
     assert "a comparison need 10 epochs, there are 9" in found.reason
+    assert "raise bench.epochs" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("epochs", "cure"),
+    [(32, "raise bench.epochs"), (96, "run it again when less else runs, or move the limit")],
+)
+def test_an_open_limit_says_what_helps(epochs: int, cure: str) -> None:
+    rng = random.Random(3)
+    noisy = report(log_ratios=[rng.gauss(0.02, 0.02) for _ in range(epochs)])
+    found = verdict(noisy, metric="latency.p50", vs="teacher", max_increase="2%")
+    assert found.status == "inconclusive"
+    assert found.reason.startswith(f"the limit is within the noise; {cure}")
 
 
 def test_budgets_on_time_share_the_level() -> None:
