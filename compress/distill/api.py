@@ -22,7 +22,7 @@ from compress.distill.teaching import OnlineTeacher
 from compress.distill.trainer import train
 from compress.errors import InputError
 from compress.metrics.fidelity import MOST_VALIDATED
-from compress.recipe.loss_needs import needs_axes, needs_teacher, taps_of
+from compress.recipe.loss_needs import needs_axes, needs_teacher, needs_whole_batch, taps_of
 from compress.recipe.nodes import Augment, Distill
 from compress.tasks.assemble import Parts, assemble
 from compress.tasks.augment import Augmentation
@@ -150,6 +150,14 @@ def _check(node: Distill, teacher: nn.Module | None) -> None:
             f"loss {node.loss.kind} needs a teacher",
             where="distill(teacher=None)",
             cure='give one, or use loss="labels"',
+        )
+    related = needs_whole_batch(node.loss)
+    if node.accumulate > 1 and related is not None:
+        raise InputError(
+            f"{related} compares the samples of a batch with each other, and its parts lack those "
+            "of other parts",
+            where="distill(settings=...)",
+            cure="leave accumulate out and lower batch, or use kd",
         )
 
 

@@ -32,23 +32,29 @@ from compress.recipe.loss_nodes import (
 def hint_term(node: HintLoss, step: Step) -> Tensor:
     pairs = [step.pair(node, pair) for pair in node.layers]
     return node.weight * _total(
-        hint(student, teacher, mask=_mask(step, student)) for student, teacher in pairs
+        _share(step, student) * hint(student, teacher, mask=_mask(step, student))
+        for student, teacher in pairs
     )
 
 
 def attention_term(node: AttentionLoss, step: Step) -> Tensor:
     pairs = [step.pair(node, pair) for pair in node.layers]
-    return node.weight * _total(
-        attention(student, teacher, power=node.power, form=node.form) for student, teacher in pairs
+    return (
+        node.weight
+        * step.shares.samples
+        * _total(
+            attention(student, teacher, power=node.power, form=node.form)
+            for student, teacher in pairs
+        )
     )
 
 
 def pkt_term(node: PktLoss, step: Step) -> Tensor:
-    return node.weight * _total(pkt(*pair) for pair in _pairs(node, step))
+    return _weight(node, step) * _total(pkt(*pair) for pair in _pairs(node, step))
 
 
 def rkd_term(node: RkdLoss, step: Step) -> Tensor:
-    return node.weight * _total(
+    return _weight(node, step) * _total(
         rkd(*pair, distance=node.distance, angle=node.angle) for pair in _pairs(node, step)
     )
 
@@ -58,13 +64,14 @@ def embedding_term(node: EmbeddingLoss, step: Step) -> Tensor:
     if node.project == "pca" and step.axes is not None:
         # In float32: the axes are orthonormal to its last digits alone.
         pairs = [(own, other.float() @ step.axes.to(other.device)) for own, other in pairs]
-    return node.weight * _total(_embedding(node, *pair) for pair in pairs)
+    return _weight(node, step) * _total(_embedding(node, *pair) for pair in pairs)
 
 
 def relations_term(node: RelationsLoss, step: Step) -> Tensor:
     pairs = [step.pair(node, pair) for pair in node.layers]
     return node.weight * _total(
-        relations(student, teacher, heads=node.heads, mask=_mask(step, student))
+        _share(step, student)
+        * relations(student, teacher, heads=node.heads, mask=_mask(step, student))
         for student, teacher in pairs
     )
 
@@ -72,11 +79,13 @@ def relations_term(node: RelationsLoss, step: Step) -> Tensor:
 def distilbert_term(node: DistilbertLoss, step: Step) -> Tensor:
     pairs = [step.pair(node, pair) for pair in node.layers]
     directions = _total(
-        embedding_cosine(student, teacher, mask=_mask(step, student)) for student, teacher in pairs
+        _share(step, student) * embedding_cosine(student, teacher, mask=_mask(step, student))
+        for student, teacher in pairs
     )
+    soft = kd(step.student, step.teacher, temperature=node.temperature)
     return (
-        node.weight * kd(step.student, step.teacher, temperature=node.temperature)
-        + node.label_weight * labels(step.student, step.target)
+        node.weight * step.shares.answers * soft
+        + node.label_weight * step.shares.labels * labels(step.student, step.target)
         + node.cosine * directions
     )
 
@@ -109,6 +118,16 @@ def _pairs(node: PktLoss | RkdLoss | EmbeddingLoss, step: Step) -> list[tuple[Te
 def _mask(step: Step, features: Tensor) -> Tensor | None:
     """The mask of tokens where the features have any."""
     return step.features.mask if features.ndim == 3 else None
+
+
+def _share(step: Step, features: Tensor) -> float:
+    """Of what a mean over these features runs over: tokens where some are padding."""
+    return step.shares.samples if _mask(step, features) is None else step.shares.tokens
+
+
+def _weight(node: PktLoss | RkdLoss | EmbeddingLoss, step: Step) -> float:
+    """Of a loss on one vector per sample, or on outputs."""
+    return node.weight * (step.shares.samples if node.layers else step.shares.answers)
 
 
 def _total(values: Iterable[Tensor]) -> Tensor:

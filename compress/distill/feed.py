@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from compress.distill.shares import Counts
 from compress.tasks.batches import epoch_rows
 from compress.tasks.data import Task
-from compress.tasks.labelled import labelled_rows
+from compress.tasks.labelled import NO_LABEL, labelled_rows
 from compress.tasks.mixup import mixed_labels, mixed_view
 from compress.tasks.tokens import TOKEN_INPUTS
 from compress.tasks.views import Inputs, view_inputs
@@ -32,18 +33,32 @@ class Batch:
     int64 (batch, frames) of streams.
 
     teacher: (batch, classes) stored logits, (batch, frames, classes) of streams, or None; mask:
-    (batch, tokens) of text, (batch, frames) of streams, or None.
+    (batch, tokens) of text, (batch, frames) of streams, or None. whole: what the batch of all
+    processes holds; None where this is it.
     """
 
     inputs: Inputs
     target: Tensor
     teacher: Tensor | None
     mask: Tensor | None = None
+    whole: Counts | None = None
 
     @property
     def by_frame(self) -> bool:
         """Whether each frame of a sample has a target of its own."""
         return self.target.ndim == 2 and not self.target.is_floating_point()
+
+    def counts(self) -> Counts:
+        """What the terms of a loss are means over."""
+        samples = len(self.target)
+        tokens = samples if self.mask is None else int(self.mask.sum())
+        soft = self.target.is_floating_point()
+        return Counts(
+            answers=tokens if self.by_frame else samples,
+            samples=samples,
+            tokens=tokens,
+            labels=samples if soft else int((self.target != NO_LABEL).sum()),
+        )
 
     def part(self, rows: slice) -> Batch:
         """Some of its samples."""
@@ -52,6 +67,7 @@ class Batch:
             target=self.target[rows],
             teacher=None if self.teacher is None else self.teacher[rows],
             mask=None if self.mask is None else self.mask[rows],
+            whole=self.counts() if self.whole is None else self.whole,
         )
 
 
@@ -94,6 +110,7 @@ class TrainingFeed:
         view = view_of_epoch(epoch, views)
         for step in range(first_step, self.steps_per_epoch):
             rows = order[step * self.batch : (step + 1) * self.batch]
+            whole = self._counts(rows) if self.processes > 1 else None
             rows = rows[self.process :: self.processes]
             teacher = None
             if self.teacher_outputs:
@@ -112,7 +129,21 @@ class TrainingFeed:
                 target=self._target(rows, view, inputs),
                 teacher=teacher,
                 mask=inputs[_MASK] if self.task.open_axes else None,
+                whole=whole,
             )
+
+    def _counts(self, rows: NDArray[np.int64]) -> Counts:
+        """As Batch.counts, of the rows of all processes."""
+        train, samples = self.task.train, len(rows)
+        lengths = self.task.lengths(train.inputs[rows])
+        tokens = samples if lengths is None else int(lengths.sum())
+        known = int((train.labels[rows] != NO_LABEL).sum())
+        return Counts(
+            answers=tokens if self.task.frames else samples,
+            samples=samples,
+            tokens=tokens,
+            labels=known if self.mixup is None else samples,
+        )
 
     def _target(self, rows: NDArray[np.int64], view: int, inputs: Inputs) -> Tensor:
         train = self.task.train

@@ -15,6 +15,7 @@ from compress.distill.losses.ramp import ramp
 from compress.distill.losses.regression import regression
 from compress.distill.losses.sigmoid_kd import sigmoid_kd
 from compress.distill.losses.standardize import standardize
+from compress.distill.shares import WHOLE
 from compress.distill.step import Step
 from compress.recipe.loss_nodes import (
     DistLoss,
@@ -29,7 +30,8 @@ from compress.recipe.loss_nodes import (
 
 
 def labels_term(node: LabelsLoss, step: Step) -> Tensor:
-    return labels(step.student, step.target, smoothing=node.smoothing)
+    loss = labels(step.student, step.target, smoothing=node.smoothing)
+    return loss if step.shares is WHOLE else step.shares.labels * loss
 
 
 def kd_term(node: KdLoss, step: Step) -> Tensor:
@@ -41,19 +43,19 @@ def kd_term(node: KdLoss, step: Step) -> Tensor:
     else:
         soft = kd(student, teacher, temperature=node.temperature)
         wanted = labels(step.student, step.target) if label_weight else None
-    loss = node.weight * soft
-    return loss if wanted is None else loss + label_weight * wanted
+    loss = node.weight * step.shares.answers * soft
+    return loss if wanted is None else loss + label_weight * step.shares.labels * wanted
 
 
 def hard_term(node: HardLoss, step: Step) -> Tensor:
     decisions = step.teacher if step.scores is None else step.scores
-    loss = node.weight * hard(step.student, decisions, smoothing=node.smoothing)
-    return _with_labels(loss, 1.0 - node.weight, step)
+    loss = hard(step.student, decisions, smoothing=node.smoothing)
+    return _with_labels(loss, step, weight=node.weight, label_weight=1.0 - node.weight)
 
 
 def regression_term(node: RegressionLoss, step: Step) -> Tensor:
     apart = regression(step.student, step.teacher, form=node.form, delta=node.delta)
-    return _with_labels(node.weight * apart, node.label_weight, step)
+    return _with_labels(apart, step, weight=node.weight, label_weight=node.label_weight)
 
 
 def focal_term(node: FocalLoss, step: Step) -> Tensor:
@@ -65,7 +67,7 @@ def focal_term(node: FocalLoss, step: Step) -> Tensor:
         base=node.base,
         right=node.right,
     )
-    return _with_labels(node.weight * apart, node.label_weight, step)
+    return _with_labels(apart, step, weight=node.weight, label_weight=node.label_weight)
 
 
 def dkd_term(node: DkdLoss, step: Step) -> Tensor:
@@ -78,7 +80,8 @@ def dkd_term(node: DkdLoss, step: Step) -> Tensor:
         beta=node.beta,
         temperature=node.temperature,
     )
-    return _with_labels(ramp(step.progress, node.warmup) * loss, node.label_weight, step)
+    weight = ramp(step.progress, node.warmup)
+    return _with_labels(loss, step, weight=weight, label_weight=node.label_weight)
 
 
 def dist_term(node: DistLoss, step: Step) -> Tensor:
@@ -89,7 +92,7 @@ def dist_term(node: DistLoss, step: Step) -> Tensor:
         gamma=node.gamma,
         temperature=node.temperature,
     )
-    return _with_labels(loss, node.label_weight, step)
+    return _with_labels(loss, step, label_weight=node.label_weight)
 
 
 def nkd_term(node: NkdLoss, step: Step) -> Tensor:
@@ -100,7 +103,7 @@ def nkd_term(node: NkdLoss, step: Step) -> Tensor:
         gamma=node.gamma,
         temperature=node.temperature,
     )
-    return _with_labels(loss, node.label_weight, step)
+    return _with_labels(loss, step, label_weight=node.label_weight)
 
 
 def _shaped(step: Step, *, standardized: bool) -> tuple[Tensor, Tensor]:
@@ -117,5 +120,9 @@ def _class_index(step: Step) -> Tensor:
     return step.target.where(step.target != NO_LABEL, step.teacher.argmax(dim=-1))
 
 
-def _with_labels(loss: Tensor, weight: float, step: Step) -> Tensor:
-    return loss + weight * labels(step.student, step.target) if weight else loss
+def _with_labels(loss: Tensor, step: Step, *, label_weight: float, weight: float = 1.0) -> Tensor:
+    """weight * a mean over answers + label_weight * that over labels, by their shares."""
+    loss = weight * step.shares.answers * loss
+    if not label_weight:
+        return loss
+    return loss + label_weight * step.shares.labels * labels(step.student, step.target)

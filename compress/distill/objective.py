@@ -28,6 +28,7 @@ from compress.distill.logit_terms import (
 )
 from compress.distill.losses.labels import NO_LABEL
 from compress.distill.losses.ramp import ramp
+from compress.distill.shares import WHOLE, Shares
 from compress.distill.step import Features, Step, TermOf
 from compress.errors import InputError
 from compress.recipe.loss_needs import needs_class_index
@@ -61,7 +62,8 @@ class Objective(Protocol):
 
     With (batch, tokens, classes) logits, target (batch, tokens) is -100 at padding, and the loss is
     that of the other tokens. progress: part of all steps done, for warm-ups. features: what the
-    taps of the loss (recipe.loss_needs.taps_of) gave in this step.
+    taps of the loss (recipe.loss_needs.taps_of) gave in this step. shares: what the means weigh
+    where the batch is a part of a larger one.
     """
 
     def __call__(
@@ -72,6 +74,7 @@ class Objective(Protocol):
         *,
         progress: float = 1.0,
         features: Features = NO_FEATURES,
+        shares: Shares = WHOLE,
     ) -> Tensor: ...
 
 
@@ -100,6 +103,7 @@ def build_objective(
         *,
         progress: float = 1.0,
         features: Features = NO_FEATURES,
+        shares: Shares = WHOLE,
     ) -> Tensor:
         if student.ndim == 3 and target.ndim == 2 and not target.is_floating_point():
             kept = target != NO_LABEL
@@ -115,6 +119,7 @@ def build_objective(
                 progress=progress,
                 features=features,
                 axes=axes,
+                shares=shares,
             )
         )
 

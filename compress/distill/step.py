@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from compress.distill.shares import WHOLE, Shares
 from compress.errors import InputError
 from compress.recipe.loss_needs import Tap, tap_of
 from compress.recipe.loss_nodes import LayerPair, Single
@@ -31,6 +32,7 @@ class Step:
     class indices (-100: no label) or (batch, classes) probabilities. scores: the teacher's logits
     or outputs, or (batch,) decisions; None without a teacher. progress: part of all steps done.
     axes: (teacher width, student width), what `project: pca` multiplies the teacher's outputs by.
+    shares: what the means of its terms weigh, where the batch is a part of a larger one.
     """
 
     student: Tensor
@@ -39,6 +41,7 @@ class Step:
     progress: float
     features: Features
     axes: Tensor | None = None
+    shares: Shares = WHOLE
 
     @property
     def teacher(self) -> Tensor:

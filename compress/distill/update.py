@@ -16,6 +16,7 @@ from compress.distill.evaluate import moved
 from compress.distill.feed import Batch
 from compress.distill.learner import Learner
 from compress.distill.objective import NO_FEATURES, Objective
+from compress.distill.shares import WHOLE, Shares
 from compress.distill.step import Features
 from compress.distill.teaching import OnlineTeacher
 from compress.errors import TrainingDiverged
@@ -46,10 +47,10 @@ class Update:
         """Raises TrainingDiverged, before the weights change, on a loss that is not finite."""
         parts = list(_parts(batch, self.accumulate))
         total = 0.0
-        for index, (part, share) in enumerate(parts):
+        for index, part in enumerate(parts):
             last = index == len(parts) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.model):
-                loss = share * self._loss(part, progress=step / steps)
+                loss = self._loss(part, progress=step / steps)
                 value = float(loss.detach())
                 if self.accelerator.num_processes == 1:  # others agree below, and then stop
                     _check(value, step, steps)
@@ -87,7 +88,20 @@ class Update:
             real = batch.mask.to(device).bool()
             answered, target = answered[real], target[real]
             scores = None if scores is None else scores[real]
-        return self.objective(answered, target, scores, progress=progress, features=features)
+        return self.objective(
+            answered,
+            target,
+            scores,
+            progress=progress,
+            features=features,
+            shares=self._shares(batch),
+        )
+
+    def _shares(self, part: Batch) -> Shares:
+        """Of a part of the batch of all processes: so the parts make the loss of the whole."""
+        if part.whole is None:
+            return WHOLE
+        return part.counts().shares_of(part.whole, processes=self.accelerator.num_processes)
 
     def _agree(self, loss: float, stop: bool) -> Updated:
         """All processes record the same loss and stop at the same step, whoever got the signal."""
@@ -98,24 +112,16 @@ class Update:
         return Updated(loss=mean, stop=stops > 0)
 
 
-def _parts(batch: Batch, count: int) -> Iterator[tuple[Batch, float]]:
-    """The batch in `count` parts, and what part of its samples each holds."""
+def _parts(batch: Batch, count: int) -> Iterator[Batch]:
+    """The batch in `count` parts, fewer where it has fewer samples."""
     if count == 1:
-        yield batch, 1.0
+        yield batch
         return
     size = len(batch.target)
     ends = [size * index // count for index in range(count + 1)]
     for start, end in pairwise(ends):
-        part = batch.part(slice(start, end))
-        yield part, _samples(part) / _samples(batch)
-
-
-def _samples(batch: Batch) -> int:
-    """What the loss is a mean over: samples, or the real frames of streams."""
-    if not batch.by_frame:
-        return len(batch.target)
-    assert batch.mask is not None
-    return int(batch.mask.sum())
+        if start < end:
+            yield batch.part(slice(start, end))
 
 
 def _check(value: float, step: int, steps: int) -> None:

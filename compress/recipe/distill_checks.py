@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compress.recipe.document import KeyPath
-from compress.recipe.loss_needs import needs_class_index, needs_teacher, taps_of
+from compress.recipe.loss_needs import (
+    needs_class_index,
+    needs_teacher,
+    needs_whole_batch,
+    taps_of,
+)
 from compress.recipe.nodes import Recipe, SeveralTeacher, TeacherNode
 from compress.recipe.teaching import asks_online
 
@@ -59,6 +64,14 @@ def distill_problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
             ("distill", "precision"),
             "float16 trains on CUDA alone",
             "write `device: cuda`, or `precision: bfloat16`",
+        )
+    related = needs_whole_batch(node.loss)
+    if node.accumulate > 1 and related is not None:
+        yield (
+            ("distill", "accumulate"),
+            f"{related} compares the samples of a batch with each other, and its parts lack those "
+            "of other parts",
+            "remove `accumulate` and lower `batch`, or use kd",
         )
     if node.processes * node.accumulate > node.batch:
         yield (

@@ -9,6 +9,7 @@ from compress.recipe.loss_nodes import (
     AttentionLoss,
     AutoLoss,
     DistilbertLoss,
+    DistLoss,
     DkdLoss,
     EmbeddingLoss,
     FocalLoss,
@@ -67,6 +68,17 @@ def needs_class_index(node: LossNode) -> str | None:
     return None
 
 
+def needs_whole_batch(node: LossNode) -> str | None:
+    """The kind of a term that compares the samples of a batch with each other, so that a batch in
+    parts has another loss; None where none does. `auto` races some that do."""
+    if isinstance(node, AutoLoss):
+        return node.kind
+    for term in terms_of(node):
+        if _compares_samples(term):
+            return term.kind
+    return None
+
+
 def taps_of(node: LossNode) -> tuple[Tap, ...]:
     """The pairs of layers that the loss compares, each once, in the order of the recipe."""
     return tuple(dict.fromkeys(tap for term in terms_of(node) for tap in _taps(term)))
@@ -84,6 +96,14 @@ def _reads_scores(term: Single) -> bool:
     if isinstance(term, LabelsLoss | HintLoss | AttentionLoss | RelationsLoss):
         return False
     return not (isinstance(term, PktLoss | RkdLoss | EmbeddingLoss) and term.layers)
+
+
+def _compares_samples(term: Single) -> bool:
+    if isinstance(term, DistLoss):
+        return term.gamma > 0
+    if isinstance(term, EmbeddingLoss):
+        return term.form.startswith("similarity")
+    return isinstance(term, PktLoss | RkdLoss)
 
 
 def _taps(term: Single) -> Iterator[Tap]:

@@ -34,6 +34,7 @@ REFUSED = {
     "float16 on a CPU": ("loss: labels, precision: float16", "float16 trains on CUDA alone"),
     "no averaged weights": ("loss: kd, teach_by: average, average: 0", "can't teach"),
     "more parts than samples": ("loss: labels, batch: 8, accumulate: 9", "leave nothing"),
+    "neighbours in other parts": ("loss: pkt, accumulate: 2", "pkt compares the samples"),
 }
 
 

@@ -79,3 +79,5 @@ def test_settings_that_do_not_fit_are_one_line() -> None:
         distill(None, net(), data=data(), loss="labels", settings={"views": 1})
     with pytest.raises(InputError, match="there are none"):
         distill(None, net(), data=data(), settings={"average": 0, "teach_by": "average"})
+    with pytest.raises(InputError, match="dist compares the samples"):
+        distill(net(), net(), data=data(), loss="dist", settings={"accumulate": 2})

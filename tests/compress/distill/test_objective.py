@@ -27,7 +27,13 @@ from compress.distill.losses.standardize import standardize
 from compress.distill.objective import build_objective
 from compress.distill.step import Features
 from compress.errors import InputError
-from compress.recipe.loss_needs import needs_class_index, needs_scores, needs_teacher, taps_of
+from compress.recipe.loss_needs import (
+    needs_class_index,
+    needs_scores,
+    needs_teacher,
+    needs_whole_batch,
+    taps_of,
+)
 from compress.recipe.loss_nodes import LossNode
 
 NODES: TypeAdapter[Any] = TypeAdapter(LossNode)
@@ -242,6 +248,10 @@ def test_a_loss_says_what_it_needs() -> None:
     assert [name for name in OUTPUTS | LAYERS if not needs_teacher(node(name))] == ["labels"]
     without_scores = {name for name in OUTPUTS | LAYERS if not needs_scores(node(name))}
     assert without_scores == {"labels", "hint", "attention", "relations"}
+    of_batches = {name for name in OUTPUTS | LAYERS if needs_whole_batch(node(name))}
+    assert of_batches == {"dist", "pkt", "rkd", "embedding kl", "embedding pairs", "sum"}
+    assert needs_whole_batch(NODES.validate_python({"kind": "dist", "gamma": 0.0})) is None
+    assert needs_whole_batch(NODES.validate_python("auto")) == "auto"
     assert {name for name in OUTPUTS if taps_of(node(name))} == set()
     adapted = {name: [tap.adapted for tap in taps_of(node(name))] for name in LAYERS}
     assert adapted == {
