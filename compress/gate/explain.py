@@ -104,7 +104,7 @@ def _tries(result: GateResult, verdict: Verdict) -> list[str]:
     known = _TRIES.get(verdict.metric) or _TRIES.get(verdict.metric.partition(".")[0], ())
     tries = list(known)
     if verdict.status == "inconclusive":
-        tries = ["more epochs or samples: the reason above says how many"]
+        tries = ["more samples or epochs, or a machine with less noise: `how` says which"]
     tries.append(
         f"or accept it: `distil gate waive {verdict.budget} --until DATE --reason .. "
         f"--file {result.path}`"
