@@ -115,7 +115,8 @@ def _lines(about: Mapping[str, Any]) -> list[str]:
     lines = [
         f"Recommended: {advice['chosen']}. {advice['reason'][:1].upper()}{advice['reason'][1:]}."
     ]
-    lines.append(f"In the recipe: distill: {{loss: {{{loss}}}}}")
+    mixup = "" if about["mixup"] is None else f", mixup: {about['mixup']}"
+    lines.append(f"In the recipe: distill: {{loss: {{{loss}}}{mixup}}}")
     by_reason: dict[str, list[str]] = {}
     for name, reason in about["left_out"].items():
         by_reason.setdefault(reason, []).append(name)

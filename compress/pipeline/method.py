@@ -45,11 +45,10 @@ def race_stages(context: Context, *, store: Store) -> tuple[Stage, ...]:
 
 
 def with_method(context: Context, finished: Mapping[str, Finished]) -> Context:
-    """The context with the loss that the race chose."""
-    chosen: LossNode = TypeAdapter(LossNode).validate_python(
-        finished[METHOD].json(ADVICE_FILE)["loss"]
-    )
-    node = context.recipe.distill.model_copy(update={"loss": chosen})
+    """The context with the loss that the race chose, and its mixup."""
+    advice, node = finished[METHOD].json(ADVICE_FILE), context.recipe.distill
+    loss: LossNode = TypeAdapter(LossNode).validate_python(advice["loss"])
+    node = node.model_copy(update={"loss": loss, "mixup": advice["mixup"] or node.mixup})
     return replace(context, recipe=context.recipe.model_copy(update={"distill": node}))
 
 

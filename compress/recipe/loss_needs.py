@@ -70,9 +70,7 @@ def needs_class_index(node: LossNode) -> str | None:
 
 def needs_whole_batch(node: LossNode) -> str | None:
     """The kind of a term that compares the samples of a batch with each other, so that a batch in
-    parts has another loss; None where none does. `auto` races some that do."""
-    if isinstance(node, AutoLoss):
-        return node.kind
+    parts has another loss; None where none does. `auto` then races none that does."""
     for term in terms_of(node):
         if _compares_samples(term):
             return term.kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from compress.search.race import pilots
@@ -32,9 +32,19 @@ class Plan:
     seconds: float  # what it is expected to take, more views included
 
 
-def plan_pilots(
-    arms: Sequence[str], *, controls: int, costs: Costs, budget_s: float, epochs: int, views: int
-) -> Plan | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What all plans of a race share. controls: how many; epochs, views: of the full training;
+    own_views: the arms that see other views than the rest, which then are computed too."""
+
+    costs: Costs
+    controls: int
+    epochs: int
+    views: int
+    own_views: Collection[str] = ()
+
+
+def plan_pilots(arms: Sequence[str], setting: Setting, *, budget_s: float) -> Plan | None:
     """The largest race that fits the budget, None where none does.
 
     Rounds are of n and 2n epochs, never longer than `epochs` of the full training; arms are left
@@ -43,51 +53,37 @@ def plan_pilots(
     for kept in range(len(arms), min(ENOUGH_ARMS, len(arms)) - 1, -1):
         for shortest in (2, 1):
             for seeds in SEEDS:
-                plan = _longest(arms[:kept], controls, seeds, shortest, costs, epochs, views)
+                plan = _planned(arms[:kept], seeds, shortest, setting)
                 if plan.seconds <= budget_s:
-                    return _grown(plan, controls, costs, budget_s, epochs, views)
+                    return _grown(plan, setting, budget_s)
     return None
 
 
-def smallest_budget(
-    arms: Sequence[str], *, controls: int, costs: Costs, epochs: int, views: int
-) -> float:
+def smallest_budget(arms: Sequence[str], setting: Setting) -> float:
     """Seconds of the smallest race there is."""
-    kept = arms[: min(ENOUGH_ARMS, len(arms))]
-    return _longest(kept, controls, min(SEEDS), 1, costs, epochs, views).seconds
+    return _planned(arms[: min(ENOUGH_ARMS, len(arms))], min(SEEDS), 1, setting).seconds
 
 
-def _longest(
-    arms: Sequence[str],
-    controls: int,
-    seeds: int,
-    shortest: int,
-    costs: Costs,
-    epochs: int,
-    views: int,
-) -> Plan:
-    rungs = tuple(dict.fromkeys(min(epochs, shortest * times) for times in ROUNDS))
-    trained = pilots(len(arms), controls, rungs=rungs)
+def _planned(arms: Sequence[str], seeds: int, shortest: int, setting: Setting) -> Plan:
+    costs = setting.costs
+    rungs = tuple(dict.fromkeys(min(setting.epochs, shortest * times) for times in ROUNDS))
+    trained = pilots(len(arms), setting.controls, rungs=rungs)
     seconds = sum(
         count * seeds * (costs.pilot_s + length * costs.epoch_s)
         for count, length in zip(trained, rungs, strict=True)
     )
-    more_views = max(0, min(views, rungs[-1]) - 1)  # the first one is there: it told the cost
-    return Plan(
-        arms=tuple(arms),
-        seeds=seeds,
-        rungs=rungs,
-        seconds=seconds + more_views * costs.view_s,
-    )
+    each = min(setting.views, rungs[-1])
+    views = max(0, each - 1)  # the first one is there: it told the cost
+    if any(arm in setting.own_views for arm in arms):
+        views += each
+    return Plan(arms=tuple(arms), seeds=seeds, rungs=rungs, seconds=seconds + views * costs.view_s)
 
 
-def _grown(
-    plan: Plan, controls: int, costs: Costs, budget_s: float, epochs: int, views: int
-) -> Plan:
+def _grown(plan: Plan, setting: Setting, budget_s: float) -> Plan:
     shortest = plan.rungs[0]
-    while plan.rungs[-1] < epochs:
+    while plan.rungs[-1] < setting.epochs:
         shortest += 1
-        longer = _longest(plan.arms, controls, plan.seeds, shortest, costs, epochs, views)
+        longer = _planned(plan.arms, plan.seeds, shortest, setting)
         if longer.seconds > budget_s:
             break
         plan = longer

@@ -17,7 +17,7 @@ from itertools import pairwise
 class Rung:
     """One round. epochs: length of its pilots; scores: arm -> one score per seed, higher is better.
 
-    complete is False where the time ran out before every arm had its pilots.
+    complete is False where the time ran out before enough seeds had a pilot of every arm.
     """
 
     epochs: int
@@ -43,6 +43,10 @@ class Race:
         return next(rung for rung in reversed(self.rungs) if rung.complete)
 
 
+class OutOfTime(ValueError):
+    """The time ran out within the first round."""
+
+
 def race(
     arms: Sequence[str],
     *,
@@ -53,15 +57,16 @@ def race(
     last_seeds: Sequence[int] | None = None,
     keep: float = 0.5,
     go_on: Callable[[int], bool] = lambda epochs: True,
+    enough: int | None = None,
     ahead: Callable[[Sequence[tuple[str, int, int]]], None] = lambda pilots: None,
 ) -> Race:
     """Run pilots round by round. evaluate(arm, seed, epochs) -> score, a NaN when it diverged.
 
     rungs: epochs of each round, rising. last_seeds: of the last round, where others decide it.
     After a round the best `keep` of the arms (at least one, rounded up) go on, and all controls.
-    go_on(epochs) is asked before each pilot; False ends the race with what it has. ahead(pilots)
-    is told of all pilots of a round before it starts. Raises ValueError where the first round can't
-    be finished.
+    go_on(epochs) is asked before each pilot; False ends the race with what it has: a round counts
+    by its whole seeds where they are `enough` of them (default: all). ahead(pilots) is told of all
+    pilots of a round before it starts. Raises OutOfTime where the first round does not count.
     """
     check_race(arms, controls=controls, seeds=last_seeds or seeds, rungs=rungs)
     check_race(arms, controls=controls, seeds=seeds, rungs=rungs)
@@ -70,14 +75,14 @@ def race(
         own = last_seeds if last_seeds and number == len(rungs) else seeds
         names = (*controls, *alive)
         ahead([(name, seed, epochs) for seed in own for name in names])
-        rung = _run_rung(names, evaluate, own, epochs, go_on)
+        rung = _run_rung(names, evaluate, own, epochs, go_on, enough=enough or len(own))
         done.append(rung)
-        if not rung.complete:
+        if len(rung.seeds) < len(own):
             break
         alive = survivors(rung, alive, keep=keep)
     found = Race(rungs=tuple(done))
     if not found.rungs[0].complete:
-        raise ValueError("the time ran out before every arm had its first pilots")
+        raise OutOfTime("the time ran out before every arm had its first pilots")
     return found
 
 
@@ -116,21 +121,26 @@ def _run_rung(
     seeds: Sequence[int],
     epochs: int,
     go_on: Callable[[int], bool],
+    *,
+    enough: int,
 ) -> Rung:
     scores: dict[str, list[float]] = {name: [] for name in names}
     # Seeds outside, arms inside: a race that runs out of time has whole seeds to compare.
-    for seed in seeds:
+    for whole, seed in enumerate(seeds):
         for name in names:
             if not go_on(epochs):
-                return Rung(
-                    epochs=epochs,
-                    seeds=tuple(seeds),
-                    scores={arm: tuple(values) for arm, values in scores.items()},
-                    complete=False,
-                )
+                return _rung(epochs, seeds[:whole], scores, complete=whole >= enough)
             scores[name].append(evaluate(name, seed, epochs))
+    return _rung(epochs, seeds, scores, complete=True)
+
+
+def _rung(
+    epochs: int, seeds: Sequence[int], scores: Mapping[str, Sequence[float]], *, complete: bool
+) -> Rung:
+    count = len(seeds)
     return Rung(
         epochs=epochs,
         seeds=tuple(seeds),
-        scores={arm: tuple(values) for arm, values in scores.items()},
+        scores={name: tuple(values[:count]) for name, values in scores.items()},
+        complete=complete,
     )

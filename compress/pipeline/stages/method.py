@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-import onnx
 
 from compress.errors import InputError, TrainingDiverged
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, write_decision
 from compress.pipeline.graph import run_stages
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.method_facts import facts_of
 from compress.pipeline.stages.student import FACTS as STUDENT_FACTS
 from compress.pipeline.stages.student import STUDENT
 from compress.pipeline.stages.teacher import FACTS as TEACHER_FACTS
@@ -23,6 +21,7 @@ from compress.pipeline.stages.teacher import (
     TEACHER,
     TEACHER_FILE,
     has_file,
+    stored_views,
     teacher_stages,
     view_names,
 )
@@ -30,32 +29,23 @@ from compress.pipeline.stages.training import precision_stage, train_stage, what
 from compress.recipe.loss_needs import needs_scores
 from compress.recipe.loss_nodes import HardLoss, KdLoss, LossNode
 from compress.recipe.nodes import Trackers
-from compress.recipe.units import format_duration
 from compress.search.advice import Advice, advise
-from compress.search.candidates import CONTROLS, LABELS, Candidates, Facts, Given, candidates
-from compress.search.pilots import Costs, Plan, plan_pilots, smallest_budget
-from compress.search.race import race
+from compress.search.candidates import LABELS, Arm, Candidates, Facts, candidates
+from compress.search.pilots import Costs, Plan
+from compress.search.timed_race import Entrants, Held, race_within
 from compress.store.keys import Json
 from compress.store.store import Store
 from compress.teachers.build import teacher_digest
 from compress.values import Decision
 from exporters.atomic import write_json
 from exporters.events import Event
-from exporters.macs import count_macs
 
 METHOD = "method"
 ADVICE_FILE = "advice.json"
 EPOCH_ALLOWANCE = 1.1  # validation and statistics come on top of an epoch's own seconds
-_GIVEN: Mapping[str, Given] = {"logits": "logits", "top-k": "top-k", "labels": "hard labels"}
 
 
-def method_stage(
-    context: Context,
-    *,
-    budget_s: float,
-    store: Store,
-    clock: Callable[[], float] = time.monotonic,
-) -> Stage:
+def method_stage(context: Context, *, budget_s: float, store: Store) -> Stage:
     """Hold the race within budget_s seconds. Its pilots are stored one by one, so a stopped race
     goes on; InputError where no race fits, naming the smallest budget that does."""
     teacher = context.recipe.teacher
@@ -88,27 +78,25 @@ def method_stage(
         }
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
-        facts = _facts(context, inputs)
+        facts = facts_of(context, inputs)
         offered = candidates(facts)
         pilots = _Pilots(context, facts, offered, store, on_event)
-        began = clock()
-        plan = _plan(pilots, budget_s, on_event)
-
-        def go_on(epochs: int) -> bool:
-            next_one = pilots.costs.pilot_s + epochs * pilots.costs.epoch_s
-            return clock() - began + next_one <= max(budget_s, plan.seconds)
-
-        seed = context.recipe.seed
-        found = race(
-            plan.arms,
-            controls=tuple(CONTROLS),
-            evaluate=pilots.score,
-            seeds=range(seed, seed + plan.seeds),
-            rungs=plan.rungs,
-            go_on=go_on,
+        node = context.recipe.distill
+        held = race_within(
+            budget_s,
+            Entrants(
+                arms=tuple(offered.arms),
+                controls=tuple(offered.controls),
+                epochs=node.epochs,
+                views=node.views,
+                own_views=[name for name, arm in offered.arms.items() if arm.mixup is not None],
+            ),
+            pilots,
+            first_seed=context.recipe.seed,
+            tell=lambda said: on_event(Event("note", METHOD, said)),
         )
-        advice = advise(found, controls=tuple(CONTROLS))
-        decision = _write(work, advice, plan, offered, facts, seconds=clock() - began)
+        advice = advise(held.race, controls=tuple(offered.controls))
+        decision = _write(work, advice, held, offered, facts)
         on_event(Event("note", METHOD, decision.reason))
         return StageResult(
             files={DECISION_FILE: work / DECISION_FILE, ADVICE_FILE: work / ADVICE_FILE}
@@ -117,7 +105,7 @@ def method_stage(
     needs = [f"{STUDENT}/{STUDENT_FACTS}", f"{TEACHER}/{TEACHER_FACTS}"]
     if has_file(context):
         needs.append(f"{TEACHER}/{TEACHER_FILE}")
-    return Stage(name=METHOD, version=1, parts=parts, compute=compute, needs=tuple(needs))
+    return Stage(name=METHOD, version=2, parts=parts, compute=compute, needs=tuple(needs))
 
 
 @dataclass(slots=True)
@@ -130,21 +118,24 @@ class _Pilots:
     store: Store
     on_event: OnEvent
     views: int = 1
-    costs: Costs = field(default_factory=lambda: Costs(pilot_s=0.0, epoch_s=0.0, view_s=0.0))
     done: int = 0
 
-    def measure(self) -> None:
+    def measure(self) -> Costs:
         """One pilot of one epoch, and one view: what everything else is reckoned from."""
         name, seed = LABELS, self.context.recipe.seed
         finished = self._run(name, seed, 1)
         pilot = finished[_stage_name(name, seed, 1)].entry
         epoch_s = EPOCH_ALLOWANCE * float(_epochs(pilot.meta)[0]["seconds"])
-        views = view_names(self._context)
-        self.costs = Costs(
+        views = stored_views(self._context_of(self._arm(name)))  # of each of several teachers
+        return Costs(
             pilot_s=max(0.0, pilot.seconds - epoch_s),
             epoch_s=epoch_s,
-            view_s=finished[views[0]].entry.seconds if views else 0.0,
+            view_s=sum(finished[view.stage].entry.seconds for view in views),
         )
+
+    def begin(self, plan: Plan) -> None:
+        """As many views as the longest pilot has epochs."""
+        self.views = min(self.context.recipe.distill.views, plan.rungs[-1])
 
     def score(self, name: str, seed: int, epochs: int) -> float:
         """Validation accuracy at the end of one pilot; NaN where its loss diverged."""
@@ -159,18 +150,22 @@ class _Pilots:
         self.on_event(Event("note", METHOD, said))
         return accuracy
 
-    @property
-    def _context(self) -> Context:
+    def _arm(self, name: str) -> Arm:
+        return self.offered.controls.get(name) or self.offered.arms[name]
+
+    def _context_of(self, arm: Arm) -> Context:
+        """The recipe with the views that an arm learns from, whatever its loss."""
         loss: LossNode = (
             HardLoss(kind="hard") if self.facts.given == "hard labels" else KdLoss(kind="kd")
         )
-        node = self.context.recipe.distill.model_copy(update={"loss": loss, "views": self.views})
-        recipe = self.context.recipe.model_copy(update={"distill": node})
+        node = self.context.recipe.distill
+        changes = {"loss": loss, "views": self.views, "mixup": arm.mixup or node.mixup}
+        recipe = self.context.recipe.model_copy(update={"distill": node.model_copy(update=changes)})
         return replace(self.context, recipe=recipe)
 
     def _run(self, name: str, seed: int, epochs: int) -> dict[str, Finished]:
-        context = self._context
-        loss = CONTROLS[name] if name in CONTROLS else self.offered.arms[name]
+        arm = self._arm(name)
+        context, loss = self._context_of(arm), arm.loss
         views = view_names(context)[:epochs] if needs_scores(loss) else ()
         node = context.recipe.distill.model_copy(
             update={
@@ -191,54 +186,18 @@ class _Pilots:
             self.on_event(event)
 
 
-def _plan(pilots: _Pilots, budget_s: float, on_event: OnEvent) -> Plan:
-    pilots.measure()
-    node, arms = pilots.context.recipe.distill, tuple(pilots.offered.arms)
-    wanted = {"controls": len(CONTROLS), "epochs": node.epochs, "views": node.views}
-    plan = plan_pilots(arms, costs=pilots.costs, budget_s=budget_s, **wanted)
-    if plan is None:
-        least = smallest_budget(arms, costs=pilots.costs, **wanted)
-        raise InputError(
-            f"no race fits in {format_duration(budget_s)}: an epoch takes "
-            f"{format_duration(pilots.costs.epoch_s)} here",
-            where="budget",
-            cure=f"give it {math.ceil(least / 60)}min or more",
-        )
-    pilots.views = min(node.views, plan.rungs[-1])
-    rounds = " and ".join(str(length) for length in plan.rungs)
-    on_event(
-        Event(
-            "note",
-            METHOD,
-            f"races {len(plan.arms)} methods and {len(CONTROLS)} controls on {plan.seeds} seeds in "
-            f"rounds of {rounds} epochs: about {format_duration(plan.seconds)}",
-        )
-    )
-    return plan
-
-
-def _facts(context: Context, inputs: Inputs) -> Facts:
-    student = inputs.json(STUDENT, STUDENT_FACTS)["macs"]
-    gap = None
-    if has_file(context):
-        teacher = count_macs(onnx.load(inputs.path(TEACHER, TEACHER_FILE)))
-        gap = teacher / student if teacher and student else None
-    given = _GIVEN[inputs.json(TEACHER, TEACHER_FACTS)["gives"]]
-    return Facts(given=given, classes=len(context.task.classes), gap=gap)
-
-
-def _write(
-    work: Path, advice: Advice, plan: Plan, offered: Candidates, facts: Facts, *, seconds: float
-) -> Decision:
-    loss = CONTROLS.get(advice.chosen) or offered.arms[advice.chosen]
+def _write(work: Path, advice: Advice, held: Held, offered: Candidates, facts: Facts) -> Decision:
+    arm, plan = offered.controls.get(advice.chosen) or offered.arms[advice.chosen], held.plan
     about = {
-        "loss": loss.model_dump(mode="json"),
+        "loss": arm.loss.model_dump(mode="json"),
+        "mixup": arm.mixup,
         "advice": asdict(advice),
         "plan": asdict(plan),
         "offered": list(offered.arms),
         "left_out": dict(offered.left_out),
         "facts": asdict(facts),
-        "seconds": round(seconds, 1),
+        "measured_s": round(held.measured_s, 1),
+        "seconds": round(held.seconds, 1),
     }
     write_json(work / ADVICE_FILE, about)
     decision = Decision(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.search.race import pilots, race
+from compress.search.race import Race, pilots, race
 
 QUALITY = {"kd": 0.93, "dkd": 0.95, "dist": 0.94, "hint": 0.90, "none": 0.92, "smooth": 0.925}
 ARMS, CONTROLS = ("kd", "dkd", "dist", "hint"), ("none", "smooth")
@@ -80,6 +80,32 @@ def test_a_race_out_of_time_is_decided_by_its_last_complete_round() -> None:
     )
     assert [rung.complete for rung in found.rungs] == [True, False]
     assert found.last.epochs == 1
+
+
+def test_enough_whole_seeds_decide_a_round_that_ran_out_of_time() -> None:
+    left = [0]
+
+    def go_on(epochs: int) -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    def held(enough: int) -> Race:
+        left[0] = 4 * 6 + 2 * 4 + 3  # a round of four seeds, two of the next and a part of one
+        return race(
+            ARMS,
+            controls=CONTROLS,
+            evaluate=by_quality,
+            seeds=(0, 1, 2, 3),
+            rungs=(1, 2, 4),
+            go_on=go_on,
+            enough=enough,
+        )
+
+    last = held(enough=2).last
+    assert (last.epochs, last.seeds) == (2, (0, 1))
+    assert last.scores["dkd"] == pytest.approx((0.90, 0.901))
+    assert held(enough=3).last.epochs == 1
+    assert len(held(enough=2).rungs) == 2
 
 
 def test_no_time_for_the_first_round_is_an_error() -> None:

@@ -1,0 +1,103 @@
+"""What a recipe and its teacher say of the methods that fit, and what a race then changes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from compress.pipeline.context import Context
+from compress.pipeline.graph import run_stages
+from compress.pipeline.method import with_method
+from compress.pipeline.run import prepare
+from compress.pipeline.stage import Finished, inputs_of
+from compress.pipeline.stages.method import ADVICE_FILE, METHOD, method_stage
+from compress.pipeline.stages.method_facts import facts_of
+from compress.pipeline.stages.student import student_stage
+from compress.pipeline.stages.teacher import teacher_stages
+from compress.recipe.load import load_recipe
+from compress.search.candidates import Facts
+from compress.store.store import open_store
+
+TEACHERS = Path(__file__).parents[1] / "teachers"
+sys.path.insert(0, str(TEACHERS))
+
+PROJECT = """
+import numpy as np
+import toy
+from torch import nn
+from compress.tasks import ArrayData
+
+def data():
+    return ArrayData(train=toy.images(300, 1), validation=toy.images(60, 2),
+                     test=toy.images(60, 3), classes=toy.CLASSES)
+
+def teacher(images):
+    return (images.reshape(len(images), -1) @ toy.weights().T).astype(np.float32)
+
+def small():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+"""
+RECIPE = """
+schema: 1
+name: toy
+task: {kind: python, target: "project.py:data"}
+teacher: {kind: python, target: "project.py:teacher"}
+student: {kind: python, target: "project.py:small"}
+distill: {loss: {kind: auto}, epochs: 2, batch: 32, views: 2}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    shutil.copy(TEACHERS / "toy.py", folder)
+    (folder / "project.py").write_text(f"# {tmp_path}\n{PROJECT}")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    return folder
+
+
+def _run(project: Path, *overrides: str) -> tuple[Context, dict[str, Finished], Facts]:
+    loaded = load_recipe(project / "recipe.yaml", overrides=overrides)
+    cache = project.parent / "cache"
+    with open_store(cache) as store:
+        context = prepare(loaded, cache=cache)
+        stages = (student_stage(context), *teacher_stages(context))
+        finished = run_stages(stages, store=store, on_event=lambda event: None)
+        entries = {name: done.entry for name, done in finished.items()}
+        stage = method_stage(context, budget_s=60.0, store=store)
+        return context, finished, facts_of(context, inputs_of(stage, entries, store))
+
+
+def test_a_teacher_that_is_stored_short_counts_as_top_k(project: Path) -> None:
+    plain = Facts(given="logits", classes=3, gap=None)
+    assert _run(project)[2] == plain
+    short = "distill.stored={top_k: 2}"
+    assert _run(project, short)[2] == replace(plain, given="top-k")
+    # In the loop it answers in full.
+    assert _run(project, short, "distill.reuse_teacher_outputs=false")[2] == plain
+
+
+def test_labels_and_mixtures_are_told(project: Path) -> None:
+    facts = _run(project, "task.labelled=75", "distill.mixup=0.4")[2]
+    assert (facts.labelled, facts.mixup, facts.unmixable) == (0.25, True, None)
+
+
+def test_the_run_goes_on_with_the_mixtures_of_the_method_that_won(project: Path) -> None:
+    context, finished, _ = _run(project, "distill.mixup=0.4")
+
+    def chosen(mixup: float | None) -> Context:
+        about = project / ADVICE_FILE
+        loss = {"kind": "kd", "temperature": 1.0, "weight": 1.0}
+        about.write_text(json.dumps({"loss": loss, "mixup": mixup}))
+        held = replace(finished["teacher"], files={ADVICE_FILE: about})
+        return with_method(context, {METHOD: held})
+
+    assert chosen(1.0).recipe.distill.mixup == 1.0
+    assert chosen(None).recipe.distill.mixup == 0.4  # the recipe's own
+    assert chosen(1.0).recipe.distill.loss.kind == "kd"
