@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.tasks import folders, text_rows
 from compress.tasks.assemble import Parts, assemble
 from compress.tasks.augment import Augmentation
 from compress.tasks.data import Task
@@ -68,3 +69,12 @@ def test_what_is_mapped_already_is_left_where_it_is(tmp_path: Path) -> None:
     some = rows_of(own, np.array([4, 2]), mapping=mapping)
     np.testing.assert_array_equal(some, own[[4, 2]])
     assert len(list((tmp_path / "mapped").iterdir())) == 1
+
+
+def test_what_is_above_256_mib_is_mapped_by_default(tmp_path: Path) -> None:
+    assert MappedFiles(folder=tmp_path).in_memory_bytes == 268_435_456
+    assert folders.IN_MEMORY_BYTES == text_rows.IN_MEMORY_BYTES == 268_435_456
+    row = np.zeros((1, 2**20), dtype=np.uint8)  # 1 MiB, shown as 256 that take no room
+    whole = np.broadcast_to(row, (256, 2**20))
+    assert rows_of(whole, None, mapping=MappedFiles(folder=tmp_path)) is whole
+    assert not list(tmp_path.iterdir())
