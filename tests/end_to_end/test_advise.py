@@ -42,8 +42,9 @@ def test_the_race_recommends_and_the_run_goes_on_with_it(
     found = json.loads(kept.read_text())["result"]
     rows = {row["arm"]: row for row in found["advice"]["rows"]}
     assert {"labels", "label smoothing", "kd"} <= set(rows)
-    assert {len(row["scores"]) for row in rows.values()} == {found["plan"]["seeds"]}
-    assert found["plan"]["seeds"] >= 3
+    (seeds,) = {len(row["scores"]) for row in rows.values()}
+    assert 3 <= seeds <= found["plan"]["seeds"]  # fewer where the time ran out
+    assert 0 < found["measured_s"] < found["seconds"]
     assert found["advice"]["chosen"] in rows
     assert f"Recommended: {found['advice']['chosen']}" in said
     best_control = max(rows[name]["mean"] for name in ("labels", "label smoothing"))
