@@ -31,7 +31,8 @@ from compress.pipeline.context import Context
 from compress.pipeline.graph import run_stages
 from compress.pipeline.run import prepare
 from compress.pipeline.stage import Finished
-from compress.pipeline.stages.teacher import OUTPUTS, teacher_stages, view_names
+from compress.pipeline.stages.teacher import teacher_stages, view_names
+from compress.pipeline.stages.teacher_files import OUTPUTS
 from compress.pipeline.stages.training import precision_stage, train_stage
 from compress.recipe.load import load_recipe
 from compress.store.store import Store, open_store
