@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -33,11 +33,16 @@ def average_buffers(averaged: nn.Module, model: nn.Module, *, decay: float, step
                 own.copy_(other)
 
 
-def reestimate_batch_norm(model: nn.Module, batches: Iterable[Inputs]) -> None:
+def reestimate_batch_norm(
+    model: nn.Module,
+    batches: Iterable[Inputs],
+    *,
+    between: Callable[[], None] = lambda: None,
+) -> None:
     """Replace running statistics by the plain mean over `batches`, in place.
 
     Averaged weights never saw a forward pass of their own, so the statistics that they carry
-    belong to other weights (Izmailov et al., 2018).
+    belong to other weights (Izmailov et al., 2018). between: called between batches.
     """
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not norms:
@@ -53,7 +58,9 @@ def reestimate_batch_norm(model: nn.Module, batches: Iterable[Inputs]) -> None:
         norm.train()
     try:
         with torch.no_grad():
-            for batch in batches:
+            for index, batch in enumerate(batches):
+                if index:
+                    between()
                 model(*batch)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):

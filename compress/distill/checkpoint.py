@@ -53,7 +53,6 @@ def save_checkpoint(
     tensors, numbers = _optimizer_tensors(optimizer)
     for name, state in states.items():
         tensors |= {f"{name}.{key}": value for key, value in state.items()}
-    tensors |= _random_states()
     about = {
         "step": progress.step,
         "losses": progress.losses,
@@ -79,7 +78,7 @@ def load_checkpoint(
 ) -> tuple[Progress, dict[str, dict[str, Tensor]]] | None:
     """The newest whole checkpoint: where it stands, and its state dicts by name; None without one.
 
-    Optimiser, scaler and random state are restored in place.
+    Optimiser and scaler are restored in place.
     """
     for path in _newest_first(folder):
         body = _verified(path)
@@ -92,7 +91,6 @@ def load_checkpoint(
             group, name = key.split(".", 1)
             states.setdefault(group, {})[name] = tensor
         _restore_optimizer(optimizer, about["optimizer"], states.pop("optimizer", {}))
-        _restore_random_states(states.pop("random"))
         if scaler is not None and about["scaler"] is not None:
             scaler.load_state_dict(about["scaler"])
         progress = Progress(
@@ -103,19 +101,6 @@ def load_checkpoint(
         )
         return progress, states
     return None
-
-
-def _random_states() -> dict[str, Tensor]:
-    states = {"random.torch": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["random.cuda"] = torch.cuda.get_rng_state()
-    return states
-
-
-def _restore_random_states(states: Mapping[str, Tensor]) -> None:
-    torch.set_rng_state(states["torch"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
 
 
 def _newest_first(folder: Path) -> list[Path]:

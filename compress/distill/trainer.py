@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from compress.distill.agreement import agree, as_main
 from compress.distill.averaging import average_buffers, average_into, reestimate_batch_norm
 from compress.distill.best import best_epoch, is_spent
 from compress.distill.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -49,7 +50,7 @@ def train(
     stop_requested: Callable[[], bool] = lambda: False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Outcome:
-    """Train `model` in place. Raises TrainingDiverged on a loss that is not finite.
+    """Train `model` in place. Raises TrainingDiverged on a loss or gradient that is not finite.
 
     teacher: one that answers in the loop; without it, and under settings.teach_by_average, the
     averaged weights do. taps: the layers that the loss compares. validation: what epochs are judged
@@ -116,6 +117,7 @@ class _Loop:
             teacher=self.teacher,
             clip=settings.clip,
             accumulate=settings.accumulate,
+            seed=settings.seed,
         )
         self.progress = Progress(step=0, losses=(), epochs=(), resumed_from_steps=())
         self.losses: list[float] = []
@@ -229,15 +231,15 @@ class _Loop:
 
     def _finish_epoch(self, epoch: int, started: float, stop_requested: Callable[[], bool]) -> None:
         def between() -> None:
-            # Several processes would have to agree; their launcher ends them after its grace.
-            if self.accelerator.num_processes == 1 and stop_requested():
+            if agree(self.accelerator, stop=stop_requested()).stop:
                 self._stop()
 
         seconds, device = time.monotonic() - started, self.accelerator.device
         if self.averaged is not None:
             batches = (moved(batch, device) for batch in self.feed.statistics_batches())
-            reestimate_batch_norm(self.averaged, batches)
-        accuracy, loss = self.judge(self.judged, device=device, between=between)
+            reestimate_batch_norm(self.averaged, batches, between=between)
+        judged = self.judge(self.judged, device=device, between=between)
+        accuracy, loss = as_main(self.accelerator, judged)
         entry = Epoch(
             epoch=epoch,
             train_loss=sum(self.losses) / max(1, len(self.losses)),

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from compress.distill.agreement import Agreed, agree
+from compress.distill.draws import seed_step
 from compress.distill.evaluate import moved
 from compress.distill.feed import Batch
 from compress.distill.learner import Learner
@@ -20,14 +21,6 @@ from compress.distill.shares import WHOLE, Shares
 from compress.distill.step import Features
 from compress.distill.teaching import OnlineTeacher
 from compress.errors import TrainingDiverged
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Updated:
-    """loss: mean over all processes; stop: whether any of them was asked to stop."""
-
-    loss: float
-    stop: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,27 +35,40 @@ class Update:
     teacher: OnlineTeacher | None
     clip: float | None
     accumulate: int
+    seed: int  # of what the network draws
 
-    def __call__(self, batch: Batch, *, step: int, steps: int, stop: Callable[[], bool]) -> Updated:
-        """Raises TrainingDiverged, before the weights change, on a loss that is not finite."""
+    def __call__(self, batch: Batch, *, step: int, steps: int, stop: Callable[[], bool]) -> Agreed:
+        """Raises TrainingDiverged, before the weights change, on a loss or gradient that is not
+        finite."""
+        accelerator = self.accelerator
+        seed_step(self.seed, step, accelerator.process_index, device=accelerator.device)
         parts = list(_parts(batch, self.accumulate))
         total = 0.0
         for index, part in enumerate(parts):
             last = index == len(parts) - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.model):
+            with nullcontext() if last else accelerator.no_sync(self.model):
                 loss = self._loss(part, progress=step / steps)
                 value = float(loss.detach())
-                if self.accelerator.num_processes == 1:  # others agree below, and then stop
-                    _check(value, step, steps)
-                self.accelerator.backward(loss)
+                if accelerator.num_processes == 1:  # others agree below, and then stop
+                    _check("loss", value, step, steps)
+                accelerator.backward(loss)
             total += value
-        agreed = self._agree(total, stop())
-        _check(agreed.loss, step, steps)
-        if self.clip is not None:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip)
+        agreed = agree(accelerator, loss=total, stop=stop())
+        _check("loss", agreed.loss, step, steps)
+        norm = self._clipped()
+        if accelerator.scaler is None:  # one of float16 skips such a step itself, and goes on
+            _check("norm of the gradient", float(norm), step, steps)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return agreed
+
+    def _clipped(self) -> Tensor:
+        """The norm of the gradient, before it is clipped where that is asked for."""
+        if self.clip is not None:
+            norm: Tensor = self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip)
+            return norm
+        held = (p.grad for group in self.optimizer.param_groups for p in group["params"])
+        return nn.utils.get_total_norm([gradient for gradient in held if gradient is not None])
 
     def _loss(self, batch: Batch, *, progress: float) -> Tensor:
         device = self.accelerator.device
@@ -103,14 +109,6 @@ class Update:
             return WHOLE
         return part.counts().shares_of(part.whole, processes=self.accelerator.num_processes)
 
-    def _agree(self, loss: float, stop: bool) -> Updated:
-        """All processes record the same loss and stop at the same step, whoever got the signal."""
-        if self.accelerator.num_processes == 1:
-            return Updated(loss=loss, stop=stop)
-        said = torch.tensor([loss, float(stop)], dtype=torch.float32).to(self.accelerator.device)
-        mean, stops = self.accelerator.reduce(said, reduction="mean").tolist()
-        return Updated(loss=mean, stop=stops > 0)
-
 
 def _parts(batch: Batch, count: int) -> Iterator[Batch]:
     """The batch in `count` parts, fewer where it has fewer samples."""
@@ -124,10 +122,10 @@ def _parts(batch: Batch, count: int) -> Iterator[Batch]:
             yield batch.part(slice(start, end))
 
 
-def _check(value: float, step: int, steps: int) -> None:
+def _check(what: str, value: float, step: int, steps: int) -> None:
     if not math.isfinite(value):
         raise TrainingDiverged(
-            f"loss is {value} at step {step} of {steps}",
+            f"{what} is {value} at step {step} of {steps}",
             where="distill",
             cure="lower `distill.learning_rate` or set `distill.clip`; the last checkpoint "
             "before this step is kept",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from compress.distill.feed import TrainingFeed
+from compress.distill.feed import Batch, TrainingFeed
 from compress.distill.objective import build_objective
 from compress.distill.teaching import OnlineTeacher
 from compress.distill.trainer import Outcome, Settings, train
@@ -65,24 +65,37 @@ def bars_task(train_count: int = 192) -> Task:
 class Net(nn.Module):
     """Two convolutions, then `tokens`: the columns of the map as a sequence, then scores."""
 
-    def __init__(self, width: int, *, norm: bool = False) -> None:
+    def __init__(self, width: int, *, norm: bool = False, dropout: float = 0.0) -> None:
         super().__init__()
         self.first = nn.Conv2d(1, width, 3, padding=1)
         self.norm: nn.Module = nn.BatchNorm2d(width) if norm else nn.Identity()
         self.second = nn.Conv2d(width, width, 3, 2, padding=1)
         self.tokens = nn.Linear(4 * width, 2 * width)
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(2 * width, 3)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         maps = torch.relu(self.second(torch.relu(self.norm(self.first(images)))))
         tokens = self.tokens(maps.permute(0, 3, 1, 2).flatten(2))
-        scores: torch.Tensor = self.head(torch.relu(tokens).amax(1))
+        scores: torch.Tensor = self.head(self.dropout(torch.relu(tokens)).amax(1))
         return scores
 
 
-def net(width: int = 4, *, seed: int = 0, norm: bool = False) -> Net:
+def net(width: int = 4, *, seed: int = 0, norm: bool = False, dropout: float = 0.0) -> Net:
     torch.manual_seed(seed)
-    return Net(width, norm=norm)
+    return Net(width, norm=norm, dropout=dropout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedFeed(TrainingFeed):
+    """taken: an entry for each batch that was taken from it."""
+
+    taken: list[int] = field(default_factory=list)
+
+    def batches(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
+        for batch in TrainingFeed.batches(self, epoch, first_step=first_step):
+            self.taken.append(epoch)
+            yield batch
 
 
 def bits(module: nn.Module) -> str:
@@ -108,16 +121,16 @@ def fit(
     """Train as a recipe with this loss would; changes are of Settings."""
     node = Distill.model_validate({"loss": loss}).loss
     taps = taps_of(node)
-    steps = itertools.count(1)
     online = None if teacher is None else OnlineTeacher(network=teacher, taps=taps)
+    feed = CountedFeed(task=task, batch=batch, seed=0, mixup=mixup, teacher_outputs=stored)
     return train(
         module,
-        feed=TrainingFeed(task=task, batch=batch, seed=0, mixup=mixup, teacher_outputs=stored),
+        feed=feed,
         objective=build_objective(node, soft_labels=mixup is not None),
         settings=replace(SETTINGS, **changes),
         accelerator=Accelerator(cpu=True),
         teacher=online,
         taps=taps,
         checkpoints=checkpoints,
-        stop_requested=lambda: stop_after is not None and next(steps) >= stop_after,
+        stop_requested=lambda: stop_after is not None and len(feed.taken) >= stop_after,
     )

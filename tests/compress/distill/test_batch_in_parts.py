@@ -127,6 +127,7 @@ def gradients(
         teacher=teacher,
         clip=None,
         accumulate=accumulate,
+        seed=0,
     )
     update(batch, step=5, steps=10, stop=lambda: False)
     with torch.no_grad():

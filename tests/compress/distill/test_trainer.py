@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from small_training import CountedFeed
 from torch import nn
 
 from compress.distill.averaging import reestimate_batch_norm
@@ -23,6 +25,7 @@ from compress.recipe.nodes import KdLoss, LabelsLoss, LossNode, PythonTask
 from compress.tasks.batches import epoch_order
 from compress.tasks.build import build_task
 from compress.tasks.data import Task
+from compress.tasks.views import Inputs
 
 FOLDER = Path(__file__).parents[2] / "projects" / "shapes"
 SETTINGS = Settings(
@@ -66,15 +69,15 @@ def run(
     stop_after: int | None = None,
     settings: Settings = SETTINGS,
 ) -> Outcome:
-    steps = itertools.count(1)
+    feed = CountedFeed(task=task, batch=64, seed=0, teacher_outputs=teacher)
     return train(
         module,
-        feed=TrainingFeed(task=task, batch=64, seed=0, teacher_outputs=teacher),
+        feed=feed,
         objective=build_objective(loss),
         settings=settings,
         accelerator=Accelerator(cpu=True),
         checkpoints=checkpoints,
-        stop_requested=lambda: stop_after is not None and next(steps) >= stop_after,
+        stop_requested=lambda: stop_after is not None and len(feed.taken) >= stop_after,
     )
 
 
@@ -138,6 +141,39 @@ def test_a_damaged_checkpoint_is_passed_over(
     newest.write_bytes(bytes(data))
     resumed = run(fresh(project), task, checkpoints=tmp_path)
     assert resumed.resumed_from_steps == (int(older.stem.split("-")[1]),)
+    assert bits(resumed.module) == bits(unbroken.module)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatisticsFeed(TrainingFeed):
+    """seen: an entry for each batch that statistics were made of."""
+
+    seen: list[int] = field(default_factory=list)
+
+    def statistics_batches(self) -> Iterator[Inputs]:
+        for batch in TrainingFeed.statistics_batches(self):
+            self.seen.append(len(batch[0]))
+            yield batch
+
+
+def test_a_stop_is_heard_between_the_batches_that_statistics_are_made_of(
+    project: ModuleType, task: Task, tmp_path: Path
+) -> None:
+    unbroken = run(fresh(project), task)
+    feed = StatisticsFeed(task=task, batch=64, seed=0)
+    with pytest.raises(Interrupted):
+        train(
+            fresh(project),
+            feed=feed,
+            objective=build_objective(LABELS),
+            settings=SETTINGS,
+            accelerator=Accelerator(cpu=True),
+            checkpoints=tmp_path,
+            stop_requested=lambda: len(feed.seen) >= 2,
+        )
+    assert feed.seen == [250, 250]  # of 768
+    resumed = run(fresh(project), task, checkpoints=tmp_path)
+    assert resumed.resumed_from_steps == (12,)
     assert bits(resumed.module) == bits(unbroken.module)
 
 

@@ -15,6 +15,7 @@ from small_training import bars_task, bits, fit, net
 from benchmarks.quiet import exclusive_timing
 from compress.distill.best import best_epoch, is_spent
 from compress.distill.devices import check_device, make_accelerator
+from compress.distill.draws import seed_step
 from compress.distill.pausing import pause
 from compress.distill.precision import choose_precision, median_steps, tried_on
 from compress.distill.schedule import constant, cosine
@@ -45,6 +46,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "accumulate": {"accumulate": 3},
     "cosine": {"schedule": "cosine"},
     "constant": {"schedule": "constant"},
+    "adamw": {"optimizer": "adamw", "learning_rate": 0.01},
     "patience": {"patience": 1, "epochs": 6},
     "mixup": {"mixup": 0.4, "loss": {"kind": "sum", "terms": [{"loss": "labels"}]}},
     "average teaches": {"teach_by_average": True, "loss": KD},
@@ -64,6 +66,34 @@ def test_a_resumed_training_equals_the_unbroken_one_under_every_option(
     assert resumed.resumed_from_steps == (4, 9)
     assert bits(resumed.module) == bits(unbroken.module)
     assert [e.train_loss for e in resumed.epochs] == [e.train_loss for e in unbroken.epochs]
+
+
+def test_a_resumed_training_draws_the_dropout_of_the_unbroken_one(
+    task: Task, tmp_path: Path
+) -> None:
+    unbroken = fit(net(dropout=0.5), task, optimizer="adamw", learning_rate=0.01)
+    torch.manual_seed(99)  # whatever the caller drew before
+    with pytest.raises(Interrupted):
+        fit(net(dropout=0.5), task, optimizer="adamw", learning_rate=0.01, checkpoints=tmp_path,
+            stop_after=4)  # fmt: skip
+    torch.rand(7)
+    resumed = fit(
+        net(dropout=0.5), task, optimizer="adamw", learning_rate=0.01, checkpoints=tmp_path
+    )
+    assert resumed.resumed_from_steps == (4,)
+    assert bits(resumed.module) == bits(unbroken.module)
+    other = fit(net(dropout=0.5), task, optimizer="adamw", learning_rate=0.01, seed=1)
+    assert bits(other.module) != bits(unbroken.module)
+
+
+def test_each_process_draws_its_own_dropout() -> None:
+    def drawn(step: int, process: int) -> list[float]:
+        seed_step(3, step, process, device=torch.device("cpu"))
+        return torch.rand(4).tolist()
+
+    assert drawn(5, 0) == drawn(5, 0)
+    assert drawn(5, 0) != drawn(5, 1)
+    assert drawn(5, 0) != drawn(6, 0)
 
 
 def test_a_batch_in_parts_gives_the_gradient_of_the_whole(task: Task) -> None:
