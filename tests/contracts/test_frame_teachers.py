@@ -11,14 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from benchmarks import measure
 from benchmarks.settings import BenchSettings
 from compress import distill
 from compress.distill.feed import TrainingFeed
+from compress.distill.objective import build_objective
+from compress.distill.settings import Settings
+from compress.distill.teaching import OnlineTeacher
+from compress.distill.trainer import train
 from compress.errors import InputError
-from compress.recipe.nodes import PythonTask
+from compress.recipe.nodes import KdLoss, PythonTask
 from compress.tasks import StreamData, Task, build_task
 from compress.tasks.frames import frame_counts
 from compress.tasks.labelled import labelled_rows
@@ -39,6 +44,17 @@ from exporters.export import export
 from exporters.parity import check_parity
 from tests.benchmarks.conftest import HURRIED
 
+LEARNING = Settings(
+    epochs=3,
+    learning_rate=0.05,
+    weight_decay=0.0,
+    warmup=0.3,
+    average=0.0,
+    clip=None,
+    seed=0,
+    checkpoint_every_s=1e9,
+    optimizer="adamw",
+)
 KEPT = 0.8  # of the state, from frame to frame
 Streams = tuple[list[np.ndarray], list[np.ndarray]]
 
@@ -186,6 +202,32 @@ def test_a_batch_in_parts_learns_what_the_whole_batch_does() -> None:
     parts, _ = _learnt(epochs=1, accumulate=3)
     for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_stored_frames_teach_what_the_teacher_in_the_loop_does(
+    teacher: Teacher, task: Task, tmp_path: Path
+) -> None:
+    other = module_teacher(_teacher(kept=0.2), name="other", digest="1" * 64)
+    store_view(teacher, task, path=tmp_path / "view", seed=0, view=0)
+    store_view(other, task, path=tmp_path / "other", seed=0, view=0)
+
+    def losses(stored: str | None) -> list[float]:
+        torch.manual_seed(0)
+        views = [open_outputs(tmp_path / stored, samples=120, classes=3)] if stored else None
+        outcome = train(
+            Recurrent(6),
+            feed=TrainingFeed(task=task, batch=20, seed=0, teacher_outputs=views),
+            objective=build_objective(KdLoss(kind="kd", weight=1.0, temperature=1.0)),
+            settings=LEARNING,
+            accelerator=Accelerator(cpu=True),
+            teacher=None if stored else OnlineTeacher(network=_teacher()),
+        )
+        return [epoch.train_loss for epoch in outcome.epochs]
+
+    online = losses(None)
+    assert losses("view") == pytest.approx(online, rel=1e-4)
+    assert online[-1] < 0.8 * online[0]
+    assert losses("other") != pytest.approx(online, rel=0.05)
 
 
 @pytest.mark.slow
