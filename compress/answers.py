@@ -92,8 +92,9 @@ class PairedQuality:
 class Fidelity:
     """How one file's embeddings keep the similarities of another's, on test samples.
 
-    spearman: of the cosines of all pairs, with one-sided 95 % bounds over samples. neighbours_kept:
-    part of the 10 nearest samples of each sample that are the same, in [0, 1].
+    spearman: of the cosines of all pairs, with one-sided 95 % bounds over samples, or over groups
+    where samples come in groups. neighbours_kept: part of the 10 nearest samples of each sample
+    that are the same, in [0, 1].
     """
 
     reference: str
@@ -104,6 +105,7 @@ class Fidelity:
     spearman_low_bound: float
     spearman_high_bound: float
     neighbours_kept: float
+    groups: int | None = None  # None: each sample is its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,22 +116,31 @@ def _judge(
     if seen.high < seen.limit:
         reason = f"even at best {text(seen.high)}, {how}"
         return Finding(status="violated", observed=observed, margin=margin, reason=reason)
-    reason = f"too few samples: the limit lies inside the bounds; {_enough(seen)}; {how}"
+    enough = told_needed(needed_units(seen.value, seen.low, seen.high, seen.limit, seen.groups))
+    reason = f"too few samples: the limit lies inside the bounds; {enough}; {how}"
     return Finding(status="inconclusive", observed=observed, margin=margin, reason=reason)
 
 
-def _enough(seen: _Seen) -> str:
-    """n (z_a + z_b)^2 se^2 / room^2, with the standard error of these bounds."""
-    room = seen.value - seen.limit
+def needed_units(value: float, low: float, high: float, limit: float, units: int) -> float | None:
+    """How many samples or groups would do where `units` give these one-sided 95 % bounds, all so
+    that higher is better: n (z_a + z_b)^2 se^2 / room^2. None: the value itself is past the limit.
+    """
+    room = value - limit
     if room <= 0:
+        return None
+    error = (high - low) / (2.0 * _Z_ALPHA)
+    return units * ((_Z_ALPHA + _Z_POWER) * error / room) ** 2
+
+
+def told_needed(needed: float | None, unit: str = "") -> str:
+    """In words, rounded up to two digits."""
+    if needed is None:
         return "the observed value is past it, and more samples are likely to show a violation"
-    error = (seen.high - seen.low) / (2.0 * _Z_ALPHA)
-    needed = seen.groups * ((_Z_ALPHA + _Z_POWER) * error / room) ** 2
     if needed > _MOST:
         return "more samples than are practical are needed at this spread"
     digits = max(0, len(str(int(needed))) - 2)
     rounded = math.ceil(needed / 10**digits) * 10**digits
-    return f"about {rounded:,} are needed at this spread"
+    return f"about {rounded:,} {unit}are needed at this spread"
 
 
 def _how(found: MetricChange | MetricValue) -> str:

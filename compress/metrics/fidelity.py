@@ -1,8 +1,8 @@
 """How well one model's embeddings keep the similarities of another's: rank correlation over pairs.
 
 All pairs of n samples depend on each other through their samples, so the standard error comes from
-leaving out groups of samples (Arvesen, 1969: the jackknife of U-statistics), never from the number
-of pairs.
+leaving out blocks of samples (Arvesen, 1969: the jackknife of U-statistics), never from the number
+of pairs. Samples of one recording or document lie in one block.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from numpy.typing import NDArray
 from compress.errors import InputError
 from compress.values import Fidelity
 
-GROUPS = 40  # of samples, each left out once
-FEWEST = 3 * GROUPS
+BLOCKS = 40  # of samples, each left out once
+FEWEST = 3 * BLOCKS
+FEWEST_GROUPS = 5  # the spread of fewer is a matter of luck
 MOST = 2_000  # test samples whose pairs are compared
 MOST_VALIDATED = 1_000  # validation samples whose pairs judge an epoch
 NEIGHBOURS = 10
-_T_95 = 1.685  # one-sided 95 % of Student's t with GROUPS - 1 degrees of freedom
+T_95 = (  # one-sided 95 % of Student's t with FEWEST_GROUPS - 1 to BLOCKS - 1 degrees of freedom
+    2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.796, 1.782, 1.771,
+    1.761, 1.753, 1.746, 1.740, 1.734, 1.729, 1.725, 1.721, 1.717, 1.714, 1.711, 1.708, 1.706,
+    1.703, 1.701, 1.699, 1.697, 1.696, 1.694, 1.692, 1.691, 1.690, 1.688, 1.687, 1.686, 1.685,
+)  # fmt: skip
 _NEARLY_ONE = 1.0 - 1e-12  # atanh stays finite
 
 
@@ -29,12 +34,16 @@ def fidelity(
     candidate_name: str,
     reference: NDArray[np.floating],
     candidate: NDArray[np.floating],
+    *,
+    groups: NDArray[np.integer] | None = None,
 ) -> Fidelity:
     """Spearman's correlation of the cosines of all pairs, with one-sided 95 % bounds.
 
-    reference, candidate: (n, width) embeddings of the same samples in the same order, widths free.
-    low, high: Fisher's z of a delete-a-group jackknife over samples. InputError for fewer than 120
-    samples, and for embeddings that are zero, not finite, or all alike.
+    reference, candidate: (n, width) embeddings of the same samples in the same order, widths free;
+    groups: (n,) an id per sample, None: each is its own. low, high: Fisher's z of a jackknife over
+    40 blocks of samples, or as many as there are groups; -1 and 1 for fewer than five groups, and
+    where one is nearly all. InputError for fewer than 120 samples, and for embeddings that are
+    zero, not finite, or all alike.
     """
     if len(reference) != len(candidate):
         raise InputError(
@@ -51,13 +60,15 @@ def fidelity(
     rows, columns = np.triu_indices(len(reference), k=1)
     first, second = _Sorted(before[rows, columns]), _Sorted(after[rows, columns])
     value = _correlation(first.ranks(), second.ranks())
-    # At random: samples of a class or a document often lie together.
-    group = np.random.default_rng(0).permutation(len(reference)) % GROUPS
-    left_out = [
-        _correlation(first.ranks(kept), second.ranks(kept))
-        for kept in ((group[rows] != one) & (group[columns] != one) for one in range(GROUPS))
-    ]
-    low, high = _bounds(value, np.array(left_out))
+    count, block = _blocks(len(reference), groups)
+    sizes = np.bincount(block)
+    low, high = -1.0, 1.0
+    if len(sizes) >= FEWEST_GROUPS and len(reference) - sizes.max() > NEIGHBOURS:
+        left_out = [
+            _correlation(first.ranks(kept), second.ranks(kept))
+            for kept in ((block[rows] != i) & (block[columns] != i) for i in range(len(sizes)))
+        ]
+        low, high = _bounds(value, np.array(left_out), sizes)
     return Fidelity(
         reference=reference_name,
         candidate=candidate_name,
@@ -67,7 +78,19 @@ def fidelity(
         spearman_low_bound=low,
         spearman_high_bound=high,
         neighbours_kept=_neighbours_kept(before, after),
+        groups=None if groups is None else count,
     )
+
+
+def _blocks(samples: int, groups: NDArray[np.integer] | None) -> tuple[int, NDArray[np.int64]]:
+    """How many groups, and the block of each sample, (n,): whole groups, drawn at random, for what
+    is alike often lies together."""
+    ids = np.arange(samples)
+    if groups is not None:
+        ids = np.unique(groups, return_inverse=True)[1].reshape(-1)
+    count = int(ids.max()) + 1
+    drawn = np.random.default_rng(0).permutation(count) % BLOCKS
+    return count, drawn[ids]
 
 
 def spread_rows(count: int, most: int) -> NDArray[np.int64]:
@@ -137,13 +160,22 @@ def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> flo
     return float(own @ other) / spread
 
 
-def _bounds(value: float, left_out: NDArray[np.float64]) -> tuple[float, float]:
-    """On Fisher's scale, where the error hardly depends on the value."""
+def _bounds(
+    value: float, left_out: NDArray[np.float64], sizes: NDArray[np.int64]
+) -> tuple[float, float]:
+    """On Fisher's scale, where the error hardly depends on the value.
+
+    The jackknife for blocks of unequal sizes (Busing, Meijer and van der Leeden, 1999); with equal
+    ones it is (g - 1) / g times the sum of squares about the mean.
+    """
     scale = np.arctanh(np.clip(left_out, -_NEARLY_ONE, _NEARLY_ONE))
-    count = len(scale)
-    error = sqrt((count - 1) / count * float(np.square(scale - scale.mean()).sum()))
     centre = atanh(min(max(value, -_NEARLY_ONE), _NEARLY_ONE))
-    return min(value, tanh(centre - _T_95 * error)), max(value, tanh(centre + _T_95 * error))
+    share = sizes / sizes.sum()
+    middle = len(sizes) * centre - float(((1 - share) * scale).sum())
+    pseudo = centre / share - (1 / share - 1) * scale
+    error = sqrt(float((np.square(pseudo - middle) / (1 / share - 1)).mean()))
+    reach = T_95[len(sizes) - FEWEST_GROUPS] * error
+    return min(value, tanh(centre - reach)), max(value, tanh(centre + reach))
 
 
 def _neighbours_kept(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:

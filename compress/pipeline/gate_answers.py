@@ -135,7 +135,7 @@ def _embedded(task: Task, files: Mapping[str, Path], environment: Environment) -
     return Answered(
         fingerprint=task.fingerprint,
         arrays={"ids": test.ids},
-        fidelities=(fidelity(TEACHER, STUDENT, teacher, student),),
+        fidelities=(fidelity(TEACHER, STUDENT, teacher, student, groups=test.groups),),
         answered_on=environment,
     )
 

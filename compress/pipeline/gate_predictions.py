@@ -62,7 +62,8 @@ def _fidelities(stored: Predictions) -> tuple[Fidelity, ...]:
         return ()
     rows = spread_rows(len(stored.ids), MOST)
     teacher, student = (stored.models[n].astype(np.float64)[rows] for n in (TEACHER, STUDENT))
-    return (fidelity(TEACHER, STUDENT, teacher, student),)
+    groups = None if stored.groups is None else stored.groups[rows]
+    return (fidelity(TEACHER, STUDENT, teacher, student, groups=groups),)
 
 
 def _slices(stored: Predictions, compared: Compared, name: str) -> tuple[Slice, ...]:

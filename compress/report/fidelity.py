@@ -18,6 +18,8 @@ def spearman_words(found: Fidelity) -> tuple[str, str]:
 
 
 def fidelity_detail(report: Report) -> str:
-    """2,000 samples, all pairs; one-sided 95 % bounds."""
-    samples = report.fidelities[0].samples if report.fidelities else 0
-    return f"{q.count(samples)} samples, all pairs of cosines, one-sided 95 % bounds"
+    """2,000 samples in 60 groups, all pairs; one-sided 95 % bounds."""
+    found = report.fidelities[0] if report.fidelities else None
+    samples, groups = (found.samples, found.groups) if found is not None else (0, None)
+    within = "" if groups is None else f" in {q.count(groups)} groups"
+    return f"{q.count(samples)} samples{within}, all pairs of cosines, one-sided 95 % bounds"

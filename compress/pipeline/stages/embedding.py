@@ -42,7 +42,7 @@ def judge_embeddings(
         if name == _TEACHER or reference is None:
             continue
         on_event(Event("progress", stage, f"comparing similarities of {name}"))
-        found.append(asdict(fidelity(_TEACHER, name, reference, embeddings)))
+        found.append(asdict(fidelity(_TEACHER, name, reference, embeddings, groups=test.groups)))
     facts: dict[str, Any] = {
         "qualities": [],
         "pairs": [],

@@ -61,7 +61,7 @@ def some(samples: Samples, rows: NDArray[np.int64]) -> Samples:
         inputs=samples.inputs[rows],
         labels=samples.labels[rows],
         columns={},
-        groups=None,
+        groups=None if samples.groups is None else samples.groups[rows],
     )
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
 from compress.errors import InputError
-from compress.metrics.fidelity import fidelity, spearman, spread_rows
+from compress.metrics.fidelity import BLOCKS, T_95, fidelity, spearman, spread_rows
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +51,49 @@ def test_bounds_hold_the_value_and_are_as_wide_as_new_samples_scatter() -> None:
     # Twelve draws tell a spread within a factor of 1.5 at about 95 %.
     assert 1 / 1.6 < float(np.mean(errors)) / scatter < 1.6
     assert found[0].pairs == 240 * 239 // 2
+
+
+def test_samples_of_one_group_say_no_more_than_it_does() -> None:
+    """120 recordings of three near copies each have the error of 120 samples; as 360 samples of
+    their own it would be 1 / sqrt 3 of that."""
+    random, ids = np.random.default_rng(7), np.repeat(np.arange(120), 3)
+    first, second = _pair(120, noise=1.5, seed=2)
+    copies = first[ids] + 0.01 * random.normal(size=(360, 12)), second[ids]
+    whole = fidelity("a", "b", first, second)
+    mixed = random.permutation(360)
+    grouped = fidelity("a", "b", *(rows[mixed] for rows in copies), groups=ids[mixed])
+    alone = fidelity("a", "b", *copies)
+    assert (grouped.groups, grouped.samples, alone.groups) == (120, 360, None)
+    spans = [f.spearman_high_bound - f.spearman_low_bound for f in (whole, grouped, alone)]
+    assert spans[1] / spans[0] == pytest.approx(1.0, abs=0.1)
+    assert spans[2] / spans[0] == pytest.approx(3**-0.5, abs=0.15)
+
+
+def test_a_group_of_one_sample_each_is_none_at_all() -> None:
+    pair = _pair(150, noise=1.5, seed=1)
+    alone, grouped = fidelity("a", "b", *pair), fidelity("a", "b", *pair, groups=np.arange(150))
+    assert grouped.spearman_low_bound == alone.spearman_low_bound
+    assert grouped.spearman_high_bound == alone.spearman_high_bound
+
+
+def test_few_groups_have_wide_bounds_and_fewer_than_five_have_none() -> None:
+    pair = _pair(150, noise=1.5, seed=2)
+
+    def bounds(groups: NDArray[np.int64]) -> tuple[float, float]:
+        found = fidelity("a", "b", *pair, groups=groups)
+        return found.spearman_low_bound, found.spearman_high_bound
+
+    forty, five = (np.subtract(*bounds(np.arange(150) % count)) for count in (40, 5))
+    assert five < 1.5 * forty < 0  # Student's t of four degrees of freedom is 2.1
+    assert bounds(np.arange(150) % 4) == (-1.0, 1.0)
+    # All but five samples are of one recording: without it there is nothing to compare.
+    assert bounds(np.minimum(np.arange(150), 5)) == (-1.0, 1.0)
+
+
+def test_students_t_is_that_of_the_tables() -> None:
+    assert list(T_95) == pytest.approx(
+        [float(stats.t.ppf(0.95, free)) for free in range(4, BLOCKS)], abs=6e-4
+    )
 
 
 def test_neighbours_are_all_kept_by_a_rotation_and_hardly_any_by_noise() -> None:

@@ -95,16 +95,18 @@ def test_embeddings_are_compared_by_task_and_by_file(folder: Path) -> None:
     save_rows(folder / "student.onnx", pixels=3)
     found = judged(folder, BY_TASK + budgets)
     assert {one.status for one in found.values()} == {"pass"}
-    assert "150 samples" in found["kept"].reason
+    assert "over 5 groups at 95 %, 150 samples" in found["kept"].reason  # recordings of 30
     with pytest.raises(InputError, match="accuracy compares classes, and the task gives embedd"):
         judged(folder, BY_TASK + ACCURACY)
     teacher = np.random.default_rng(0).normal(size=(200, 8))
     student = teacher + np.random.default_rng(1).normal(size=(200, 8)) / 10
-    np.savez(folder / "answers.npz", teacher=teacher, student=student)
-    (folder / ".distil" / "gate" / "distil.gate" / "report.json").unlink()
-    found = judged(folder, BY_FILE + budgets)
-    assert {one.status for one in found.values()} == {"pass"}
-    assert "200 samples" in found["kept"].reason
+    kinds = {"over samples": {}, "over 100 groups": {"groups": np.arange(200) // 2}}
+    for over, more in kinds.items():
+        np.savez(folder / "answers.npz", teacher=teacher, student=student, **more)
+        (folder / ".distil" / "gate" / "distil.gate" / "report.json").unlink()
+        found = judged(folder, BY_FILE + budgets)
+        assert {one.status for one in found.values()} == {"pass"}
+        assert f"{over} at 95 %, 200 samples" in found["kept"].reason
 
 
 def test_a_recheck_against_stored_answers_goes_by_recording_too(folder: Path) -> None:
