@@ -25,7 +25,13 @@ from compress.pipeline.inheriting import (
 from compress.pipeline.method import hold_race, race_stages, with_method
 from compress.pipeline.publish import predict_source, publish, waveform_source
 from compress.pipeline.run_lock import run_folder
-from compress.pipeline.search import hold_search, search_stages, study_file, with_student
+from compress.pipeline.search import (
+    found_file,
+    hold_search,
+    search_stages,
+    study_file,
+    with_student,
+)
 from compress.pipeline.stage import Finished, Planned, Stage
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE, export_stages
 from compress.pipeline.stages.inheriting import PRUNE
@@ -237,6 +243,7 @@ def _published(finished: dict[str, Finished], context: Context) -> dict[str, Pat
         **heard,
         **cut,
         **study_file(finished),
+        **found_file(finished, context.recipe),
         "student.onnx": finished[SHIP].files["student.onnx"],
         "student.float32.onnx": finished[EXPORT].files[FLOAT_FILE],
         "student.safetensors": finished[TRAIN].files["weights.safetensors"],

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import yaml
 from pydantic import TypeAdapter
 
 from compress.pipeline.context import Context
@@ -19,13 +20,14 @@ from compress.pipeline.stages.screening import scheme_node
 from compress.pipeline.stages.search import SEARCH, SEARCH_FILE, search_stage
 from compress.pipeline.stages.shipping import SHIP
 from compress.pipeline.study import STUDY_FILE
-from compress.recipe.nodes import AutoStudent, StudentNode
+from compress.recipe.nodes import AutoStudent, Recipe, StudentNode
 from compress.report.codec import from_json
 from compress.store.store import Store
 from compress.trials import SearchFacts
 
 # What a run does after its search.
 _AFTER = {MEASURE: "measuring", JUDGE: "judging", LEDGER: "judging", SHIP: "judging"}
+FOUND_FILE = "found.yaml"
 _CONTROLS = ("on-labels", QUANTIZE_TEACHER)
 
 
@@ -77,3 +79,22 @@ def study_file(finished: Mapping[str, Finished]) -> dict[str, Path]:
     """The study as a file of the run; nothing where it lies in a database of its own."""
     files = finished[SEARCH].files if SEARCH in finished else {}
     return {STUDY_FILE: files[STUDY_FILE]} if STUDY_FILE in files else {}
+
+
+def found_file(finished: Mapping[str, Finished], recipe: Recipe) -> dict[str, bytes]:
+    """What was found, as a recipe says it. recipe: the one with the student that was found."""
+    return {FOUND_FILE: found_text(recipe).encode()} if SEARCH in finished else {}
+
+
+def found_text(recipe: Recipe) -> str:
+    """YAML with these three, which run the student again without a search."""
+    said = {
+        "student": recipe.student.model_dump(mode="json", exclude_none=True),
+        "quantize": recipe.quantize.model_dump(mode="json", exclude_none=True),
+        "distill": {"epochs": recipe.distill.epochs},
+    }
+    head = (
+        "# Found by a search. In a recipe, in place of its `student`, `quantize`, `search` and\n"
+        "# `distill.epochs`, these train and ship the same student without one.\n"
+    )
+    return head + yaml.safe_dump(said, sort_keys=False, default_flow_style=None, width=100)
