@@ -1,0 +1,239 @@
+"""The student that the search found against students made by hand: equal time, equal latency.
+
+    python examples/fashion/against.py --found RUN  # once, after auto.yaml: which rivals, how long
+    python examples/fashion/against.py              # units that are not there yet, then the table
+    python examples/fashion/against.py --minutes 60
+    python examples/fashion/against.py --table
+
+Rivals: (a) the teacher with a uniform share of its channels pruned, tuned on labels, and (b) small
+residual networks of usual widths, trained on labels. Of either the three whose int8 files take
+least more time than the found one's; none that takes less. All arms are quantized alike after
+training, on the same images, see the same augmentation, and train for equal seconds by the epochs
+that the machine of the plan made in them; the seconds of the teacher's outputs count for the found
+one. A unit is one seed with all arms, at most 20 minutes; it is a line of
+docs/results/fashion-against.jsonl with the CPU model, and is skipped when present. The best of (a)
+and of (b) are chosen on validation; answers on test are kept unread until all units are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from pydantic import TypeAdapter
+
+from benchmarks.compare import compare
+from benchmarks.environment import machine_fingerprint
+from benchmarks.screening import Screen
+from compress.pipeline.context import Context
+from compress.pipeline.graph import run_stages
+from compress.pipeline.inheriting import hold_inheritance, with_inherited
+from compress.pipeline.run import prepare
+from compress.pipeline.stage import Finished
+from compress.pipeline.stages.exporting import FLOAT_FILE, export_stage
+from compress.pipeline.stages.predicting import predict
+from compress.pipeline.stages.quantizing import FACTS, INT8_FILE, quantize_stage
+from compress.pipeline.stages.teacher import teacher_stages, view_names
+from compress.pipeline.stages.teacher_files import OUTPUTS
+from compress.pipeline.stages.timed import timed_inputs
+from compress.pipeline.stages.training import precision_stage, train_stage
+from compress.recipe.load import load_recipe
+from compress.recipe.loss_nodes import LossNode
+from compress.recipe.nodes import StaticQuantize, StudentNode
+from compress.recipe.teaching import reads_stored
+from compress.store.store import Store, open_store
+from exporters.events import Event
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+RESULTS = ROOT / "docs" / "results" / "fashion-against.jsonl"
+SEEDS = range(5)
+SECONDS = 150.0  # of training per arm on the machine of the plan: seven arms in 20 minutes
+CLOSEST = 3
+LEAST = 0.98  # of the found one's time: a rival that is faster than that would be a weaker one
+LABELS = {"kind": "labels", "smoothing": 0.1}
+PRUNED = {f"pruned {ratio} %": ratio for ratio in range(30, 85, 5)}
+BY_HAND = (
+    *(((16, 32), 1), ((32, 64), 1), ((16, 32, 64), 1), ((32, 64, 96), 1), ((24, 48, 96), 1)),
+    *(((16, 32), 2), ((32, 64), 2), ((16, 32, 64), 2), ((24, 48, 96), 2), ((32, 64, 128), 2)),
+)
+FOUND = "found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """One arm after its training: the int8 file, its validation accuracy, seconds of what."""
+
+    path: Path
+    accuracy: float
+    epoch_s: float
+    outputs_s: float
+    answers: str  # on test, unread
+
+
+def rivals() -> dict[str, dict[str, Any]]:
+    """Name -> student node, of all that are looked at."""
+    found: dict[str, dict[str, Any]] = {
+        name: {"kind": "pruned", "ratio": f"{ratio}%", "scope": "uniform", "round_to": 8}
+        for name, ratio in PRUNED.items()
+    }
+    for widths, depth in BY_HAND:
+        for stride in (1, 2):
+            name = f"by hand {depth}x{widths} /{stride}"
+            about = {"widths": list(widths), "depth": depth, "stride": stride, "stem": 16}
+            found[name] = {"kind": "factory", "name": "residual", **about}
+    return found
+
+
+def context_of(store: Store) -> Context:
+    """The recipe of the search with all that a rival has in common with what was found."""
+    fixed = (
+        "student={kind: factory, name: residual, widths: [16]}",
+        "quantize={kind: static, samples: 512, max_drop: 100pp}",
+        "budgets=[]",
+    )
+    return prepare(load_recipe(HERE / "auto.yaml", overrides=fixed), cache=store.root)
+
+
+def train(
+    name: str, arm: Mapping[str, Any], *, epochs: int, seed: int, context: Context, store: Store
+) -> Trained:
+    """The whole way of one arm to its int8 file, by the stages of a run."""
+    student: Any = TypeAdapter(StudentNode).validate_python(arm["student"])
+    changes: dict[str, Any] = {"epochs": epochs, "seed": seed}
+    if name != FOUND:
+        changes["loss"] = TypeAdapter(LossNode).validate_python(LABELS)
+    node = context.recipe.distill.model_copy(update=changes)
+    recipe = context.recipe.model_copy(update={"student": student, "distill": node})
+    own = replace(context, recipe=recipe)
+    own = with_inherited(own, hold_inheritance(own, store=store, fresh=False, on_event=_quiet))
+    quantize = own.recipe.quantize
+    assert isinstance(quantize, StaticQuantize)
+    stages = (
+        *teacher_stages(own),
+        precision_stage(own),
+        train_stage(own, "arm", node, view_names(own) if reads_stored(node) else ()),
+        export_stage(own, "arm-export", "arm"),
+        quantize_stage(own, quantize, "arm-int8", "arm-export", FLOAT_FILE),
+    )
+    done = run_stages(stages, store=store, on_event=_quiet)
+    history: Any = done["arm"].entry.meta["history"]
+    path = done["arm-int8"].files[INT8_FILE]
+    right = predict(path, own.task, own.task.test(), threads=own.threads)
+    return Trained(
+        path=path,
+        accuracy=float(done["arm-int8"].json(FACTS)["int8_accuracy"]),
+        epoch_s=float(np.median([one["seconds"] for one in history["epochs"]])),
+        outputs_s=sum(_seconds(one) for key, one in done.items() if key.startswith(OUTPUTS)),
+        answers=base64.b85encode(right.astype(np.uint8).tobytes()).decode(),
+    )
+
+
+def plan_line(run: Path, store: Store) -> dict[str, Any]:
+    """One epoch of the found student and of every rival: what each takes, and which are closest."""
+    said = yaml.safe_load((run / "found.yaml").read_text(encoding="utf-8"))
+    if said["quantize"]["kind"] != "static":
+        raise SystemExit("the student that was found is not in int8: rivals are, so do it by hand")
+    context, started = context_of(store), time.monotonic()
+    arms = {FOUND: {"student": said["student"]}, **{n: {"student": s} for n, s in rivals().items()}}
+    found = train(FOUND, arms[FOUND], epochs=1, seed=0, context=context, store=store)
+    inputs = timed_inputs(context, 32)
+    looked: dict[str, tuple[float, Trained]] = {}
+    with Screen(found.path, inputs=inputs, batches=[1]) as screen:
+        for name in list(arms)[1:]:
+            made = train(name, arms[name], epochs=1, seed=0, context=context, store=store)
+            ratio = screen.measure(made.path)[1].ratio
+            looked[name] = ratio, made
+            print(f"  {name}: {ratio:.3f} of the found one's time", flush=True)
+    chosen = [FOUND]
+    for kind in ("pruned", "by hand"):
+        slower = [n for n, (ratio, _) in looked.items() if n.startswith(kind) and ratio >= LEAST]
+        chosen += sorted(slower, key=lambda name: looked[name][0])[:CLOSEST]
+    planned = {}
+    for name in chosen:
+        made = found if name == FOUND else looked[name][1]
+        left_s = SECONDS - (found.outputs_s if name == FOUND else 0.0)
+        planned[name] = {
+            **arms[name],
+            "epochs": max(1, round(left_s / made.epoch_s)),
+            "epoch_s": round(made.epoch_s, 2),
+            "outputs_s": round(made.outputs_s, 1),
+            "time_by_found": _compared(found.path, made.path, inputs) if name != FOUND else None,
+        }
+    seen = {name: round(ratio, 3) for name, (ratio, _) in looked.items()}
+    return _line({"kind": "plan"}, {"arms": planned, "looked_at": seen}, started)
+
+
+def _compared(found: Path, rival: Path, inputs: Any) -> dict[str, Any]:
+    told = compare(found, rival, inputs=inputs, batch=1, threads=1, seed=0, resolve=True)
+    low, high = 1 / told.speedup_high, 1 / told.speedup_low
+    return {"verdict": told.verdict, "ratio": 1 / told.speedup, "low": low, "high": high}
+
+
+def seed_line(seed: int, plan: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """All arms from one seed."""
+    context, started, arms = context_of(store), time.monotonic(), []
+    for name, arm in plan["arms"].items():
+        epochs = arm["epochs"]
+        made = train(name, arm, epochs=epochs, seed=seed, context=context, store=store)
+        arms.append(
+            {"name": name, "validation_accuracy": made.accuracy, "test_answers": made.answers}
+        )
+        print(f"  {name}: {100 * made.accuracy:.2f} % after {epochs} epochs", flush=True)
+    return _line({"kind": "seed", "seed": seed}, {"arms": arms}, started)
+
+
+def _line(unit: Mapping[str, Any], found: Mapping[str, Any], started: float) -> dict[str, Any]:
+    seconds = round(time.monotonic() - started, 1)
+    return {**unit, **found, "seconds": seconds, "machine": dict(machine_fingerprint())}
+
+
+def _seconds(done: Finished) -> float:
+    return done.entry.seconds
+
+
+def _quiet(event: Event) -> None:
+    pass
+
+
+def read_done() -> list[dict[str, Any]]:
+    """The units that are there."""
+    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--found", type=Path, help="a finished run of auto.yaml, for the plan")
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--table", action="store_true")
+    chosen = parser.parse_args()
+    began = time.monotonic()
+    with open_store(ROOT / ".distil") as store:
+        for seed in () if chosen.table else (None, *SEEDS):
+            done = read_done()
+            plan = next((one for one in done if one["kind"] == "plan"), None)
+            if plan is None and (seed is not None or chosen.found is None):
+                parser.error("give --found RUN: there is no plan yet")
+            there = {one.get("seed") for one in done} if plan else set()
+            if seed in there or time.monotonic() - began > 60 * chosen.minutes:
+                continue
+            print("plan" if plan is None else f"seed {seed}", flush=True)
+            line = plan_line(chosen.found, store) if plan is None else seed_line(seed, plan, store)
+            with RESULTS.open("ab", buffering=0) as stream:
+                stream.write(f"{json.dumps(line)}\n".encode())
+    from against_table import table  # beside this file
+
+    print(table(read_done(), seeds=len(SEEDS)))
+
+
+if __name__ == "__main__":
+    main()
