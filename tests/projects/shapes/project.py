@@ -64,6 +64,26 @@ def student() -> nn.Module:
     return Net(8)
 
 
+class Plain(nn.Module):
+    """Nothing in it looks at other samples: no BatchNorm."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.inner, self.dropout = nn.Linear(SIDE * SIDE, 32), nn.Dropout(dropout)
+        self.head = nn.Linear(32, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.dropout(torch.relu(self.inner(images.flatten(1)))))
+
+
+def plain() -> nn.Module:
+    return Plain(0.0)
+
+
+def dropping() -> nn.Module:
+    return Plain(0.5)
+
+
 class Exploding(nn.Module):
     """Gives logits that are not finite after a few steps."""
 
