@@ -30,6 +30,15 @@ def test_a_small_transformer_learns_topics_from_stored_outputs(finished: RunResu
     assert verify_run(finished.folder) == ()
 
 
+def test_texts_are_judged_by_length_and_under_typing_errors(finished: RunResult) -> None:
+    slices = finished.report.slices
+    assert {one.kind for one in slices} == {"class", "length", "confidence", "corruption"}
+    (typos,) = (one for one in slices if one.kind == "corruption")
+    (plain,) = (one for one in finished.report.qualities if one.subject == "teacher")
+    assert (typos.name, typos.samples) == ("typos", plain.samples)
+    assert typos.reference_right < plain.samples * plain.accuracy  # its words have no such slips
+
+
 def test_the_file_takes_any_batch_and_length_and_padding_changes_nothing(
     finished: RunResult,
 ) -> None:
