@@ -71,6 +71,7 @@ def run_slice_tests(slices: Sequence[Slice], margin: float) -> tuple[SliceTest, 
     )
 
 
+@cache
 def drop_p(lost: int, gained: int, samples: int, *, margin: float) -> float:
     """One-sided p of "the drop is at most margin": exact up to 60 samples, then Tango's score test.
 
@@ -111,10 +112,10 @@ def _p(lost: int, gained: int, one: Slice, margin: float) -> float:
 
 def _tests(least: Sequence[float]) -> int:
     """Tarone's number: the smallest k such that at most k slices can reach .05 / k."""
-    for k in range(1, len(least) + 1):
-        if sum(p <= ALPHA / k for p in least) <= k:
-            return k
-    return max(1, len(least))
+    ks = np.arange(1, len(least) + 1)
+    reach = np.searchsorted(np.sort(np.array(least)), ALPHA / ks, side="right")
+    enough = np.flatnonzero(reach <= ks)
+    return int(ks[enough[0]]) if len(enough) else 1
 
 
 def _needed(one: Slice, margin: float, level: float) -> int | None:
