@@ -251,7 +251,7 @@ def test_a_loss_says_what_it_needs() -> None:
     of_batches = {name for name in OUTPUTS | LAYERS if needs_whole_batch(node(name))}
     assert of_batches == {"dist", "pkt", "rkd", "embedding kl", "embedding pairs", "sum"}
     assert needs_whole_batch(NODES.validate_python({"kind": "dist", "gamma": 0.0})) is None
-    assert needs_whole_batch(NODES.validate_python("auto")) == "auto"
+    assert needs_whole_batch(NODES.validate_python("auto")) is None  # the race leaves these out
     assert {name for name in OUTPUTS if taps_of(node(name))} == set()
     adapted = {name: [tap.adapted for tap in taps_of(node(name))] for name in LAYERS}
     assert adapted == {
