@@ -3,7 +3,8 @@
     python -m benchmarks.evidence.gate_start [--results FILE]
 
 Half a minute of a machine that does nothing else: ten fresh processes judge the stored report of a
-run with 1,000 slices by a budget of each kind. One line of JSON, skipped when it is there.
+run with 30 and with 1,000 slices by a budget of each kind. A line of JSON each, skipped when it is
+there.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results" / "gate-start.jsonl"
 MOST_S = 0.5
 STARTS, SLICES, EACH = 10, 1000, 100  # samples of a slice
+GATE_COMMAND = ("-m", "compress", "gate")
+LIBRARIES = ("-c", "import numpy, pydantic, typer, yaml")
 GATE = """\
 schema: 1
 from: [run]
@@ -87,24 +90,33 @@ def _slice(number: int) -> Slice:
 
 
 def record_starts(starts: int = STARTS, slices: int = SLICES) -> Row:
-    """One line: milliseconds of each process, after one more that fills the disk's cache."""
+    """One line: milliseconds of each process, after one more that fills the disk's cache, and in
+    turns with them of a process that only imports the libraries that judging needs."""
     with tempfile.TemporaryDirectory(prefix="distil-gate-start-") as folder:
         run = Path(folder) / "run"
         run.mkdir()
         (run / "report.json").write_text(encode_report(report(slices)).report)
         (Path(folder) / "distil.gate.yaml").write_text(GATE)
         with exclusive_timing():
-            found = [_start(Path(folder)) for _ in range(starts + 1)][1:]
-    return {"slices": slices, "ms": [round(ms, 1) for ms in found], "limit_ms": MOST_S * 1000}
+            found = [
+                (_start(Path(folder), GATE_COMMAND), _start(Path(folder), LIBRARIES))
+                for _ in range(starts + 1)
+            ][1:]
+    return {
+        "slices": slices,
+        "ms": [round(whole, 1) for whole, _ in found],
+        "libraries_ms": [round(bare, 1) for _, bare in found],
+        "limit_ms": MOST_S * 1000,
+    }
 
 
-def _start(folder: Path) -> float:
-    """Milliseconds of one `distil gate`. CalledProcessError unless every budget is met.
+def _start(folder: Path, arguments: Sequence[str]) -> float:
+    """Milliseconds of one process. CalledProcessError unless every budget is met.
 
     Modules are read as bytecode, as those of an installed package are: from a folder of its own,
     since an environment may forbid writing it (PYTHONDONTWRITEBYTECODE).
     """
-    command = [sys.executable, "-P", "-m", "compress", "gate"]
+    command = [sys.executable, "-P", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
@@ -116,7 +128,8 @@ def _start(folder: Path) -> float:
 def summary(lines: Sequence[Row]) -> str:
     """Each line's median, with an interval, and its longest beside the limit."""
     return "".join(
-        f"distil gate on {line['slices']:,} slices: {middle(line['ms'], 'ms')}, "
+        f"distil gate on {line['slices']:,} slices: {middle(line['ms'], 'ms')}, of which the "
+        f"libraries alone take {middle(line['libraries_ms'], 'ms')}, "
         f"{max(line['ms']):.0f} ms at most in {len(line['ms'])} processes "
         f"(limit {line['limit_ms']:.0f} ms), {line['cpu_model']}\n"
         for line in lines
@@ -128,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS, help="the JSON lines")
     chosen = parser.parse_args()
-    wanted = [(f"gate-{SLICES}", partial(record_starts))]
+    wanted = [(f"gate-{count}", partial(record_starts, slices=count)) for count in (30, SLICES)]
     sys.stdout.write(summary(record_missing(chosen.results, wanted, say=lambda line: None)))
 
 

@@ -54,6 +54,14 @@ def test_the_report_compares_student_and_teacher(finished: RunResult) -> None:
     assert all(decision.pinned for decision in report.decisions)
 
 
+def test_images_are_judged_under_noise_blur_and_loss_of_contrast(finished: RunResult) -> None:
+    found = {one.name: one for one in finished.report.slices if one.kind == "corruption"}
+    assert found.keys() == {"noise", "blur", "contrast"}
+    assert {one.samples for one in found.values()} == {400}
+    plain = next(quality for quality in finished.report.qualities if quality.subject == "student")
+    assert found["noise"].candidate_right < 400 * plain.accuracy
+
+
 def test_test_samples_are_read_once_and_by_the_judge(
     events: list[Event], finished: RunResult
 ) -> None:
@@ -115,6 +123,7 @@ def test_another_budget_computes_nothing_again(
     assert not [event for event in seen if event.kind == "test-read"]
 
 
+@pytest.mark.slow
 def test_a_limit_on_time_goes_on_until_it_is_decided(
     shapes: Path, store: Path, finished: RunResult, tmp_path: Path
 ) -> None:
