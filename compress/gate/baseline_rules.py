@@ -17,8 +17,8 @@ from compress.gate.lookup import BASELINE, cell_of, pair_of, setting_of
 from compress.gate.quality_rules import judge_drop, judge_rate
 from compress.gate.slice_rules import judge_slices
 from compress.gate.wording import setting_text
+from compress.recipe.budget_node import Budget
 from compress.recipe.catalogue import Limit, Metric
-from compress.recipe.nodes import Budget
 from compress.values import Report
 
 MEASURE = "run `distil gate --measure`"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from compress.gate.latency_rules import time_limit
 from compress.gate.lookup import TEACHER, cell_of, quality_of, setting_of, size_of
+from compress.recipe.budget_node import Budget
 from compress.recipe.catalogue import Limit, budget_limit
-from compress.recipe.nodes import Budget
 from compress.values import BudgetLine, Report
 
 _DRAWN = ("latency.p50", "accuracy", "file_bytes")

@@ -17,8 +17,8 @@ from compress.gate.lookup import (
     size_of,
 )
 from compress.gate.wording import WRITERS, apart, percent, points, setting_text, signed, times
+from compress.recipe.budget_node import Budget
 from compress.recipe.catalogue import EXACT, METRICS, Limit, Metric
-from compress.recipe.nodes import Budget
 from compress.values import ModelFacts, Report
 
 

@@ -13,10 +13,11 @@ from pydantic import Field
 from compress.errors import InputError
 from compress.gate.sources import BaselineNode, BenchmarkSource, Feeds, SourceNode, TeacherFile
 from compress.gate.waivers import Waiver
+from compress.recipe.budget_checks import Problem, check_budgets
+from compress.recipe.budget_node import Budget
 from compress.recipe.catalogue import LIMITS, check_budget
-from compress.recipe.checks import Problem, check_budgets
 from compress.recipe.document import Document, read_document
-from compress.recipe.nodes import Budget, Node
+from compress.recipe.node import Node
 from compress.recipe.suggest import suggestion
 from compress.recipe.units import Text
 from compress.recipe.validate import place, validate

@@ -16,8 +16,8 @@ from compress.gate.quality_rules import judge_drop, judge_rate
 from compress.gate.slice_rules import judge_slices
 from compress.gate.waivers import Waiver, waive
 from compress.gate.wording import limit_text
+from compress.recipe.budget_node import Budget
 from compress.recipe.catalogue import METRICS, Limit, Metric, budget_limit
-from compress.recipe.nodes import Budget
 from compress.values import Report, Status, Verdict
 
 _WORST: tuple[Status, ...] = ("violated", "inconclusive", "pass", "unmeasured")

@@ -20,9 +20,9 @@ from compress.gate.wording import (
     signed,
     times,
 )
+from compress.recipe.budget_checks import P95_EPOCHS
+from compress.recipe.budget_node import Budget
 from compress.recipe.catalogue import Limit, Metric
-from compress.recipe.checks import P95_EPOCHS
-from compress.recipe.nodes import Budget
 from compress.values import Report
 
 if TYPE_CHECKING:  # numpy is loaded where a test runs: a gate without budgets on time starts sooner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.values import Cell, Comparison, Measurement, Setting
-from compress.recipe.nodes import Budget
+from compress.recipe.budget_node import Budget
 from compress.values import ModelFacts, PairedQuality, Quality, Report
 
 STUDENT = "student"

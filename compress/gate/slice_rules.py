@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from compress.gate.finding import Finding, unmeasured
 from compress.gate.wording import plain, points, signed
+from compress.recipe.budget_node import Budget
 from compress.recipe.catalogue import Limit
-from compress.recipe.nodes import Budget
 from compress.values import Part, Report, Slice
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from compress.recipe.nodes import Node
+from compress.recipe.node import Node
 from compress.recipe.units import Text
 
 

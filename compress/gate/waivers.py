@@ -8,7 +8,8 @@ from datetime import date
 
 from pydantic import Field
 
-from compress.recipe.nodes import Budget, Node
+from compress.recipe.budget_node import Budget
+from compress.recipe.node import Node
 from compress.recipe.units import LimitText, Percent, PercentagePoints, Ratio, Speedup, Text
 from compress.values import Verdict
 

@@ -19,9 +19,9 @@ from compress.errors import InputError
 from compress.gate.gate_file import LoadedGate
 from compress.gate.latency_rules import time_limit
 from compress.gate.lookup import STUDENT, fallen_nodes, setting_of
+from compress.recipe.budget_checks import P95_EPOCHS
+from compress.recipe.budget_node import Budget
 from compress.recipe.catalogue import METRICS, budget_limit
-from compress.recipe.checks import P95_EPOCHS
-from compress.recipe.nodes import Budget
 from compress.tasks.data import Task
 from compress.values import ModelFacts
 from exporters.artifact import open_artifact

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from compress.recipe.nodes import Budget
+from compress.recipe.budget_node import Budget
 from compress.recipe.suggest import suggestion
 from compress.recipe.units import (
     format_count,

@@ -5,30 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from compress.recipe.catalogue import METRICS, check_budget
+from compress.recipe.budget_checks import (
+    P95_EPOCHS,
+    Problem,
+    budget_problems,
+    device_problems,
+)
+from compress.recipe.catalogue import METRICS
 from compress.recipe.deployments import bench_of, budgets_of
 from compress.recipe.distill_checks import distill_problems
-from compress.recipe.document import Document, KeyPath
+from compress.recipe.document import Document
 from compress.recipe.embedding_checks import embedding_problems
 from compress.recipe.inherited_nodes import inherited_problems
 from compress.recipe.nodes import Bench, Budget, Controls, ImageArraysTask, QatQuantize, Recipe
 from compress.recipe.suggest import suggestion
 from compress.recipe.validate import place
 
-P95_EPOCHS = 16
-DEVICES = ("cpu", "cuda", "tensorrt")
-Problem = tuple[KeyPath, str, str]  # where, what, cure
-
 
 def check_recipe(recipe: Recipe, document: Document) -> None:
     """Raises RecipeError for the first contradiction, with its place."""
     for path, what, cure in _problems(recipe):
-        raise place(document, path, what, cure=cure)
-
-
-def check_budgets(budgets: tuple[Budget, ...], document: Document) -> None:
-    """Raises RecipeError for a budget that can't be judged, and for an id that comes twice."""
-    for path, what, cure in (*_budget_problems(budgets), *_device_problems(budgets)):
         raise place(document, path, what, cure=cure)
 
 
@@ -61,7 +57,7 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     ):
         if not values or len(set(values)) < len(values):
             yield ("bench", name), "must hold each value once, and at least one", ""
-    yield from _budget_problems(recipe.budgets)
+    yield from budget_problems(recipe.budgets)
     for index, budget in enumerate(recipe.budgets):
         if budget.vs == "teacher" and recipe.teacher is None:
             yield ("budgets", index, "vs"), "this recipe has no teacher", "remove `vs`"
@@ -69,7 +65,7 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
         yield from _target_problems(recipe)
     else:
         listed = list(enumerate(recipe.budgets))
-        yield from _device_problems(recipe.budgets)
+        yield from device_problems(recipe.budgets)
         yield from _unjudged(listed, recipe.bench, "bench")
 
 
@@ -96,13 +92,6 @@ def _target_problems(recipe: Recipe) -> Iterator[Problem]:
     for target in recipe.targets:
         listed = list(budgets_of(recipe, target))
         yield from _unjudged(listed, bench_of(target), f"target {target.id}")
-
-
-def _device_problems(budgets: tuple[Budget, ...]) -> Iterator[Problem]:
-    for index, budget in enumerate(budgets):
-        if budget.on not in DEVICES:
-            what = f"no device {budget.on!r}"
-            yield ("budgets", index, "on"), what, f"use {', '.join(DEVICES)}, or write `targets:`"
 
 
 def _unjudged(listed: list[tuple[int, Budget]], bench: Bench, where: str) -> Iterator[Problem]:
@@ -142,13 +131,3 @@ def _untimed(index: int, budget: Budget, bench: Bench, where: str) -> Iterator[P
         if wanted not in timed:
             what = f"{wanted} is not measured; {_of(where, name)} is {list(timed)}"
             yield ("budgets", index, key), what, f"add it to {_of(where, name)}"
-
-
-def _budget_problems(budgets: tuple[Budget, ...]) -> Iterator[Problem]:
-    counts = Counter(budget.id for budget in budgets)
-    for index, budget in enumerate(budgets):
-        problem = check_budget(budget)
-        if problem is not None:
-            yield ("budgets", index, problem.field), problem.what, problem.cure
-        if counts[budget.id] > 1:
-            yield ("budgets", index, "id"), f"{budget.id!r} comes twice", "rename one of them"
