@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from toy_project import toy_project
 
 from compress.pipeline.context import Context
 from compress.pipeline.graph import run_stages
@@ -22,9 +21,6 @@ from compress.pipeline.stages.teacher import teacher_stages
 from compress.recipe.load import load_recipe
 from compress.search.candidates import Facts
 from compress.store.store import open_store
-
-TEACHERS = Path(__file__).parents[1] / "teachers"
-sys.path.insert(0, str(TEACHERS))
 
 PROJECT = """
 import numpy as np
@@ -54,12 +50,7 @@ distill: {loss: {kind: auto}, epochs: 2, batch: 32, views: 2}
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    shutil.copy(TEACHERS / "toy.py", folder)
-    (folder / "project.py").write_text(f"# {tmp_path}\n{PROJECT}")
-    (folder / "recipe.yaml").write_text(RECIPE)
-    return folder
+    return toy_project(tmp_path / "project", PROJECT, RECIPE)
 
 
 def _run(project: Path, *overrides: str) -> tuple[Context, dict[str, Finished], Facts]:

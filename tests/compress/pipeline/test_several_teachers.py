@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from toy_project import toy_project
 
 from compress.cli.main import run_command
 from compress.errors import RecipeError
@@ -24,9 +23,7 @@ from compress.store.store import open_store
 from compress.store.tensors_file import map_tensors
 from compress.teachers.several import mean_of
 
-TEACHERS = Path(__file__).parents[1] / "teachers"
-sys.path.insert(0, str(TEACHERS))
-import toy  # noqa: E402
+import toy  # isort: skip  # beside TEACHERS, which toy_project puts on the path
 
 PROJECT = """
 import numpy as np
@@ -75,11 +72,8 @@ distill: {loss: {kind: kd}, epochs: 2, batch: 32, views: 1}
 
 
 def _project(folder: Path, *of: str) -> Path:
-    folder.mkdir()
-    shutil.copy(TEACHERS / "toy.py", folder)
-    (folder / "project.py").write_text(f"# {folder}\n{PROJECT}")
-    (folder / "recipe.yaml").write_text(RECIPE.replace("FIRST", of[0]).replace("SECOND", of[1]))
-    return folder
+    recipe = RECIPE.replace("FIRST", of[0]).replace("SECOND", of[1])
+    return toy_project(folder, PROJECT, recipe)
 
 
 def _teach(project: Path, *overrides: str) -> dict[str, Finished]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_project import TEACHERS, toy_project
 
 from compress.cli.main import run_command
 from compress.errors import InputError
@@ -19,9 +19,7 @@ from compress.recipe.load import load_recipe
 from compress.store.index import Entry
 from compress.store.store import open_store
 
-TEACHERS = Path(__file__).parents[1] / "teachers"
-sys.path.insert(0, str(TEACHERS))
-import toy  # noqa: E402
+import toy  # isort: skip  # beside TEACHERS, which toy_project puts on the path
 
 PROJECT = """
 from pathlib import Path
@@ -59,13 +57,7 @@ distill: {loss: {kind: kd}, epochs: 2, batch: 32, views: 2}
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    shutil.copy(TEACHERS / "toy.py", folder)
-    # Two users' modules with one content are one; each test has its own, with its own count.
-    (folder / "project.py").write_text(f"# {tmp_path}\n{PROJECT}")
-    (folder / "recipe.yaml").write_text(RECIPE)
-    return folder
+    return toy_project(tmp_path / "project", PROJECT, RECIPE)
 
 
 def calls(project: Path) -> int:
