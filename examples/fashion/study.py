@@ -54,7 +54,7 @@ REGIMES: Mapping[str, tuple[str, ...]] = {
     "2,000 labels": ("task.validation=500", "task.labelled=1500"),
 }
 CONTROLS = ("labels", "label smoothing", "labels, mixup")
-RATES = (0.05, 0.15, 0.4)
+RATES = (0.015, 0.05, 0.15, 0.4)
 RATE = 0.15
 TUNING_SEED = 100
 KD = {"kind": "kd", "temperature": 4, "weight": 0.9}
