@@ -44,3 +44,11 @@ def with_inherited(context: Context, finished: Mapping[str, Finished]) -> Contex
         weights_digest=done.entry.files[WEIGHTS_FILE],
     )
     return replace(context, recipe=context.recipe.model_copy(update={"student": student}))
+
+
+def inherited(
+    context: Context, *, store: Store, on_event: OnEvent
+) -> tuple[Context, Mapping[str, Finished]]:
+    """The context with its student cut out of the teacher where it is one, and what that took."""
+    done = hold_inheritance(context, store=store, fresh=False, on_event=on_event)
+    return with_inherited(context, done), done

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter
@@ -51,14 +52,18 @@ def with_student(context: Context, finished: Mapping[str, Finished]) -> Context:
     if SEARCH not in finished:
         return context
     found = finished[SEARCH].json(SEARCH_FILE)
-    student: StudentNode = TypeAdapter(StudentNode).validate_python(found["student"])
     node = context.recipe.distill.model_copy(update={"epochs": found["epochs"]})
     changes = {
-        "student": student,
+        "student": _student(found),
         "distill": node,
         "quantize": scheme_node(context, found["scheme"]),
     }
     return replace(context, recipe=context.recipe.model_copy(update=changes))
+
+
+def _student(found: Mapping[str, Any]) -> StudentNode:
+    made: StudentNode = TypeAdapter(StudentNode).validate_python(found["student"])
+    return made
 
 
 def searched(finished: Mapping[str, Finished]) -> SearchFacts | None:
@@ -82,14 +87,18 @@ def study_file(finished: Mapping[str, Finished]) -> dict[str, Path]:
 
 
 def found_file(finished: Mapping[str, Finished], recipe: Recipe) -> dict[str, bytes]:
-    """What was found, as a recipe says it. recipe: the one with the student that was found."""
-    return {FOUND_FILE: found_text(recipe).encode()} if SEARCH in finished else {}
+    """What was found, as a recipe says it. recipe: the one that was run with it."""
+    if SEARCH not in finished:
+        return {}
+    # Of a part of the teacher the recipe has a plan and weights by now; what made it was found.
+    student = _student(finished[SEARCH].json(SEARCH_FILE))
+    return {FOUND_FILE: found_text(recipe, student).encode()}
 
 
-def found_text(recipe: Recipe) -> str:
+def found_text(recipe: Recipe, student: StudentNode) -> str:
     """YAML with these three, which run the student again without a search."""
     said = {
-        "student": recipe.student.model_dump(mode="json", exclude_none=True),
+        "student": student.model_dump(mode="json", exclude_none=True),
         "quantize": recipe.quantize.model_dump(mode="json", exclude_none=True),
         "distill": {"epochs": recipe.distill.epochs},
     }

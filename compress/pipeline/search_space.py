@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 from compress.errors import InputError
 from compress.pipeline.context import Context
 from compress.pipeline.limits import judged_before_training
 from compress.pipeline.stages.screening import schemes_of
+from compress.pipeline.teacher_parts import has_parts, teacher_parts
 from compress.recipe.loss_nodes import AutoLoss
 from compress.recipe.nodes import AutoStudent, QatQuantize
-from compress.search.space import Space, space_for
+from compress.search.inherited import Part
+from compress.search.space import Kind, Space, space_for
 from compress.students.factories.make import families_for
+
+_PARTS = get_args(Part)
 
 
 def check_search(context: Context) -> None:
@@ -41,31 +46,46 @@ def check_search(context: Context) -> None:
             where="budgets",
             cure="write one on latency.p50 or file_bytes",
         )
-    space_of(context)
+    _check_families(context)
 
 
 def space_of(context: Context) -> Space:
-    """What is searched for a task. InputError where a family does not take its inputs."""
+    """What is searched for a task. InputError where only parts of a teacher are wanted that can't
+    be cut; loads the teacher for its parts."""
     node, task = context.recipe.student, context.task
     assert isinstance(node, AutoStudent)
-    schemes = schemes_of(context)
+    schemes, wanted = schemes_of(context), node.families
+    parts = teacher_parts(context) if wanted is None or set(wanted) & set(_PARTS) else ()
     shape = task.train.inputs.shape[1:]
     if task.padding is not None:
-        space = space_for("texts", schemes=schemes)
+        space = space_for("texts", schemes=schemes, inherited=parts)
     elif len(shape) == 3:
-        space = space_for("images", side=min(shape[1:]), schemes=schemes)
+        space = space_for("images", side=min(shape[1:]), schemes=schemes, inherited=parts)
     else:
-        space = space_for("series" if len(shape) == 2 else "rows", schemes=schemes)
-    if node.families is None:
+        kind: Kind = "series" if len(shape) == 2 else "rows"
+        space = space_for(kind, schemes=schemes, inherited=parts)
+    if wanted is None:
         return space
-    fitting = families_for(task)
-    if wrong := [name for name in node.families if name not in fitting]:
+    kept = tuple(one for one in space.structures if one.family in wanted)
+    if not kept and set(wanted) <= set(_PARTS):
         raise InputError(
-            f"{wrong[0]} can't take the inputs of {task.name}",
+            "the teacher has no blocks to leave out, and its layers can't be made narrower",
             where="student.families",
-            cure=f"use {' or '.join(fitting)}",
+            cure=f"use {' or '.join(families_for(task))}",
         )
-    kept = tuple(one for one in space.structures if one.family in node.families)
     if not kept:  # a family that is no first choice here, such as perceptrons for images
         kept = space_for("rows", schemes=schemes).structures
     return replace(space, structures=kept)
+
+
+def _check_families(context: Context) -> None:
+    node, task = context.recipe.student, context.task
+    assert isinstance(node, AutoStudent)
+    fitting = (*families_for(task), *(_PARTS if has_parts(context) else ()))
+    for name in node.families or ():
+        if name in fitting:
+            continue
+        what = f"{name} can't take the inputs of {task.name}"
+        if name in _PARTS:
+            what = f"the teacher has no layers, and a {name} student is a part of it"
+        raise InputError(what, where="student.families", cure=f"use {' or '.join(fitting)}")

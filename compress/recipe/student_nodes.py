@@ -12,6 +12,10 @@ from compress.recipe.units import DurationText, Text
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 Family = Literal["residual", "depthwise", "encoder", "convolution", "perceptron", "sequence"]
+Searched = Literal[
+    "residual", "depthwise", "encoder", "convolution", "perceptron", "sequence",
+    "truncated", "pruned",
+]  # fmt: skip
 
 
 class PythonStudent(Node):
@@ -39,11 +43,14 @@ class FactoryStudent(Node):
 
 
 class AutoStudent(Node):
-    """Found by a search: the most accurate of the families that meets the budgets on speed and
-    size. families: those that are tried, by default all that take the task's inputs."""
+    """Found by a search: the most accurate that meets the budgets on speed and size.
+
+    families: those that are tried, by default all that take the task's inputs, and `truncated` and
+    `pruned` parts of a teacher that has layers.
+    """
 
     kind: Literal["auto"]
-    families: tuple[Family, ...] | None = Field(default=None, min_length=1)
+    families: tuple[Searched, ...] | None = Field(default=None, min_length=1)
 
 
 class Search(Node):

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from compress.recipe.inherited_nodes import PrunedStudent, TruncatedStudent
 from compress.recipe.student_nodes import FactoryStudent, Family
+from compress.search.inherited import InheritedStructure
 
 # Steps of at most a quarter, in blocks of 8: 17 channels take 1.8 times as long as 16 on AVX-512.
 WIDTHS = (
@@ -20,11 +22,12 @@ HEADS = tuple(range(32, 513, 32))  # widths of an encoder: whole attention heads
 STEM = 16
 LARGE = 48  # pixels from which the first convolution halves the image
 FLOAT = "float32"
+_FIRST = 3  # structures of the families
 Kind = Literal["images", "texts", "series", "rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Structure:
+class FactoryStructure:
     """Everything of a network but its width. ratios: of each stage's width to the first's."""
 
     family: Family
@@ -61,6 +64,9 @@ class Structure:
         return f" /{self.stride}" if self.stride > 1 else ""
 
 
+Structure = FactoryStructure | InheritedStructure
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One candidate: what is built and how it is stored."""
@@ -70,7 +76,7 @@ class Plan:
     scheme: str
 
     @property
-    def student(self) -> FactoryStudent:
+    def student(self) -> FactoryStudent | TruncatedStudent | PrunedStudent:
         return self.structure.student(self.width)
 
     @property
@@ -93,30 +99,40 @@ class Space:
         )
 
 
-def space_for(kind: Kind, *, side: int = 0, schemes: Sequence[str]) -> Space:
-    """side: the shorter one of an image, in pixels."""
-    return Space(structures=tuple(_structures(kind, side)), schemes=tuple(schemes))
+def space_for(
+    kind: Kind,
+    *,
+    side: int = 0,
+    schemes: Sequence[str],
+    inherited: Sequence[InheritedStructure] = (),
+) -> Space:
+    """side: the shorter one of an image, in pixels. inherited: parts of the teacher, which come
+    first for texts, where little is learnt from random weights, and elsewhere after _FIRST."""
+    made = tuple(_structures(kind, side))
+    first = 0 if kind == "texts" else _FIRST
+    together: tuple[Structure, ...] = (*made[:first], *inherited, *made[first:])
+    return Space(structures=together, schemes=tuple(schemes))
 
 
-def _structures(kind: Kind, side: int) -> Iterable[Structure]:
+def _structures(kind: Kind, side: int) -> Iterable[FactoryStructure]:
     match kind:
         case "images":
             yield from _images(side)
         case "texts":
             for depth in (2, 1, 3):
-                yield Structure(family="encoder", depth=depth, widths=HEADS)
+                yield FactoryStructure(family="encoder", depth=depth, widths=HEADS)
             for depth in (1, 2):
-                yield Structure(family="convolution", depth=depth)
+                yield FactoryStructure(family="convolution", depth=depth)
         case "series":
             for ratios in ((1.0, 1.5), (1.0, 1.5, 2.0), (1.0,)):
                 for depth in (1, 2):
-                    yield Structure(family="sequence", depth=depth, ratios=ratios)
+                    yield FactoryStructure(family="sequence", depth=depth, ratios=ratios)
         case "rows":
             for depth in (1, 2, 3):
-                yield Structure(family="perceptron", depth=depth)
+                yield FactoryStructure(family="perceptron", depth=depth)
 
 
-def _images(side: int) -> Iterable[Structure]:
+def _images(side: int) -> Iterable[FactoryStructure]:
     stride: Literal[1, 2, 4] = 4 if side >= LARGE else 2
     late = (1.0, 1.5, 2.0, 3.0) if side >= 2 * LARGE else (1.0, 2.0, 3.0)
     short = (1.0, 1.5, 2.0) if side >= 2 * LARGE else (1.0, 1.5)
@@ -133,7 +149,7 @@ def _images(side: int) -> Iterable[Structure]:
     for family, depth, ratios, shrinks in table:
         halvings = len(ratios) - 1 + {1: 0, 2: 1, 4: 2}[shrinks]
         if side >> halvings >= 2:
-            yield Structure(
+            yield FactoryStructure(
                 family=family, depth=depth, ratios=ratios, stride=shrinks, widths=IMAGE_WIDTHS
             )
 

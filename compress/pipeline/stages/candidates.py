@@ -11,6 +11,7 @@ from typing import Any
 from compress.errors import TrainingDiverged
 from compress.pipeline.context import Context
 from compress.pipeline.graph import run_stages
+from compress.pipeline.inheriting import inherited
 from compress.pipeline.limits import on_accuracy
 from compress.pipeline.outlook import Outlook, outlook
 from compress.pipeline.stage import Finished, OnEvent, Stage
@@ -50,7 +51,7 @@ class Candidates:
 
     def pilot(self, plan: Plan, *, seed: int, epochs: int) -> Scored:
         """A short training, judged as it would be shipped."""
-        base = planned(self.context, plan)
+        base = self._cut(planned(self.context, plan))
         name = f"pilot-{slug(plan)}-{seed}-{epochs}"
         views = view_names(base)[:epochs]
         changes = {
@@ -92,7 +93,7 @@ class Candidates:
     def finish(self, found: Found) -> tuple[Outlook, Mapping[str, float]]:
         """Train in full by the very stages that a run goes on with, and look at validation: what
         is to be expected, and seconds by part."""
-        context = with_plan(self.context, found.plan, found.epochs)
+        context = self._cut(with_plan(self.context, found.plan, found.epochs))
         stages = (
             precision_stage(context),
             train_stage(context, TRAIN, context.recipe.distill, view_names(context)),
@@ -108,10 +109,16 @@ class Candidates:
         parts = _parts(done, stages, IN_FULL)
         return seen, {**parts, IN_FULL: parts[IN_FULL] + looked_s}
 
+    def _cut(self, context: Context) -> Context:
+        """What this takes is in the account of the screening."""
+        made, done = inherited(context, store=self.store, on_event=self._quiet)
+        self.worked_s += _new_s(done)
+        return made
+
     def _run(self, stages: Sequence[Stage]) -> dict[str, Finished]:
         graph = (*teacher_stages(self.context), *stages)
         done = run_stages(graph, store=self.store, on_event=self._quiet)
-        self.worked_s += sum(one.entry.seconds for one in done.values() if not one.record.hit)
+        self.worked_s += _new_s(done)
         return done
 
     def _quiet(self, event: Event) -> None:
@@ -137,6 +144,11 @@ def _parts(
             name = BUILDING if FLOAT_FILE in done[stage.name].files else QUANTIZING
         parts[name] = parts.get(name, 0.0) + done[stage.name].entry.seconds
     return parts
+
+
+def _new_s(done: Mapping[str, Finished]) -> float:
+    """Seconds of what this process computed."""
+    return sum(one.entry.seconds for one in done.values() if not one.record.hit)
 
 
 def _without_controls(context: Context) -> Context:

@@ -16,8 +16,10 @@ from benchmarks.screening import Screen
 from benchmarks.screening import Screened as Timed
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.graph import run_stages
+from compress.pipeline.inheriting import inherited
 from compress.pipeline.limits import Cell, Known, cell_of, judged_before_training, observed
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.inheriting import PRUNE
 from compress.pipeline.stages.quantizing import calibration_batches
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file, teacher_stages
 from compress.pipeline.stages.timed import timed_inputs
@@ -25,6 +27,7 @@ from compress.quantize.kinds import quantize_kind
 from compress.quantize.static import quantize_static
 from compress.recipe.catalogue import METRICS
 from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize
+from compress.search.inherited import InheritedStructure
 from compress.search.ledger import Screened
 from compress.search.predict import Operator
 from compress.search.shapes import as_if_trained, operators_of
@@ -117,8 +120,10 @@ class Screener:
 
     def operators(self, plan: Plan) -> tuple[Operator, ...]:
         """Its operators, without exporting it."""
+        if isinstance(plan.structure, InheritedStructure):
+            return plan.structure.operators_at(plan.width)
         if plan not in self._operators:
-            module = self._module(plan)
+            module = _module(planned(self.context, plan))
             task = self.context.task
             example = as_inputs(task, task.train.inputs[:1])
             self._operators[plan] = operators_of(module, example)
@@ -126,12 +131,19 @@ class Screener:
 
     def screen(self, plan: Plan) -> Screened:
         """What the file of a plan takes of each budget."""
-        stages = (*self._before(), self._stage(plan))
+        context, cut = inherited(
+            planned(self.context, plan), store=self.store, on_event=self._quiet
+        )
+        stages = (*self._before(), self._stage(plan, context))
         name = stages[-1].name
         done = run_stages(stages, store=self.store, on_event=self._quiet)[name]
         facts: dict[str, Any] = done.json(SCREENED_FILE)
-        seconds = done.entry.seconds
-        self.worked_s += 0.0 if done.record.hit else seconds
+        cut_s = cut[PRUNE].entry.seconds if cut else 0.0
+        seconds = cut_s + done.entry.seconds
+        self.worked_s += sum(
+            one.entry.seconds for one in (done, *cut.values()) if not one.record.hit
+        )
+        built_s = cut_s + facts["built_s"]
         timed = {tuple(entry["cell"]): Timed(**entry["timed"]) for entry in facts["timed"]}
         known = Known(
             timed=timed,
@@ -161,11 +173,10 @@ class Screener:
             parameters=known.parameters,
             macs=known.macs,
             seconds=seconds,
-            parts={BUILDING: facts["built_s"], TIMING: max(0.0, seconds - facts["built_s"])},
+            parts={BUILDING: built_s, TIMING: max(0.0, seconds - built_s)},
         )
 
-    def _stage(self, plan: Plan) -> Stage:
-        context = planned(self.context, plan)
+    def _stage(self, plan: Plan, context: Context) -> Stage:
         recipe, cells = context.recipe, self.cells
 
         def parts(inputs: Inputs) -> Mapping[str, Json]:
@@ -183,7 +194,7 @@ class Screener:
 
         def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
             began = time.monotonic()
-            module = as_if_trained(self._module(plan))
+            module = as_if_trained(_module(context))
             task = context.task
             samples = as_inputs(task, task.train.inputs[:2])
             path = work / "untrained.onnx"
@@ -252,12 +263,6 @@ class Screener:
             found |= {(device, threads, batch): one for batch, one in measured.items()}
         return found
 
-    def _module(self, plan: Plan) -> nn.Module:
-        context = self.context
-        return build_student(
-            plan.student, folder=context.folder, seed=context.recipe.seed, task=context.task
-        ).eval()
-
     def _before(self) -> tuple[Stage, ...]:
         return teacher_stages(self.context)[:1] if has_file(self.context) else ()
 
@@ -269,3 +274,9 @@ class Screener:
     def _quiet(self, event: Event) -> None:
         if event.kind in ("progress", "wait"):
             self.on_event(event)
+
+
+def _module(context: Context) -> nn.Module:
+    recipe = context.recipe
+    student = recipe.student
+    return build_student(student, folder=context.folder, seed=recipe.seed, task=context.task).eval()

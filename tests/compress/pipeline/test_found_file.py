@@ -24,7 +24,7 @@ def test_a_recipe_with_the_found_text_is_the_recipe_that_was_run(tmp_path: Path)
     path = tmp_path / "recipe.yaml"
     path.write_text(RECIPE, encoding="utf-8")
     ran = load_recipe(path).recipe
-    said = yaml.safe_load(found_text(ran))
+    said = yaml.safe_load(found_text(ran, ran.student))
     assert set(said) == {"student", "quantize", "distill"}
     asked = yaml.safe_load(RECIPE) | {
         "student": said["student"],
