@@ -40,5 +40,15 @@ def make_adapter(tap: Tap, student: Tensor, teacher: Tensor, *, seed: int) -> nn
         return nn.Linear(own, wanted, bias=False)
 
 
+def make_projection(outputs: Tensor, width: int, *, seed: int) -> nn.Module:
+    """From the student's outputs, (batch, own width), to as many numbers as the teacher gives."""
+    own = outputs.shape[-1]
+    if own == width:
+        return nn.Identity()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Linear(own, width, bias=False)
+
+
 def _shape(features: Tensor) -> tuple[int, ...]:
     return tuple(features.shape[1:])

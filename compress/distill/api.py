@@ -12,7 +12,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from compress.distill.axes import teacher_axes
+from compress.distill.axes import teacher_axes, teacher_width
 from compress.distill.devices import make_accelerator
 from compress.distill.evaluate import Validation, embed
 from compress.distill.feed import TrainingFeed
@@ -22,7 +22,13 @@ from compress.distill.teaching import OnlineTeacher
 from compress.distill.trainer import train
 from compress.errors import InputError
 from compress.metrics.fidelity import MOST_VALIDATED
-from compress.recipe.loss_needs import needs_axes, needs_teacher, needs_whole_batch, taps_of
+from compress.recipe.loss_needs import (
+    needs_axes,
+    needs_projection,
+    needs_teacher,
+    needs_whole_batch,
+    taps_of,
+)
 from compress.recipe.nodes import Augment, Distill
 from compress.tasks.assemble import Parts, assemble
 from compress.tasks.augment import Augmentation
@@ -83,6 +89,7 @@ def distill(
         online = OnlineTeacher(network=network.to(accelerator.device), taps=taps)
     model = copy.deepcopy(student).train()
     axes = teacher_axes(model, task, teacher=online) if needs_axes(node.loss) else None
+    width = teacher_width(task, teacher=online) if needs_projection(node.loss) else None
     outcome = train(
         model,
         feed=TrainingFeed(
@@ -98,6 +105,7 @@ def distill(
         accelerator=accelerator,
         teacher=online,
         taps=taps,
+        width=width,
         validation=_validation(task, online, accelerator.device),
         checkpoints=folder,
         on_event=on_event,

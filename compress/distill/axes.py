@@ -47,6 +47,18 @@ def teacher_axes(
     return principal(answers, int(width))
 
 
+def teacher_width(
+    task: Task, *, outputs: Sequence[Rows] | None = None, teacher: OnlineTeacher | None = None
+) -> int | None:
+    """How many numbers the teacher gives per sample; None where the averaged student teaches, which
+    gives as many as the student. outputs, teacher: as in teacher_axes."""
+    if outputs:
+        return int(np.asarray(outputs[0][np.arange(1)]).shape[-1])
+    if teacher is None:
+        return None
+    return int(teacher(as_inputs(task, task.train.inputs[:1])).scores.shape[-1])
+
+
 def principal(embeddings: Tensor, width: int) -> Tensor | None:
     """The axes of some (n, teacher width) embeddings; the largest entry of each is positive."""
     wide = embeddings.shape[1]
@@ -56,7 +68,7 @@ def principal(embeddings: Tensor, width: int) -> Tensor | None:
         raise InputError(
             f"the student gives {width} numbers and the teacher {wide}: PCA only narrows",
             where="distill.loss.project",
-            cure="give the student at most the teacher's width, or write `form: similarity-kl`",
+            cure="write `project: learned` or `form: similarity-kl`, which fit any two widths",
         )
     values = embeddings.double()
     _, axes = torch.linalg.eigh(values.T @ values)

@@ -64,6 +64,8 @@ def embedding_term(node: EmbeddingLoss, step: Step) -> Tensor:
     if node.project == "pca" and step.axes is not None:
         # In float32: the axes are orthonormal to its last digits alone.
         pairs = [(own, other.float() @ step.axes.to(other.device)) for own, other in pairs]
+    if node.project == "learned" and step.features.projected is not None:
+        pairs = [(step.features.projected, other) for _, other in pairs]
     return _weight(node, step) * _total(_embedding(node, *pair) for pair in pairs)
 
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from torch import nn
 
-from compress.distill.axes import teacher_axes
+from compress.distill.axes import teacher_axes, teacher_width
 from compress.distill.devices import make_accelerator
 from compress.distill.evaluate import Validation
 from compress.distill.feed import TrainingFeed
@@ -36,7 +36,7 @@ from compress.distill.teaching import OnlineTeacher, online
 from compress.distill.trackers import tracking
 from compress.distill.trainer import train
 from compress.errors import DistilError, Interrupted
-from compress.recipe.loss_needs import Tap, needs_axes, needs_teacher, taps_of
+from compress.recipe.loss_needs import Tap, needs_axes, needs_projection, needs_teacher, taps_of
 from compress.recipe.nodes import Distill, TaskNode, TeacherNode
 from compress.recipe.student_nodes import BuiltStudent
 from compress.recipe.targets import failed_line
@@ -141,6 +141,9 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
         if needs_axes(node.loss)
         else None
     )
+    width = None
+    if needs_projection(node.loss):
+        width = teacher_width(task, outputs=outputs, teacher=teacher)
     objective = build_objective(node.loss, soft_labels=node.mixup is not None, axes=axes)
     tell = _event_file(workdir / "events.jsonl")
     with _tracked(node, folder, spec.run, accelerator) as track:
@@ -157,6 +160,7 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
             accelerator=accelerator,
             teacher=teacher,
             taps=taps,
+            width=width,
             validation=Validation(task=task, embeddings=_embeddings(spec)),
             checkpoints=workdir,
             stop_requested=_stop_flag(),

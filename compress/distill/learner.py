@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from compress.distill.adapters import make_adapter
+from compress.distill.adapters import make_adapter, make_projection
 from compress.distill.taps import Taps
 from compress.distill.teaching import OnlineTeacher
 from compress.recipe.loss_needs import Tap
@@ -19,17 +19,24 @@ from compress.tasks.views import Inputs
 
 
 class Learner(nn.Module):
-    """(scores, adapted features of each tap) of a batch. adapters[i] belongs to taps[i]."""
+    """(scores, adapted features of each tap, projected scores) of a batch. adapters[i] belongs to
+    taps[i]; projected scores are None without a projection."""
 
     def __init__(
-        self, student: nn.Module, *, taps: Sequence[Tap], adapters: Sequence[nn.Module]
+        self,
+        student: nn.Module,
+        *,
+        taps: Sequence[Tap],
+        adapters: Sequence[nn.Module],
+        projection: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.student, self.adapters = student, nn.ModuleList(adapters)
+        self.projection = projection
         self.taps = tuple(taps)
         self.hooks = Taps(student, (tap.student for tap in taps), side="student")
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
         """inputs: one tensor per input of the task."""
         scores = self.student(*inputs)
         seen = self.hooks.read()
@@ -37,7 +44,8 @@ class Learner(nn.Module):
             adapter(seen[tap.student])
             for tap, adapter in zip(self.taps, self.adapters, strict=True)
         )
-        return scores, features
+        projected = None if self.projection is None else self.projection(scores)
+        return scores, features, projected
 
     def pairs(
         self, features: Sequence[Tensor], teacher: Mapping[str, Tensor]
@@ -50,13 +58,15 @@ class Learner(nn.Module):
 
 def make_learner(
     student: nn.Module,
-    teacher: OnlineTeacher,
+    teacher: OnlineTeacher | None,
     *,
     taps: Sequence[Tap],
     example: Inputs,
     seed: int,
+    width: int | None = None,
 ) -> Learner:
-    """A learner whose adapters fit both sides, found by one pass over `example`.
+    """A learner whose adapters fit both sides, found by one pass over `example`. teacher: may be
+    None without taps. width: of the teacher's outputs, where the student's are projected to it.
 
     Raises InputError for unknown modules and features that no adapter could make alike.
     """
@@ -65,8 +75,9 @@ def make_learner(
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             student.eval()
-            student(*example)
-            own, theirs = hooks.read(), teacher(example).features
+            outputs = student(*example)
+            own = hooks.read()
+            theirs = {} if teacher is None else teacher(example).features
     finally:
         hooks.close()
         student.train(was_training)
@@ -74,4 +85,7 @@ def make_learner(
         make_adapter(tap, own[tap.student], theirs[tap.teacher], seed=seed + index)
         for index, tap in enumerate(taps)
     ]
-    return Learner(student, taps=taps, adapters=adapters)
+    projection = None
+    if width is not None:
+        projection = make_projection(outputs, width, seed=seed + len(adapters))
+    return Learner(student, taps=taps, adapters=adapters, projection=projection)

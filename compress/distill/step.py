@@ -17,11 +17,13 @@ from compress.recipe.loss_nodes import LayerPair, Single
 class Features:
     """Outputs of inner layers: (student, teacher) of each tap, adapted where the tap says so.
 
-    mask: (batch, tokens), true where a token counts; None where nothing is padding.
+    mask: (batch, tokens), true where a token counts; None where nothing is padding. projected: the
+    student's outputs in the teacher's width, where a loss asks for a layer that learns that.
     """
 
     pairs: Mapping[Tap, tuple[Tensor, Tensor]] = field(default_factory=dict)
     mask: Tensor | None = None
+    projected: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ def train(
     accelerator: Any,  # accelerate.Accelerator, which ships no types
     teacher: OnlineTeacher | None = None,
     taps: Sequence[Tap] = (),
+    width: int | None = None,
     validation: Validation | None = None,
     checkpoints: Path | None = None,
     stop_requested: Callable[[], bool] = lambda: False,
@@ -53,15 +54,16 @@ def train(
     """Train `model` in place. Raises TrainingDiverged on a loss or gradient that is not finite.
 
     teacher: one that answers in the loop; without it, and under settings.teach_by_average, the
-    averaged weights do. taps: the layers that the loss compares. validation: what epochs are judged
-    by; default accuracy. With `checkpoints`, the newest one
-    there is resumed, to the very bits of an unbroken run on the same machine; `stop_requested` is
-    asked in each step, and a stop saves after it.
+    averaged weights do. taps: the layers that the loss compares. width: of the teacher's outputs,
+    where the loss projects the student's to it. validation: what epochs are judged by; default
+    accuracy. With `checkpoints`, the newest one there is resumed, to the very bits of an unbroken
+    run on the same machine; `stop_requested` is asked in each step, and a stop saves after it.
     """
     judge = Validation(task=feed.task) if validation is None else validation
     loop = _Loop(
-        model, feed, objective, settings, accelerator, teacher, taps, judge, checkpoints, on_event
-    )
+        model, feed, objective, settings, accelerator, teacher, (taps, width), judge, checkpoints,
+        on_event,
+    )  # fmt: skip
     try:
         loop.resume()
         while not loop.done:
@@ -87,7 +89,7 @@ class _Loop:
         settings: Settings,
         accelerator: Any,
         teacher: OnlineTeacher | None,
-        taps: Sequence[Tap],
+        compared: tuple[Sequence[Tap], int | None],
         judge: Validation,
         checkpoints: Path | None,
         on_event: Callable[[Event], None],
@@ -99,8 +101,8 @@ class _Loop:
         self.teacher = teacher
         if settings.teach_by_average:
             assert self.averaged is not None  # the recipe's check says so in words
-            self.teacher = OnlineTeacher(network=self.averaged, taps=taps)
-        self.learner = self._learner(taps)
+            self.teacher = OnlineTeacher(network=self.averaged, taps=compared[0])
+        self.learner = self._learner(*compared)
         self.plain_optimizer = make_optimizer(
             self.learner,
             learning_rate=settings.learning_rate,
@@ -124,10 +126,9 @@ class _Loop:
         self.best: dict[str, Tensor] | None = None
         self.saved_at = time.monotonic()
 
-    def _learner(self, taps: Sequence[Tap]) -> nn.Module:
-        if not taps:
+    def _learner(self, taps: Sequence[Tap], width: int | None) -> nn.Module:
+        if not taps and width is None:
             return self.plain
-        assert self.teacher is not None  # taps_of is empty for losses without one
         example = as_inputs(self.feed.task, self.feed.task.train.inputs[:2])
         learner = make_learner(
             self.plain,
@@ -135,6 +136,7 @@ class _Loop:
             taps=taps,
             example=moved(example, self.accelerator.device),
             seed=self.settings.seed,
+            width=width,
         )
         return channels_last(learner.to(self.accelerator.device))
 

@@ -82,11 +82,11 @@ class Update:
         with self.accelerator.autocast():
             answered = self.model(*inputs)
         if isinstance(self.learner, Learner):
-            assert taught is not None
-            answered, own = answered
+            answered, own, projected = answered
             features = Features(
-                pairs=self.learner.pairs(own, taught.features),
+                pairs=self.learner.pairs(own, {} if taught is None else taught.features),
                 mask=None if batch.mask is None else batch.mask.to(device),
+                projected=projected,
             )
         target = batch.target.to(device)
         if batch.by_frame:  # the real frames of all streams are the samples of the loss

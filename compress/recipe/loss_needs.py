@@ -60,6 +60,11 @@ def needs_axes(node: LossNode) -> bool:
     return any(isinstance(t, EmbeddingLoss) and t.project == "pca" for t in terms_of(node))
 
 
+def needs_projection(node: LossNode) -> bool:
+    """Whether the student's outputs are projected to the teacher's width by a layer that learns."""
+    return any(isinstance(t, EmbeddingLoss) and t.project == "learned" for t in terms_of(node))
+
+
 def needs_class_index(node: LossNode) -> str | None:
     """The kind of a term that needs one class per sample, so no mixup; None where none does."""
     for term in terms_of(node):

@@ -160,23 +160,25 @@ class RkdLoss(Node):
 class EmbeddingLoss(Node):
     """Embeddings: the outputs, or the layers named. The similarity forms fit any two widths.
 
-    project: of the outputs of a wider teacher, the axes that keep most of their dot products, as
-    many as the student has numbers. Layers of unequal widths get a projection that is learnt.
+    project, where outputs differ in width: `pca`, the axes of a wider teacher that keep most of its
+    dot products, as many as the student has numbers; `learned`, a linear layer from the student's
+    numbers to the teacher's that is trained beside the student and not shipped. Layers of unequal
+    widths get such a layer by themselves.
     """
 
     kind: Literal["embedding"]
     form: Literal["cosine", "mse", "similarity-kl", "similarity-mse"] = "cosine"
     layers: Layers = ()
-    project: Literal["none", "pca"] = "none"
+    project: Literal["none", "pca", "learned"] = "none"
     temperature: Temperature = 0.05  # of similarity-kl
     weight: Weight = 1.0
 
     @model_validator(mode="after")
     def _projection_has_a_place(self) -> EmbeddingLoss:
-        if self.project == "pca" and (self.layers or self.form not in ("cosine", "mse")):
+        if self.project != "none" and (self.layers or self.form not in ("cosine", "mse")):
             raise ValueError(
-                "`project: pca` is for outputs under cosine or mse; remove it: layers have an "
-                "adapter, and similarities fit any two widths"
+                f"`project: {self.project}` is for outputs under cosine or mse; remove it: layers "
+                "have an adapter, and similarities fit any two widths"
             )
         return self
 

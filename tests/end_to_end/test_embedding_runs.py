@@ -87,3 +87,17 @@ def test_predict_py_writes_embeddings_of_raw_texts(embedded: RunResult, tmp_path
 def test_a_second_run_of_embeddings_computes_nothing(project: Path, embedded: RunResult) -> None:
     planned = plan(project / "embed.yaml", cache=project.parent / "cache")
     assert [entry.stage for entry in planned if not entry.hit] == []
+
+
+@pytest.mark.slow
+def test_a_projection_learnt_from_stored_outputs_is_not_in_the_file(project: Path) -> None:
+    found = run(
+        project / "embed.yaml",
+        out=project.parent / "learned",
+        cache=project.parent / "cache",
+        overrides=("distill.loss.project=learned",),
+    )
+    (fidelity,) = (one for one in found.report.fidelities if one.candidate == "student")
+    assert fidelity.spearman > 0.7
+    session = onnxruntime.InferenceSession(found.folder / "student.onnx")
+    assert session.get_outputs()[0].shape[1] == 8
