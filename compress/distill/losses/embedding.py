@@ -48,5 +48,5 @@ def check_widths(student: Tensor, teacher: Tensor) -> None:
         raise InputError(
             f"the student's width {student.shape[-1]} is not the teacher's {teacher.shape[-1]}",
             where="distill.loss",
-            cure="write `project: pca` or `learned`, or `form: similarity-kl`: it fits any two widths",
+            cure="write `project: pca` or `learned`; `form: similarity-kl` fits any two widths",
         )
