@@ -16,10 +16,13 @@ from types import TracebackType
 from typing import Any
 
 from benchmarks.feeds import Inputs
+from benchmarks.pace import QUICK
+from benchmarks.probe import probe
 from benchmarks.process import WorkerProcess
 from benchmarks.quiet import exclusive_timing
 from benchmarks.staging import Subject, open_subjects, staged
 from benchmarks.timing import WarmUp
+from benchmarks.values import Memory, Setting
 from exporters.cpus import check_threads
 
 ROUNDS = 10  # blocks of each file, forth and back
@@ -97,6 +100,13 @@ class Screen:
                 rounds=ROUNDS,
             )
         return {int(batch): _screened(found) for batch, found in reply["blocks_ns"].items()}
+
+    def memory(self, path: Path, *, batch: int) -> Memory:
+        """Of a file in a fresh process of its own, as a measurement takes it: about a second."""
+        artifacts = open_subjects({"candidate": path})
+        setting = Setting(device=self._device, threads=self._threads, batch=batch)
+        with staged(artifacts, inputs=self._inputs, batches=[batch]) as (subject,):
+            return probe(subject, setting, pace=QUICK, cpu_nodes=self._cpu_nodes)[0]
 
     def _opening(self, subject: Subject, batch: int) -> dict[str, Any]:
         return subject.open_request(

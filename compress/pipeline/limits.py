@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks.screening import Screened as Timed
+from benchmarks.values import Memory
 from compress.recipe.catalogue import METRICS, budget_limit
 from compress.recipe.nodes import Budget
 from compress.recipe.units import (
@@ -25,9 +26,11 @@ Cell = tuple[str, int, int]  # device, threads, batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is known of one untrained file. timed: by cell; teacher_bytes: None without a file."""
+    """What is known of one untrained file. timed: by cell; memory: its own and the teacher's, by
+    cells that a budget on memory names; teacher_bytes: None without a file."""
 
     timed: Mapping[Cell, Timed]
+    memory: Mapping[Cell, tuple[Memory, Memory]]
     size_bytes: int
     parameters: int
     macs: int
@@ -56,6 +59,11 @@ def on_accuracy(budget: Budget) -> bool:
     )
 
 
+def on_memory(budget: Budget) -> bool:
+    """Whether a budget limits what a process takes."""
+    return budget.metric in _MEMORY
+
+
 def limits_of(budgets: tuple[Budget, ...]) -> Iterator[Limit]:
     """All as "at most": a speed-up of 8 is a ratio of times of 1/8."""
     for budget in filter(judged_before_training, budgets):
@@ -63,6 +71,7 @@ def limits_of(budgets: tuple[Budget, ...]) -> Iterator[Limit]:
             budget=budget.id,
             limit=_as_most(budget),
             timed=METRICS[budget.metric].timed,
+            memory=on_memory(budget),
         )
 
 
@@ -75,6 +84,12 @@ def observed(budget: Budget, known: Known) -> float:
             "macs": known.macs,
         }[budget.metric]
         return value / known.teacher_bytes if budget.vs and known.teacher_bytes else value
+    if on_memory(budget):
+        own, other = (
+            one.peak_bytes if budget.metric == "memory.peak_rss" else one.peak_delta_bytes
+            for one in known.memory[cell_of(budget)]
+        )
+        return own / max(1, other) if budget.vs else own
     timed = known.timed[cell_of(budget)]
     if budget.vs is not None:
         return timed.ratio
@@ -153,4 +168,5 @@ def _down(value: float) -> float:
     return float(f"{math.floor(value / step + 1e-9) * step:.6g}")
 
 
-_OBSERVED = frozenset({"latency.p50", "latency.p95", "throughput", "file_bytes", "params", "macs"})
+_MEMORY = frozenset({"memory.peak_rss", "memory.peak_rss_delta"})
+_OBSERVED = _MEMORY | {"latency.p50", "latency.p95", "throughput", "file_bytes", "params", "macs"}

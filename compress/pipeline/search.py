@@ -17,7 +17,7 @@ from compress.pipeline.stages.judging import JUDGE
 from compress.pipeline.stages.ledger import LEDGER
 from compress.pipeline.stages.measuring import MEASURE
 from compress.pipeline.stages.quantizing import QUANTIZE_TEACHER
-from compress.pipeline.stages.screening import scheme_node
+from compress.pipeline.stages.schemes import scheme_node
 from compress.pipeline.stages.search import SEARCH, SEARCH_FILE, search_stage
 from compress.pipeline.stages.shipping import SHIP
 from compress.pipeline.study import STUDY_FILE

@@ -8,7 +8,7 @@ from typing import get_args
 from compress.errors import InputError
 from compress.pipeline.context import Context
 from compress.pipeline.limits import judged_before_training
-from compress.pipeline.stages.screening import schemes_of
+from compress.pipeline.stages.schemes import schemes_of
 from compress.pipeline.teacher_parts import has_parts, teacher_parts
 from compress.recipe.loss_nodes import AutoLoss
 from compress.recipe.nodes import AutoStudent, QatQuantize
@@ -44,7 +44,7 @@ def check_search(context: Context) -> None:
         raise InputError(
             "no budget of level error limits speed or size, and so the largest student is best",
             where="budgets",
-            cure="write one on latency.p50 or file_bytes",
+            cure="write one on latency.p50, file_bytes or memory.peak_rss",
         )
     _check_families(context)
 

@@ -11,6 +11,7 @@ from compress.search.space import Plan, Space
 
 GROWTH = 0.01  # of a file, by what training makes of values that were equal
 NOISE = 0.06  # of a time taken in a warm process, against that of fresh ones
+MEMORY = 0.03  # of one process, against that of another
 SURE = 1.1  # predicted to be over a limit by this factor: not worth a measurement
 SCREENING = "screening"
 MOST = 5  # measurements per structure and scheme
@@ -24,10 +25,13 @@ class Limit:
     budget: str
     limit: float
     timed: bool
+    memory: bool = False
 
     @property
     def room(self) -> float:
         """The part of the limit that is left for noise, and for what training changes."""
+        if self.memory:
+            return 1 + MEMORY
         return 1 + (NOISE if self.timed else GROWTH)
 
 

@@ -78,3 +78,13 @@ def test_one_warm_worker_takes_many_files_and_refuses_a_broken_one(tmp_path: Pat
             assert one.low <= one.ratio <= one.high
             assert one.p50_ms > 0
             assert one.ratio == pytest.approx(one.p50_ms / one.reference_ms, rel=9.0)
+
+
+def test_memory_is_that_of_a_fresh_process_for_each_file(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).random((8, 64), dtype=np.float32)
+    wide, narrow = written(tmp_path, 65536), written(tmp_path, 8)
+    with Screen(narrow, inputs=rows, batches=[1]) as screen:
+        large, small = (screen.memory(path, batch=4) for path in (wide, narrow))
+    # 64 x 65,536 and 65,536 x 4 numbers of 4 bytes are 17 MiB; the runtime keeps what it packs too.
+    assert large.peak_delta_bytes - small.peak_delta_bytes > 17 * 2**20
+    assert large.batch == small.batch == 4

@@ -73,3 +73,19 @@ def test_a_part_of_the_teacher_is_found_and_made_again_without_a_search(
     assert {step.stage for step in steps if step.hit} >= {"prune", "train", "export"}
     steps = plan(recipe, cache=cache, overrides=given)
     assert all(step.hit for step in steps), [step.stage for step in steps if not step.hit]
+
+
+@pytest.mark.slow
+def test_a_budget_on_memory_decides_how_large_a_student_may_be(
+    shapes: Path, tmp_path: Path
+) -> None:
+    memory = "{id: memory, metric: memory.peak_rss_delta, vs: teacher, max_ratio: 3x}"
+    given = (*GIVEN[:-1], "student={kind: auto, families: [residual]}", f"budgets=[{memory}]")
+    report = run(
+        shapes / "recipe.yaml", out=tmp_path / "run", cache=tmp_path / "cache", overrides=given
+    ).report
+    assert report.search is not None
+    assert any(trial.fits for trial in report.search.trials)
+    assert report.search.trials[0].fits
+    (verdict,) = report.verdicts
+    assert verdict.status == "pass"

@@ -17,7 +17,8 @@ from compress.pipeline.outlook import Outlook, outlook
 from compress.pipeline.stage import Finished, OnEvent, Stage
 from compress.pipeline.stages.exporting import FLOAT_FILE, export_stage, export_stages
 from compress.pipeline.stages.quantizing import FACTS, quantize_stage, quantize_stages
-from compress.pipeline.stages.screening import BUILDING, planned, slug
+from compress.pipeline.stages.schemes import planned, slug
+from compress.pipeline.stages.screening import BUILDING
 from compress.pipeline.stages.teacher import TEACHER, teacher_stages, view_names
 from compress.pipeline.stages.training import TRAIN, precision_stage, train_stage
 from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize, Trackers

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,33 @@ from torch import nn
 
 from benchmarks.screening import Screen
 from benchmarks.screening import Screened as Timed
+from benchmarks.values import Memory
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.graph import run_stages
 from compress.pipeline.inheriting import inherited
-from compress.pipeline.limits import Cell, Known, cell_of, judged_before_training, observed
+from compress.pipeline.limits import (
+    Cell,
+    Known,
+    cell_of,
+    judged_before_training,
+    observed,
+    on_memory,
+)
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.inheriting import PRUNE
 from compress.pipeline.stages.quantizing import calibration_batches
+from compress.pipeline.stages.schemes import planned, slug
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file, teacher_stages
 from compress.pipeline.stages.timed import timed_inputs
 from compress.quantize.kinds import quantize_kind
 from compress.quantize.static import quantize_static
 from compress.recipe.catalogue import METRICS
-from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize
+from compress.recipe.nodes import NoQuantize, SchemeQuantize
 from compress.search.inherited import InheritedStructure
 from compress.search.ledger import Screened
 from compress.search.predict import Operator
 from compress.search.shapes import as_if_trained, operators_of
-from compress.search.space import FLOAT, Plan
+from compress.search.space import Plan
 from compress.store.keys import Json
 from compress.store.store import Store
 from compress.students.build import build_student, student_code
@@ -46,42 +54,6 @@ BUILDING, TIMING = "building and exporting", "timing candidates"
 SCREENED_FILE = "screened.json"
 CALIBRATION = 64  # samples: any ranges do for speed and size
 TIMED_SAMPLES = 32
-
-
-def schemes_of(context: Context) -> tuple[str, ...]:
-    """What a candidate may be stored as: float32, and beside it what the recipe asks for."""
-    node = context.recipe.quantize
-    if isinstance(node, NoQuantize):
-        return (FLOAT,)
-    if isinstance(node, SchemeQuantize):
-        return (node.kind, FLOAT)
-    return ("int8", FLOAT) if context.task.padding is None else ("dynamic", FLOAT)
-
-
-def scheme_node(context: Context, scheme: str) -> NoQuantize | StaticQuantize | SchemeQuantize:
-    """The quantize node of a scheme. It is insisted on, whatever it costs: a candidate's place in
-    the race rests on its accuracy in it, and on the speed and size that it was seen to have. A
-    float file in its place would overstep the limits that this one keeps to."""
-    node = context.recipe.quantize
-    if scheme == FLOAT or isinstance(node, NoQuantize):
-        return NoQuantize(kind="none")
-    if isinstance(node, SchemeQuantize):
-        return node.model_copy(update={"max_drop": 1.0})
-    kept = {**node.model_dump(mode="json", include={"samples"}), "max_drop": "100pp"}
-    if scheme == "dynamic":
-        return SchemeQuantize.model_validate({"kind": "dynamic", **kept})
-    return StaticQuantize.model_validate({"kind": "static", **kept})
-
-
-def planned(context: Context, plan: Plan) -> Context:
-    """The context of a run whose student is this plan."""
-    changes = {"student": plan.student, "quantize": scheme_node(context, plan.scheme)}
-    return replace(context, recipe=context.recipe.model_copy(update=changes))
-
-
-def slug(plan: Plan) -> str:
-    """Its name as part of a stage's."""
-    return re.sub(r"[^a-z0-9]+", "-", plan.name.lower()).strip("-")[:70]
 
 
 @dataclass(slots=True)
@@ -118,6 +90,12 @@ class Screener:
         ]
         return tuple(dict.fromkeys([first, *named]))
 
+    @property
+    def remembered(self) -> tuple[Cell, ...]:
+        """Whose memory is taken: those that budgets name."""
+        budgets = filter(judged_before_training, self.context.recipe.budgets)
+        return tuple(dict.fromkeys(cell_of(one) for one in budgets if on_memory(one)))
+
     def operators(self, plan: Plan) -> tuple[Operator, ...]:
         """Its operators, without exporting it."""
         if isinstance(plan.structure, InheritedStructure):
@@ -147,6 +125,10 @@ class Screener:
         timed = {tuple(entry["cell"]): Timed(**entry["timed"]) for entry in facts["timed"]}
         known = Known(
             timed=timed,
+            memory={
+                tuple(one["cell"]): (Memory(**one["candidate"]), Memory(**one["reference"]))
+                for one in facts["memory"]
+            },
             size_bytes=facts["size_bytes"],
             parameters=facts["parameters"],
             macs=facts["macs"],
@@ -186,6 +168,7 @@ class Screener:
                 "scheme": plan.scheme,
                 "data": context.task.fingerprint,
                 "cells": [list(cell) for cell in cells],
+                "memory": [list(cell) for cell in self.remembered],
                 "tokens": recipe.bench.tokens,
                 "opset": recipe.export.opset,
                 "machine": dict(context.machine),
@@ -215,6 +198,7 @@ class Screener:
                 "parameters": count_parameters(module),
                 "macs": count_macs(module, *samples),
                 "timed": [{"cell": list(c), "timed": asdict(one)} for c, one in timed.items()],
+                "memory": self._memory(path, reference),
                 "built_s": round(built_s, 3),
             }
             write_json(work / SCREENED_FILE, facts)
@@ -222,7 +206,7 @@ class Screener:
 
         needs = (f"{TEACHER}/{TEACHER_FILE}",) if has_file(context) else ()
         return Stage(
-            name=f"screen-{slug(plan)}", version=2, parts=parts, compute=compute, needs=needs
+            name=f"screen-{slug(plan)}", version=3, parts=parts, compute=compute, needs=needs
         )
 
     def _stored(self, context: Context, path: Path, work: Path) -> Path:
@@ -261,6 +245,14 @@ class Screener:
                 self._screens[device, threads] = self._stack.enter_context(screen)
             measured = self._screens[device, threads].measure(path)
             found |= {(device, threads, batch): one for batch, one in measured.items()}
+        return found
+
+    def _memory(self, path: Path, reference: Path) -> list[dict[str, Any]]:
+        found = []
+        for cell in self.remembered:
+            screen = self._screens[cell[:2]]
+            own, other = (screen.memory(file, batch=cell[2]) for file in (path, reference))
+            found.append({"cell": list(cell), "candidate": asdict(own), "reference": asdict(other)})
         return found
 
     def _before(self) -> tuple[Stage, ...]:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from compress.pipeline.context import Context
-from compress.pipeline.stages.screening import scheme_node, schemes_of
+from compress.pipeline.stages.schemes import scheme_node, schemes_of
 from compress.recipe.nodes import NoQuantize, QuantizeNode, SchemeQuantize, StaticQuantize
 
 
