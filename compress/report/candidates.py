@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from benchmarks.values import Setting
-from compress.report.charts.front import Bound, Bounds, Point
+from compress.report.charts.front import Bound, Bounds, Point, Tick
 from compress.report.charts.pareto import LATENCY, SIZE, Axis, pareto
 from compress.report.figures import HALF, Figure, twice
 from compress.report.outcome import outcome
@@ -23,14 +23,19 @@ from compress.values import Report
 
 
 def panels(
-    points: Sequence[Point], bounds: Bounds, *, key: str, about: str = ""
+    points: Sequence[Point],
+    bounds: Bounds,
+    *,
+    key: str,
+    about: str = "",
+    ticks: Sequence[Tick] = (),
 ) -> tuple[Figure, Figure]:
     """Accuracy against latency and against file size, side by side on a wide screen."""
 
     def panel(axis: Axis, name: str) -> Figure:
         return twice(
             lambda width, k: pareto(
-                points, axis=axis, bounds=bounds, width=width, key=k, about=about
+                points, axis=axis, bounds=bounds, ticks=ticks, width=width, key=k, about=about
             ),
             f"{key}-{name}",
             wide=HALF,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from compress.report import quantities as q
 from compress.report.candidates import bounds_of, panels
-from compress.report.charts.front import UNBOUND, Point
+from compress.report.charts.front import UNBOUND, Point, Tick
 from compress.report.figures import Figure
 from compress.report.subjects import TEACHER, floor_words, settings_of
 from compress.values import Report, SearchFacts, Trial
@@ -64,7 +64,8 @@ def _floor(report: Report, ms: float | None) -> str:
 
 
 def search_panels(report: Report, *, key: str) -> tuple[Figure, ...]:
-    """Trained candidates by latency in the warm process, size, and accuracy on validation."""
+    """Candidates by latency in the warm process, size, and accuracy on validation; those that were
+    not trained as ticks."""
     facts = report.search
     assert facts is not None
     points = [
@@ -88,7 +89,13 @@ def search_panels(report: Report, *, key: str) -> tuple[Figure, ...]:
     setting = next(iter(settings_of(report)), None)
     bounds = UNBOUND if setting is None else bounds_of((report,), setting)
     limits = replace(bounds, accuracy=None)  # that one is on test, and these are on validation
-    return panels(points, limits, key=f"{key}-search", about="on validation, of every candidate")
+    ticks = [
+        Tick(name=trial.name, cost=trial.p50_ms, size_bytes=trial.size_bytes)
+        for trial in facts.trials
+        if trial.accuracy is None
+    ]
+    about = "on validation, of every candidate"
+    return panels(points, limits, key=f"{key}-search", about=about, ticks=ticks)
 
 
 def _teacher(report: Report, facts: SearchFacts) -> Point | None:

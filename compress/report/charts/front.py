@@ -24,6 +24,15 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """A model whose accuracy nobody knows: a mark on the bottom edge of each panel."""
+
+    name: str
+    cost: float
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
     """A budget on an axis. low and high differ where the models drawn have limits of their own."""
 

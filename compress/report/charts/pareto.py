@@ -1,7 +1,8 @@
 """Models by what they take and what they get right: latency in one panel, file size in the other.
 
 Up and to the left is better. The stairs are the best accuracy that each latency or size buys; a
-hollow dot does not meet all its budgets, and the tinted field meets those of its panel.
+hollow dot does not meet all its budgets, and the tinted field meets those of its panel. Ticks on
+the bottom edge are models that were timed and not trained.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from html import escape
 
 from compress.report import quantities as q
 from compress.report.charts.axis import Scale, bottom_axis, left_axis, padded, plain
-from compress.report.charts.front import UNBOUND, Bound, Bounds, Point, front
+from compress.report.charts.front import UNBOUND, Bound, Bounds, Point, Tick, front
 from compress.report.charts.naming import Box, dot_box, place_name, text_box
 from compress.report.charts.svg import (
     diamond,
@@ -25,7 +26,7 @@ from compress.report.charts.svg import (
     text_width,
 )
 
-_RADIUS = 6.0
+_RADIUS, _TICK = 6.0, 7.0
 _LEFT, _TOP, _BOTTOM = 62.0, 14.0, 306.0
 
 
@@ -34,7 +35,7 @@ class Axis:
     """What the bottom of a panel says. words writes one value with its unit."""
 
     title: str
-    value: Callable[[Point], float]
+    value: Callable[[Point | Tick], float]
     bound: Callable[[Bounds], Bound | None]
     words: Callable[[float], str]
     unit: Callable[[Sequence[float]], tuple[str, float]]  # of all values: its name, how much it is
@@ -69,6 +70,7 @@ def pareto(
     width: float,
     key: str,
     bounds: Bounds = UNBOUND,
+    ticks: Sequence[Tick] = (),
     about: str = "",
 ) -> str:
     """One panel. Its bottom axis is logarithmic when it spans much. ValueError for no point.
@@ -77,7 +79,7 @@ def pareto(
     """
     if not points:
         raise ValueError("nothing to draw: there is no point")
-    plane = _plane(points, axis, bounds, width)
+    plane = _plane(points, ticks, axis, bounds, width)
     best = front(points)
     limits, taken = _limits(plane)
     dots, names = _dots(points, best, plane, taken, width)
@@ -91,11 +93,12 @@ def pareto(
         ),
         _stairs(best, plane),
         limits,
+        *(_tick(one, plane) for one in ticks),
         *dots,
         *names,
         key=key,
         title=f"{axis.title} {about}".strip(),
-        description=_description(points, best, plane),
+        description=_description(points, ticks, best, plane),
     )
 
 
@@ -118,10 +121,12 @@ class _Plane:
         return self.x(self.axis.value(point)), self.up(point.accuracy)
 
 
-def _plane(points: Sequence[Point], axis: Axis, bounds: Bounds, width: float) -> _Plane:
+def _plane(
+    points: Sequence[Point], ticks: Sequence[Tick], axis: Axis, bounds: Bounds, width: float
+) -> _Plane:
     """Both axes hold every point and every limit."""
     cost = axis.bound(bounds)
-    costs = [axis.value(p) for p in points] + _ends(cost)
+    costs = [axis.value(p) for p in (*points, *ticks)] + _ends(cost)
     accuracies = [p.accuracy for p in points] + _ends(bounds.accuracy)
     unit, factor = axis.unit(costs)
     least, most = min(costs) / factor, max(costs) / factor
@@ -160,6 +165,14 @@ def _dots(
     return dots, names
 
 
+def _tick(one: Tick, plane: _Plane) -> str:
+    x = plane.x(plane.axis.value(one))
+    said = tag(
+        "title", escape(f"{one.name}: {plane.axis.words(plane.axis.value(one))}, not trained")
+    )
+    return tag("g", said, line(x, _BOTTOM - _TICK, x, _BOTTOM, kind="tick"))
+
+
 def _ends(bound: Bound | None) -> list[float]:
     return [] if bound is None else [bound.low, bound.high]
 
@@ -182,7 +195,7 @@ def _limits(plane: _Plane) -> tuple[str, list[Box]]:
         for x in dict.fromkeys(map(plane.x, _ends(plane.cost))):
             drawn.append(line(x, _TOP, x, _BOTTOM, kind="limit"))
         words = f"at most {_span(plane.cost, plane.axis.words)}"
-        room, y = text_width(words), _BOTTOM - 8
+        room, y = text_width(words), _BOTTOM - _TICK - 6
         start = plane.x(plane.cost.low) - 6 - room
         if start <= _LEFT:
             start = min(plane.x(plane.cost.high) + 6, end - room)
@@ -223,13 +236,17 @@ def _spoken(point: Point, plane: _Plane) -> str:
     return f"{point.name}: {taken}, {q.percent(point.accuracy)}{missed}"
 
 
-def _description(points: Sequence[Point], best: Sequence[Point], plane: _Plane) -> str:
+def _description(
+    points: Sequence[Point], ticks: Sequence[Tick], best: Sequence[Point], plane: _Plane
+) -> str:
     words = plane.axis.words
     said = [_spoken(point, plane) for point in points]
     if plane.cost is not None:
         said.append(f"budget: at most {_span(plane.cost, words)}")
     if plane.accuracy is not None:
         said.append(f"budget: at least {_span(plane.accuracy, q.percent)}")
+    if ticks:
+        said.append(f"{len(ticks)} were timed and not trained")
     if len(points) > 2:
         said.append("beaten by none: " + ", ".join(p.name for p in best))
     return "; ".join(said)

@@ -15,7 +15,7 @@ from benchmarks.values import Setting
 from compress.gate.bounds import budget_lines
 from compress.recipe.nodes import Budget
 from compress.report.candidates import bounds_of, candidates_panels, overview_panels
-from compress.report.charts.front import Bound, Bounds, Point, front
+from compress.report.charts.front import Bound, Bounds, Point, Tick, front
 from compress.report.charts.naming import text_box
 from compress.report.charts.pareto import LATENCY, SIZE, Axis, pareto
 from compress.report.charts.svg import text_width
@@ -236,3 +236,22 @@ def test_relative_budgets_become_lines_at_the_teacher_of_the_report() -> None:
     assert lines["speed"].value == pytest.approx(teacher.cells[0].latency.p50_ms / 8000)
     assert lines["speed"].setting == ONE
     assert lines["ratio"].value == pytest.approx(teacher.size_bytes / 2)
+
+
+def test_what_was_timed_and_not_trained_is_a_tick_on_the_bottom_edge() -> None:
+    points = [_point("a", 1.0, 0.9), _point("b", 0.5, 0.85)]
+    ticks = [Tick(name=f"c{i}", cost=cost, size_bytes=900) for i, cost in enumerate((0.25, 4.0))]
+    drawn = pareto(points, axis=LATENCY, width=456, key="k", ticks=ticks)
+    root = ElementTree.fromstring(drawn)
+    places = {
+        element.get("x1"): element.get("y2")
+        for element in root.iter()
+        if element.get("class") == "tick"
+    }
+    assert len(places) == 2
+    assert len(set(places.values())) == 1
+    first, second = sorted(map(float, places))
+    assert 62 < first < min(x for x, _ in _dots(root))  # left of both dots, and on the panel
+    assert max(x for x, _ in _dots(root)) < second < 456
+    assert "c1: 4.00 ms, not trained" in drawn
+    assert "2 were timed and not trained" in drawn
