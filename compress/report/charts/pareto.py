@@ -126,7 +126,7 @@ def _plane(
 ) -> _Plane:
     """Both axes hold every point and every limit."""
     cost = axis.bound(bounds)
-    costs = [axis.value(p) for p in (*points, *ticks)] + _ends(cost)
+    costs = [*map(axis.value, points), *map(axis.value, ticks), *_ends(cost)]
     accuracies = [p.accuracy for p in points] + _ends(bounds.accuracy)
     unit, factor = axis.unit(costs)
     least, most = min(costs) / factor, max(costs) / factor
