@@ -270,7 +270,8 @@ def _made(
         plan = Plan(products=every)
     if not plan.chain and not plan.products:
         raise nothing_to_round(job.artifact)
-    return applied(found, plan), kept_in_float(model, plan)
+    otherwise = f"`{scheme}` has no form for it"
+    return applied(found, plan), kept_in_float(model, plan, otherwise=otherwise)
 
 
 def _form(scheme: Scheme) -> Literal["row", "dynamic"]:

@@ -20,14 +20,19 @@ _RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 
 
 def kept_in_float(
-    model: ModelProto, plan: Plan, *, sensitive: Collection[str] = ()
+    model: ModelProto,
+    plan: Plan,
+    *,
+    sensitive: Collection[str] = (),
+    otherwise: str = "int8 was not faster here",
 ) -> tuple[KeptFloat, ...]:
-    """The heavy operators that a plan leaves. sensitive: nodes left for the sake of accuracy."""
+    """The heavy operators that a plan leaves. sensitive: nodes left for the sake of accuracy.
+    otherwise: why others are left; by default a search timed them."""
     constants = {tensor.name for tensor in model.graph.initializer}
     rounded = {*plan.chain, *plan.products}
     left: Mapping[str, str] = {
-        **dict.fromkeys(behind_a_mean(model), "a gate over a mean: int8 was not faster here"),
-        **dict.fromkeys(depthwise(model), "a depthwise convolution: int8 was not faster here"),
+        **dict.fromkeys(behind_a_mean(model), f"a gate over a mean: {otherwise}"),
+        **dict.fromkeys(depthwise(model), f"a depthwise convolution: {otherwise}"),
         **dict.fromkeys(tail(model), "behind the last product: its scores stay exact"),
         **dict.fromkeys(thin_stems(model), "a first convolution of fewer than 32 products a sum"),
         **dict.fromkeys(sensitive, "int8 there costs too much accuracy"),
@@ -42,7 +47,7 @@ def kept_in_float(
         elif node.op_type in {"Attention", "Einsum"} or not weights:
             reason = "a product of two activations: their ranges are those of attention"
         else:
-            reason = left.get(node.name, "int8 was not faster here")
+            reason = left.get(node.name, otherwise)
         found.append(
             KeptFloat(
                 node=weights[0] if weights else node.output[0],

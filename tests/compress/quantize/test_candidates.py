@@ -8,6 +8,7 @@ import onnx
 from small_graphs import model, node
 from small_transformer import small_transformer
 
+from compress.quantize.api import quantize
 from compress.quantize.candidates import behind_a_mean, depthwise, is_invariant, plans, without
 from compress.quantize.kept import kept_in_float
 
@@ -60,6 +61,14 @@ def test_a_convolutional_network_is_tried_with_and_without_them(tmp_path: Path) 
         ("d", "a depthwise convolution"),
         ("s", "a gate over a mean"),
     ]
+
+
+def test_what_a_named_scheme_leaves_is_not_said_to_have_been_timed(tmp_path: Path) -> None:
+    source = tmp_path / "gated.onnx"
+    onnx.save(gated(tmp_path), source)
+    found = quantize(source, path=tmp_path / "made.onnx", scheme="dynamic", timed=False)
+    assert {one.operator for one in found.kept_float} == {"Conv"}
+    assert all(one.reason.endswith("`dynamic` has no form for it") for one in found.kept_float)
 
 
 def test_a_transformer_is_tried_in_each_form_and_dynamic_last(tmp_path: Path) -> None:
