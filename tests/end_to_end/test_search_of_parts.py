@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import yaml
+from found import fixed
 
 from compress.errors import InputError
 from compress.pipeline.run import plan, prepare, run
@@ -66,10 +66,7 @@ def test_a_part_of_the_teacher_is_found_and_made_again_without_a_search(
     assert verify_run(tmp_path / "run") == ()
     found = yaml.safe_load((result.folder / "found.yaml").read_text())
     assert found["student"]["kind"] == "pruned"
-    fixed = [f"{key}={json.dumps(found[key])}" for key in ("student", "quantize")]
-    fixed += [f"distill.epochs={found['distill']['epochs']}"]
-    fixed += [one for one in GIVEN if not one.startswith(("search", "distill.epochs"))]
-    steps = plan(recipe, cache=cache, overrides=fixed)
+    steps = plan(recipe, cache=cache, overrides=fixed(result.folder, given))
     assert {step.stage for step in steps if step.hit} >= {"prune", "train", "export"}
     steps = plan(recipe, cache=cache, overrides=given)
     assert all(step.hit for step in steps), [step.stage for step in steps if not step.hit]

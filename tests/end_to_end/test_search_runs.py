@@ -12,7 +12,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-import yaml
+from found import fixed
 
 from compress.cli.main import run_command
 from compress.errors import InputError
@@ -108,11 +108,7 @@ def test_a_student_within_the_budgets_is_found_distilled_and_judged(
     assert decision.chosen == facts.chosen
     assert verify_run(tmp_path / "run") == ()
     assert candidates_of(result.folder / "study.journal") == {trial.name for trial in facts.trials}
-    found = yaml.safe_load((result.folder / "found.yaml").read_text())
-    fixed = [f"{key}={json.dumps(found[key])}" for key in ("student", "quantize")]
-    fixed += [f"distill.epochs={found['distill']['epochs']}"]
-    fixed += [one for one in given if not one.startswith(("student", "search", "distill.epochs"))]
-    steps = plan(recipe, cache=cache, overrides=fixed)
+    steps = plan(recipe, cache=cache, overrides=fixed(result.folder, given))
     assert {step.stage for step in steps if step.hit} >= {"train", "export", "quantize"}
     assert {"pilots", "training in full", "measuring", "bookkeeping"} <= set(facts.spent_s)
     steps = plan(recipe, cache=cache, overrides=given)

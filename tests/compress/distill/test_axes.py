@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
+from small_embedding import embedding_task
 from torch import nn
 
 from compress.distill.axes import principal, teacher_axes
@@ -12,27 +12,8 @@ from compress.distill.objective import build_objective
 from compress.distill.teaching import OnlineTeacher
 from compress.errors import InputError
 from compress.recipe.loss_nodes import EmbeddingLoss
-from compress.tasks.augment import Augmentation
-from compress.tasks.data import Samples, Task
 
 PCA = EmbeddingLoss(kind="embedding", form="mse", project="pca")
-
-
-def _task() -> Task:
-    inputs = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
-    part = Samples(ids=np.arange(300), inputs=inputs, labels=np.full(300, -100))
-    return Task(
-        name="rows",
-        classes=(),
-        input_name="inputs",
-        scale=1.0,
-        augmentation=Augmentation(),
-        fingerprint="rows",
-        train=part,
-        validation=part,
-        test=lambda: part,
-        outputs="embeddings",
-    )
 
 
 def test_a_teacher_of_low_rank_loses_nothing_of_its_dot_products() -> None:
@@ -55,7 +36,7 @@ def test_equal_widths_need_no_axes_and_a_wider_student_is_refused() -> None:
 
 def test_stored_and_asked_outputs_give_the_same_axes() -> None:
     torch.manual_seed(0)
-    task, student, teacher = _task(), nn.Linear(6, 2), nn.Linear(6, 5, bias=False)
+    task, student, teacher = embedding_task(), nn.Linear(6, 2), nn.Linear(6, 5, bias=False)
     with torch.no_grad():
         stored = teacher(torch.from_numpy(task.train.inputs)).numpy()
     asked = teacher_axes(student, task, teacher=OnlineTeacher(network=teacher))

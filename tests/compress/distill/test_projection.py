@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from small_embedding import embedding_task
 from torch import nn
 
 from compress import distill
 from compress.distill.axes import teacher_width
 from compress.distill.teaching import OnlineTeacher
-from compress.tasks.augment import Augmentation
-from compress.tasks.data import Samples, Task
 
 SETTINGS = {
     "optimizer": "adamw",
@@ -24,23 +21,6 @@ SETTINGS = {
     "average": 0.0,
     "precision": "float32",
 }
-
-
-def task() -> Task:
-    inputs = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
-    part = Samples(ids=np.arange(300), inputs=inputs, labels=np.full(300, -100))
-    return Task(
-        name="rows",
-        classes=(),
-        input_name="inputs",
-        scale=1.0,
-        augmentation=Augmentation(),
-        fingerprint="rows",
-        train=part,
-        validation=replace(part, ids=np.arange(300, 600)),
-        test=lambda: part,
-        outputs="embeddings",
-    )
 
 
 def network(width: int, *, seed: int) -> nn.Module:
@@ -54,9 +34,11 @@ def loss(project: str) -> dict[str, str]:
 
 def test_a_narrow_student_comes_to_the_best_of_its_rank() -> None:
     teacher, student = network(5, seed=0), network(2, seed=1)
-    trained = distill(teacher, student, data=task(), loss=loss("learned"), settings=SETTINGS)
+    trained = distill(
+        teacher, student, data=embedding_task(), loss=loss("learned"), settings=SETTINGS
+    )
     with torch.no_grad():
-        answers = teacher(torch.from_numpy(task().train.inputs))
+        answers = teacher(torch.from_numpy(embedding_task().train.inputs))
     singular = torch.linalg.svdvals(answers)
     best = float(singular[2:].square().sum()) / answers.numel()
     assert best < trained.epochs[-1].train_loss < 1.1 * best
@@ -66,7 +48,9 @@ def test_a_narrow_student_comes_to_the_best_of_its_rank() -> None:
 
 def test_a_student_that_is_wider_than_its_teacher_learns_all_of_it() -> None:
     teacher, student = network(3, seed=0), network(8, seed=1)
-    trained = distill(teacher, student, data=task(), loss=loss("learned"), settings=SETTINGS)
+    trained = distill(
+        teacher, student, data=embedding_task(), loss=loss("learned"), settings=SETTINGS
+    )
     first, last = trained.epochs[0].train_loss, trained.epochs[-1].train_loss
     assert last < 0.01 * first
 
@@ -75,7 +59,9 @@ def test_equal_widths_need_no_layer() -> None:
     teacher, student = network(4, seed=0), network(4, seed=1)
     few = {**SETTINGS, "epochs": 2}
     plain, learned = (
-        distill(teacher, student, data=task(), loss=loss(project), settings=few).module.state_dict()
+        distill(
+            teacher, student, data=embedding_task(), loss=loss(project), settings=few
+        ).module.state_dict()
         for project in ("none", "learned")
     )
     assert torch.equal(plain["weight"], learned["weight"])
@@ -83,12 +69,12 @@ def test_equal_widths_need_no_layer() -> None:
 
 def test_the_teachers_width_is_that_of_stored_outputs_or_of_an_answer() -> None:
     teacher = OnlineTeacher(network=network(5, seed=0))
-    assert teacher_width(task(), teacher=teacher) == 5
-    assert teacher_width(task(), outputs=[np.zeros((300, 7), dtype=np.float32)]) == 7
-    assert teacher_width(task()) is None
+    assert teacher_width(embedding_task(), teacher=teacher) == 5
+    assert teacher_width(embedding_task(), outputs=[np.zeros((300, 7), dtype=np.float32)]) == 7
+    assert teacher_width(embedding_task()) is None
 
 
 def test_similarities_and_layers_have_no_use_for_it() -> None:
     wrong = {"kind": "embedding", "form": "similarity-mse", "project": "learned"}
     with pytest.raises(Exception, match="`project: learned` is for outputs"):
-        distill(network(5, seed=0), network(2, seed=1), data=task(), loss=wrong)
+        distill(network(5, seed=0), network(2, seed=1), data=embedding_task(), loss=wrong)

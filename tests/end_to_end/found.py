@@ -1,0 +1,19 @@
+"""What a search left in its run, as overrides of the recipe that held it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+_SEARCHED = ("student", "search", "distill.epochs")
+
+
+def fixed(run: Path, given: Sequence[str]) -> list[str]:
+    """The overrides of a search with what it found in place of what it searched."""
+    found = yaml.safe_load((run / "found.yaml").read_text(encoding="utf-8"))
+    made = [f"{key}={json.dumps(found[key])}" for key in ("student", "quantize")]
+    made.append(f"distill.epochs={found['distill']['epochs']}")
+    return made + [one for one in given if not one.startswith(_SEARCHED)]
