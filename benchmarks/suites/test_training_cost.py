@@ -2,6 +2,7 @@
 
 pytest -s benchmarks/suites/test_training_cost.py
 The bounds are asserted under DISTIL_ASSERT_COST=1 alone: a shared machine is no place for them.
+DISTIL_COST_RESULTS=FILE appends each ratio, with its interval and the CPU model, as a line of JSON.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from benchmarks.environment import machine_fingerprint
+from benchmarks.evidence.lines import append_line
+from benchmarks.stats import order_interval
 from compress.distill.feed import TrainingFeed
 from compress.distill.layout import channels_last
 from compress.distill.objective import build_objective
@@ -153,7 +157,8 @@ def _plain_block() -> float:
 
 
 def _ratio(name: str, first: Callable[[], float], second: Callable[[], float]) -> float:
-    """Median over pairs of blocks of first / second; the order changes from pair to pair."""
+    """Median over pairs of blocks of first / second, with its interval of at least 95 %; the order
+    changes from pair to pair."""
     first(), second()
     ratios = []
     for index in range(BLOCKS):
@@ -163,8 +168,15 @@ def _ratio(name: str, first: Callable[[], float], second: Callable[[], float]) -
             own, other = first(), second()
         ratios.append(own / other)
     middle = statistics.median(ratios)
-    quarters = statistics.quantiles(ratios, n=4)
-    print(f"\n{name}: {middle:.3f} (quartiles {quarters[0]:.3f} to {quarters[2]:.3f})")
+    interval = order_interval(ratios)
+    assert interval is not None, "DISTIL_COST_BLOCKS is below six: too few for an interval"
+    low, high, held = interval
+    print(f"\n{name}: {middle:.3f} ({100 * held:.1f} % interval {low:.3f} to {high:.3f})")
+    if os.environ.get("DISTIL_COST_RESULTS"):
+        line = {"ratio_of": name, "ratio": middle, "low": low, "high": high, "pairs": len(ratios)}
+        about = {"steps": STEPS, "batch": BATCH, "clock": CLOCK.__name__}
+        row = {**line, **about, "machine": dict(machine_fingerprint())}
+        append_line(Path(os.environ["DISTIL_COST_RESULTS"]), row)
     return middle
 
 
