@@ -54,6 +54,7 @@ REGIMES: Mapping[str, tuple[str, ...]] = {
     "all labels": (),
     "2,000 labels": ("task.validation=500", "task.labelled=1500"),
 }
+KINDS = ("tuning", "arms", "hint", "at 4x")
 CONTROLS = ("labels", "label smoothing", "labels, mixup")
 RATES: Mapping[str, tuple[float, ...]] = {  # the best of each is inside, by first looks
     "all labels": (0.15, 0.4, 1.0),
@@ -219,6 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--regime", choices=REGIMES, help="units of this one alone")
+    parser.add_argument("--kind", choices=KINDS, help="units of this kind alone")
     parser.add_argument(
         "--precision",
         choices=("float32", "bfloat16"),
@@ -232,7 +234,7 @@ def main() -> None:
         done = read_done()
         if any(all(one[key] == unit[key] for key in unit) for one in done):
             continue
-        if chosen.regime not in {None, unit["regime"]}:
+        if chosen.regime not in {None, unit["regime"]} or chosen.kind not in {None, unit["kind"]}:
             continue
         if time.monotonic() - began > 60 * chosen.minutes:
             break
