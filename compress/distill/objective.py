@@ -111,6 +111,7 @@ def build_objective(
                 return student.sum() * 0.0
             student, target = student[kept], target[kept]
             teacher = None if teacher is None else teacher[kept]
+            features = features.among(kept)
         return term(
             Step(
                 student=student,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -24,6 +24,10 @@ class Features:
     pairs: Mapping[Tap, tuple[Tensor, Tensor]] = field(default_factory=dict)
     mask: Tensor | None = None
     projected: Tensor | None = None
+
+    def among(self, kept: Tensor) -> Features:
+        """With the projected outputs of some tokens or frames alone, as a loss sees the others."""
+        return self if self.projected is None else replace(self, projected=self.projected[kept])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

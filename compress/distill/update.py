@@ -94,6 +94,7 @@ class Update:
             real = batch.mask.to(device).bool()
             answered, target = answered[real], target[real]
             scores = None if scores is None else scores[real]
+            features = features.among(real)
         return self.objective(
             answered,
             target,

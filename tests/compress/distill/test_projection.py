@@ -11,6 +11,8 @@ from torch import nn
 from compress import distill
 from compress.distill.axes import teacher_width
 from compress.distill.teaching import OnlineTeacher
+from compress.tasks import StreamData
+from compress.tasks.streams import Streams
 
 SETTINGS = {
     "optimizer": "adamw",
@@ -78,3 +80,35 @@ def test_similarities_and_layers_have_no_use_for_it() -> None:
     wrong = {"kind": "embedding", "form": "similarity-mse", "project": "learned"}
     with pytest.raises(Exception, match="`project: learned` is for outputs"):
         distill(network(5, seed=0), network(2, seed=1), data=embedding_task(), loss=wrong)
+
+
+class PerFrame(nn.Module):
+    """(batch, frames, 3) and a mask to (batch, frames, 3)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 3)
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.head(features)
+        return scores
+
+
+def test_frames_that_are_padding_are_projected_out_of_the_loss_too() -> None:
+    random = np.random.default_rng(0)
+
+    def part(count: int) -> Streams:
+        rows = [random.normal(size=(n, 3)).astype(np.float32) for n in random.integers(2, 9, count)]
+        return rows, [row.argmax(1) for row in rows]
+
+    data = StreamData(train=part(40), validation=part(20), test=part(20), classes=("a", "b", "c"))
+    settings = {"epochs": 2, "batch": 8, "average": 0.0, "precision": "float32"}
+    torch.manual_seed(0)
+    teacher, student = PerFrame(), PerFrame()
+    plain, learned = (
+        distill(teacher, student, data=data, loss=loss(project), settings=settings)
+        for project in ("none", "learned")
+    )
+    # Of equal widths the layer does nothing, so that all else must be the same.
+    assert torch.equal(plain.module.head.weight, learned.module.head.weight)
+    assert plain.epochs[-1].train_loss == learned.epochs[-1].train_loss
