@@ -66,15 +66,14 @@ def space_of(context: Context) -> Space:
         space = space_for(kind, schemes=schemes, inherited=parts)
     if wanted is None:
         return space
-    kept = tuple(one for one in space.structures if one.family in wanted)
-    if not kept and set(wanted) <= set(_PARTS):
+    pool = dict.fromkeys((*space.structures, *space_for("rows", schemes=schemes).structures))
+    kept = tuple(one for one in pool if one.family in wanted)  # perceptrons fit whatever is flat
+    if not kept:
         raise InputError(
             "the teacher has no blocks to leave out, and its layers can't be made narrower",
             where="student.families",
             cure=f"use {' or '.join(families_for(task))}",
         )
-    if not kept:  # a family that is no first choice here, such as perceptrons for images
-        kept = space_for("rows", schemes=schemes).structures
     return replace(space, structures=kept)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from compress.pipeline.run import plan
+
 _SEARCHED = ("student", "search", "distill.epochs")
 
 
@@ -17,3 +19,13 @@ def fixed(run: Path, given: Sequence[str]) -> list[str]:
     made = [f"{key}={json.dumps(found[key])}" for key in ("student", "quantize")]
     made.append(f"distill.epochs={found['distill']['epochs']}")
     return made + [one for one in given if not one.startswith(_SEARCHED)]
+
+
+def assert_kept(
+    recipe: Path, run: Path, given: Sequence[str], *, cache: Path, stages: set[str]
+) -> None:
+    """Without a search these stages of what was found are there, and with it all are."""
+    steps = plan(recipe, cache=cache, overrides=fixed(run, given))
+    assert {step.stage for step in steps if step.hit} >= stages
+    steps = plan(recipe, cache=cache, overrides=given)
+    assert all(step.hit for step in steps), [step.stage for step in steps if not step.hit]

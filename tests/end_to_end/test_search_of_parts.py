@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from found import fixed
+from found import assert_kept
 
 from compress.errors import InputError
-from compress.pipeline.run import plan, prepare, run
+from compress.pipeline.run import prepare, run
 from compress.pipeline.search_space import check_search, space_of
 from compress.pipeline.verify import verify_run
 from compress.recipe.load import load_recipe
@@ -52,6 +52,15 @@ def test_a_teacher_that_can_be_cut_is_in_the_space_beside_the_families(
     assert {"residual", "depthwise"} < set(families)
 
 
+def test_a_family_that_is_no_first_choice_is_searched_beside_one_that_is(
+    shapes: Path, tmp_path: Path
+) -> None:
+    both = "student={kind: auto, families: [residual, perceptron]}"
+    loaded = load_recipe(shapes / "recipe.yaml", overrides=(*GIVEN, both))
+    space = space_of(prepare(loaded, cache=tmp_path / "cache"))
+    assert {one.family for one in space.structures} == {"residual", "perceptron"}
+
+
 @pytest.mark.slow
 def test_a_part_of_the_teacher_is_found_and_made_again_without_a_search(
     shapes: Path, tmp_path: Path
@@ -66,10 +75,7 @@ def test_a_part_of_the_teacher_is_found_and_made_again_without_a_search(
     assert verify_run(tmp_path / "run") == ()
     found = yaml.safe_load((result.folder / "found.yaml").read_text())
     assert found["student"]["kind"] == "pruned"
-    steps = plan(recipe, cache=cache, overrides=fixed(result.folder, given))
-    assert {step.stage for step in steps if step.hit} >= {"prune", "train", "export"}
-    steps = plan(recipe, cache=cache, overrides=given)
-    assert all(step.hit for step in steps), [step.stage for step in steps if not step.hit]
+    assert_kept(recipe, result.folder, given, cache=cache, stages={"prune", "train", "export"})
 
 
 @pytest.mark.slow

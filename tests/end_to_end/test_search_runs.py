@@ -12,7 +12,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from found import fixed
+from found import assert_kept
 
 from compress.cli.main import run_command
 from compress.errors import InputError
@@ -108,11 +108,8 @@ def test_a_student_within_the_budgets_is_found_distilled_and_judged(
     assert decision.chosen == facts.chosen
     assert verify_run(tmp_path / "run") == ()
     assert candidates_of(result.folder / "study.journal") == {trial.name for trial in facts.trials}
-    steps = plan(recipe, cache=cache, overrides=fixed(result.folder, given))
-    assert {step.stage for step in steps if step.hit} >= {"train", "export", "quantize"}
     assert {"pilots", "training in full", "measuring", "bookkeeping"} <= set(facts.spent_s)
-    steps = plan(recipe, cache=cache, overrides=given)
-    assert all(step.hit for step in steps), [step.stage for step in steps if not step.hit]
+    assert_kept(recipe, result.folder, given, cache=cache, stages={"train", "export", "quantize"})
 
 
 @pytest.mark.slow

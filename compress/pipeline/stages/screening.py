@@ -70,6 +70,7 @@ class Screener:
     worked_s: float = 0.0
     _stack: ExitStack = field(default_factory=ExitStack)
     _screens: dict[tuple[str, int], Screen] = field(default_factory=dict)
+    _teacher_memory: dict[Cell, Memory] = field(default_factory=dict)
     _operators: dict[Plan, tuple[Operator, ...]] = field(default_factory=dict)
 
     def __enter__(self) -> Screener:
@@ -251,7 +252,9 @@ class Screener:
         found = []
         for cell in self.remembered:
             screen = self._screens[cell[:2]]
-            own, other = (screen.memory(file, batch=cell[2]) for file in (path, reference))
+            if cell not in self._teacher_memory:
+                self._teacher_memory[cell] = screen.memory(reference, batch=cell[2])
+            own, other = screen.memory(path, batch=cell[2]), self._teacher_memory[cell]
             found.append({"cell": list(cell), "candidate": asdict(own), "reference": asdict(other)})
         return found
 
