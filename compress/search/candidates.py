@@ -15,8 +15,10 @@ from compress.recipe.loss_nodes import (
     DistLoss,
     DkdLoss,
     HardLoss,
+    HintLoss,
     KdLoss,
     LabelsLoss,
+    LayerPair,
     LossNode,
     NkdLoss,
     PktLoss,
@@ -31,6 +33,7 @@ FEW_CLASSES = 4  # below five there is little in the classes that are wrong
 BIG_GAP = 10.0  # teacher's multiply-accumulates over the student's
 FEW_LABELS = 0.5  # share of the training samples: below it most are taught by the teacher alone
 FUNMATCH = "funmatch"
+HINT = "kd and hint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,8 @@ class Facts:
 
     labelled: share of the training samples that have a label. mixup: whether the recipe mixes;
     unmixable: why it can't, None where it could. in_parts: whether a batch is trained in parts.
+    layers: of the student and of the teacher, that an adapter makes alike; where they are None,
+    unlike says why.
     """
 
     given: Given
@@ -64,6 +69,8 @@ class Facts:
     mixup: bool = False
     unmixable: str | None = None
     in_parts: bool = False
+    layers: tuple[str, str] | None = None
+    unlike: str = "the teacher shows no layers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,11 +152,24 @@ def _by_logits(facts: Facts) -> tuple[dict[str, LossNode], dict[str, str]]:
             Term(loss=PktLoss(kind="pkt")),
         ),
     )
-    left_out["hint"] = (
-        "it needs the names of layers, and the teacher in the loop: "
-        "write `loss: {kind: hint, layers: ...}`"
-    )
+    if facts.layers is None:
+        left_out[HINT] = facts.unlike
+    else:
+        losses[HINT] = _hint(*facts.layers)
     return losses, left_out
+
+
+def _hint(student: str, teacher: str) -> LossNode:
+    """Features beside scores (Romero et al., 2015). Last of the table: its teacher answers in the
+    loop, since no store holds layers."""
+    pair = LayerPair(student=student, teacher=teacher)
+    return SumLoss(
+        kind="sum",
+        terms=(
+            Term(loss=KdLoss(kind="kd", temperature=4.0, weight=0.9)),
+            Term(loss=HintLoss(kind="hint", layers=(pair,), weight=1.0)),
+        ),
+    )
 
 
 def _funmatch(facts: Facts) -> Arm:
@@ -168,4 +188,4 @@ def _unfit_to_match(facts: Facts) -> str | None:
     return None
 
 
-_SCORE_METHODS = ("kd", "kd, standardized", "dkd", "dist", "nkd", "kd and pkt")
+_SCORE_METHODS = ("kd", "kd, standardized", "dkd", "dist", "nkd", "kd and pkt", HINT)

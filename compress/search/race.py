@@ -56,7 +56,7 @@ def race(
     rungs: Sequence[int],
     last_seeds: Sequence[int] | None = None,
     keep: float = 0.5,
-    go_on: Callable[[int], bool] = lambda epochs: True,
+    go_on: Callable[[str, int], bool] = lambda arm, epochs: True,
     enough: int | None = None,
     ahead: Callable[[Sequence[tuple[str, int, int]]], None] = lambda pilots: None,
 ) -> Race:
@@ -64,9 +64,10 @@ def race(
 
     rungs: epochs of each round, rising. last_seeds: of the last round, where others decide it.
     After a round the best `keep` of the arms (at least one, rounded up) go on, and all controls.
-    go_on(epochs) is asked before each pilot; False ends the race with what it has: a round counts
-    by its whole seeds where they are `enough` of them (default: all). ahead(pilots) is told of all
-    pilots of a round before it starts. Raises OutOfTime where the first round does not count.
+    go_on(arm, epochs) is asked before each pilot; False ends the race with what it has: a round
+    counts by its whole seeds where they are `enough` of them (default: all). ahead(pilots) is told
+    of all pilots of a round before it starts. Raises OutOfTime where the first round does not
+    count.
     """
     check_race(arms, controls=controls, seeds=last_seeds or seeds, rungs=rungs)
     check_race(arms, controls=controls, seeds=seeds, rungs=rungs)
@@ -120,7 +121,7 @@ def _run_rung(
     evaluate: Callable[[str, int, int], float],
     seeds: Sequence[int],
     epochs: int,
-    go_on: Callable[[int], bool],
+    go_on: Callable[[str, int], bool],
     *,
     enough: int,
 ) -> Rung:
@@ -128,7 +129,7 @@ def _run_rung(
     # Seeds outside, arms inside: a race that runs out of time has whole seeds to compare.
     for whole, seed in enumerate(seeds):
         for name in names:
-            if not go_on(epochs):
+            if not go_on(name, epochs):
                 return _rung(epochs, seeds[:whole], scores, complete=whole >= enough)
             scores[name].append(evaluate(name, seed, epochs))
     return _rung(epochs, seeds, scores, complete=True)

@@ -31,13 +31,14 @@ class Pilots(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrants:
-    """What may be raced. epochs, views: of the full training; own_views: as in Setting."""
+    """What may be raced. epochs, views: of the full training; own_views, online: as in Setting."""
 
     arms: Sequence[str]
     controls: Sequence[str]
     epochs: int
     views: int
     own_views: Collection[str] = ()
+    online: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ def race_within(
         epochs=entrants.epochs,
         views=entrants.views,
         own_views=entrants.own_views,
+        online=entrants.online,
     )
     plan = plan_pilots(entrants.arms, setting, budget_s=PLANNED * max(0.0, budget_s - measured_s))
     if plan is None:
@@ -87,8 +89,9 @@ def race_within(
     tell(_stated(plan, controls=len(entrants.controls), measured_s=measured_s, budget_s=budget_s))
     pilots.begin(plan)
 
-    def go_on(epochs: int) -> bool:
-        return clock() - began + costs.pilot_s + epochs * costs.epoch_s <= budget_s
+    def go_on(arm: str, epochs: int) -> bool:
+        epoch_s = costs.epoch_s + (costs.online_s if arm in entrants.online else 0.0)
+        return clock() - began + costs.pilot_s + epochs * epoch_s <= budget_s
 
     try:
         found = race(

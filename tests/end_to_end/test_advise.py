@@ -47,6 +47,8 @@ def test_the_race_recommends_and_the_run_goes_on_with_it(
     assert 0 < found["measured_s"] < found["seconds"]
     assert found["advice"]["chosen"] in rows
     assert f"Recommended: {found['advice']['chosen']}" in said
+    assert all(found["facts"]["layers"])  # of the student and of the teacher
+    assert "kd and hint" in found["offered"]
     best_control = max(rows[name]["mean"] for name in ("labels", "label smoothing"))
     for row in rows.values():
         if not row["control"]:

@@ -26,7 +26,7 @@ from compress.pipeline.stages.teacher import (
     view_names,
 )
 from compress.pipeline.stages.training import precision_stage, train_stage, what_is_trained
-from compress.recipe.loss_needs import needs_scores
+from compress.recipe.loss_needs import needs_scores, taps_of
 from compress.recipe.loss_nodes import HardLoss, KdLoss, LossNode
 from compress.recipe.nodes import Trackers
 from compress.search.advice import Advice, advise
@@ -43,6 +43,7 @@ from exporters.events import Event
 METHOD = "method"
 ADVICE_FILE = "advice.json"
 EPOCH_ALLOWANCE = 1.1  # validation and statistics come on top of an epoch's own seconds
+ONLINE_ALLOWANCE = 1.5  # torch answers batches of the training, onnxruntime its best ones
 
 
 def method_stage(context: Context, *, budget_s: float, store: Store) -> Stage:
@@ -90,6 +91,7 @@ def method_stage(context: Context, *, budget_s: float, store: Store) -> Stage:
                 epochs=node.epochs,
                 views=node.views,
                 own_views=[name for name, arm in offered.arms.items() if arm.mixup is not None],
+                online=[name for name, arm in offered.arms.items() if pilots.asks(arm)],
             ),
             pilots,
             first_seed=context.recipe.seed,
@@ -122,16 +124,25 @@ class _Pilots:
 
     def measure(self) -> Costs:
         """One pilot of one epoch, and one view: what everything else is reckoned from."""
-        name, seed = LABELS, self.context.recipe.seed
+        reuse = self.context.recipe.distill.reuse_teacher_outputs
+        # Where nothing is stored every method asks its teacher in the loop: one of them is timed.
+        name = LABELS if reuse else next(iter(self.offered.arms))
+        seed = self.context.recipe.seed
         finished = self._run(name, seed, 1)
         pilot = finished[_stage_name(name, seed, 1)].entry
         epoch_s = EPOCH_ALLOWANCE * float(_epochs(pilot.meta)[0]["seconds"])
         views = stored_views(self._context_of(self._arm(name)))  # of each of several teachers
+        view_s = sum(finished[view.stage].entry.seconds for view in views)
         return Costs(
             pilot_s=max(0.0, pilot.seconds - epoch_s),
             epoch_s=epoch_s,
-            view_s=sum(finished[view.stage].entry.seconds for view in views),
+            view_s=view_s,
+            online_s=ONLINE_ALLOWANCE * view_s,
         )
+
+    def asks(self, arm: Arm) -> bool:
+        """Whether an arm costs more than the others, since it alone asks in the loop."""
+        return self.context.recipe.distill.reuse_teacher_outputs and bool(taps_of(arm.loss))
 
     def begin(self, plan: Plan) -> None:
         """As many views as the longest pilot has epochs."""
@@ -166,7 +177,8 @@ class _Pilots:
     def _run(self, name: str, seed: int, epochs: int) -> dict[str, Finished]:
         arm = self._arm(name)
         context, loss = self._context_of(arm), arm.loss
-        views = view_names(context)[:epochs] if needs_scores(loss) else ()
+        stored = needs_scores(loss) and not self.asks(arm)
+        views = view_names(context)[:epochs] if stored else ()
         node = context.recipe.distill.model_copy(
             update={
                 "loss": loss,

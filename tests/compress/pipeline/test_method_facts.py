@@ -25,6 +25,7 @@ from compress.store.store import open_store
 PROJECT = """
 import numpy as np
 import toy
+import torch
 from torch import nn
 from compress.tasks import ArrayData
 
@@ -72,6 +73,34 @@ def test_a_teacher_that_is_stored_short_counts_as_top_k(project: Path) -> None:
     assert _run(project, short)[2] == replace(plain, given="top-k")
     # In the loop it answers in full.
     assert _run(project, short, "distill.reuse_teacher_outputs=false")[2] == plain
+
+
+def test_layers_are_those_that_both_networks_have_and_a_function_has_none(project: Path) -> None:
+    code = project / "project.py"
+    networks = """
+def seen():
+    network = nn.Sequential(nn.Conv2d(1, 6, 1, bias=False), nn.Flatten(), nn.Linear(384, 3))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network[0].weight[0] = 1.0
+        network[2].weight[:, :64] = torch.from_numpy(toy.weights())
+    return network
+
+def alike():
+    return nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(256, 3))
+
+def unlike():
+    return nn.Sequential(nn.Conv2d(1, 4, 2, 2), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))
+"""
+    code.write_text(code.read_text() + networks)
+    seen = "teacher.target=project.py:seen"
+    assert _run(project)[2].layers is None
+    found = _run(project, seen, "student.target=project.py:alike")[2]
+    assert found.layers == ("1", "0")
+    other = _run(project, seen, "student.target=project.py:unlike")[2]
+    assert other.layers is None
+    assert other.unlike == "no layer of the student has as many places as one of the teacher"
 
 
 def test_labels_and_mixtures_are_told(project: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from compress.distill.objective import build_objective
+from compress.recipe.loss_needs import taps_of
 from compress.search.candidates import Facts, Given, candidates
 
 LOGITS = Facts(given="logits", classes=10, gap=3.0)
@@ -20,9 +21,18 @@ def test_with_scores_and_labels_all_losses_on_scores_are_raced() -> None:
         "kd", "kd, standardized", "kd, no labels", "dkd", "dist", "nkd", "kd and pkt"
     ]  # fmt: skip
     assert list(offered.controls) == ["labels", "label smoothing"]
-    assert set(offered.left_out) == {"hint", "funmatch"}
-    assert "names of layers" in offered.left_out["hint"]
+    assert offered.left_out["kd and hint"] == "the teacher shows no layers"
+    assert set(offered.left_out) == {"kd and hint", "funmatch"}
     assert "most samples have no label" in offered.left_out["funmatch"]
+
+
+def test_layers_that_can_be_compared_are_the_last_arm_and_named_in_its_loss() -> None:
+    offered = candidates(replace(LOGITS, layers=("stages.1", "layer4")))
+    assert list(offered.arms)[-1] == "kd and hint"
+    assert set(offered.left_out) == {"funmatch"}
+    (tap,) = taps_of(offered.arms["kd and hint"].loss)
+    assert (tap.student, tap.teacher, tap.adapted) == ("stages.1", "layer4", True)
+    assert "kd and hint" in candidates(replace(LOGITS, given="hard labels")).left_out
 
 
 @pytest.mark.parametrize("given", ["hard labels", "top-k", "logits"])

@@ -55,6 +55,21 @@ def test_an_arm_with_views_of_its_own_pays_for_them() -> None:
     assert smallest_budget(ARMS[1:], mixed) == smallest_budget(ARMS[1:], plain)
 
 
+def test_an_arm_that_asks_in_the_loop_is_raced_where_the_others_lose_nothing_by_it() -> None:
+    costs = replace(COSTS, online_s=50.0)
+    setting = Setting(costs=costs, controls=2, epochs=4, views=4, online=ARMS[-1:])
+    others = Setting(costs=costs, controls=2, epochs=4, views=4)
+    # In rounds of 2 and 4 epochs it is taken to come through: 6 epochs more of 50 s, five seeds.
+    dear = 5 * 6 * 50
+    whole = plan_pilots(ARMS, setting, budget_s=1590 + dear)
+    assert whole is not None
+    assert (whole.arms, whole.seeds, whole.seconds) == (ARMS, 5, 1590 + dear)
+    almost = plan_pilots(ARMS, setting, budget_s=1589 + dear)
+    assert almost == plan_pilots(ARMS[:-1], others, budget_s=1589 + dear)
+    assert almost is not None
+    assert (almost.arms, almost.seeds) == (ARMS[:-1], 5)
+
+
 @given(
     budget=st.floats(1, 1e5),
     epoch=st.floats(0.1, 100),

@@ -71,7 +71,7 @@ def test_an_arm_that_diverged_does_not_go_on() -> None:
 def test_a_race_out_of_time_is_decided_by_its_last_complete_round() -> None:
     left = [14]
 
-    def go_on(epochs: int) -> bool:
+    def go_on(arm: str, epochs: int) -> bool:
         left[0] -= 1
         return left[0] >= 0
 
@@ -85,7 +85,7 @@ def test_a_race_out_of_time_is_decided_by_its_last_complete_round() -> None:
 def test_enough_whole_seeds_decide_a_round_that_ran_out_of_time() -> None:
     left = [0]
 
-    def go_on(epochs: int) -> bool:
+    def go_on(arm: str, epochs: int) -> bool:
         left[0] -= 1
         return left[0] >= 0
 
@@ -116,7 +116,7 @@ def test_no_time_for_the_first_round_is_an_error() -> None:
             evaluate=by_quality,
             seeds=(0,),
             rungs=(1,),
-            go_on=lambda epochs: False,
+            go_on=lambda arm, epochs: False,
         )
 
 
