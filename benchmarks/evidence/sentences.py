@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compress.recipe.named_files import named_file
-from compress.students.text.encoder import Encoder, mean_pooled
+from compress.students.text.encoder import Encoder
 from compress.students.text.pretrained import load_encoder
 from compress.tasks.text_tokenizer import load_tokenizer
 from compress.tasks.wordnet import load_wordnet
+from compress.teachers.sentence_pooling import mean_pooled
 from exporters.export import export
 from exporters.values import OnnxArtifact
 

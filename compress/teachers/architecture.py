@@ -19,9 +19,10 @@ from compress.recipe.nodes import (
     TransformersTeacher,
 )
 from compress.recipe.targets import load_target, target_digest
-from compress.teachers.hugging_face import CONFIG, PREPROCESSOR, transformers_architecture
+from compress.teachers.hugging_face import transformers_architecture
 from compress.teachers.modules import module_of
 from compress.teachers.scores import LogitsOf
+from compress.teachers.transformers_files import settings_files
 from exporters.atomic import sha256_bytes, sha256_file
 
 
@@ -52,8 +53,7 @@ def architecture_digest(node: TeacherNode, *, folder: Path) -> str:
         case TorchTeacher() | PythonTeacher():
             return target_digest(node.target, folder)
         case TransformersTeacher():
-            home = folder / node.path
-            files = [home / name for name in (CONFIG, PREPROCESSOR) if (home / name).is_file()]
+            files = settings_files(folder / node.path)
             return sha256_bytes("\n".join(sha256_file(file) for file in files).encode())
         case _:
             return node.kind

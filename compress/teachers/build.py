@@ -22,11 +22,12 @@ from compress.recipe.targets import load_target, target_digest
 from compress.teachers.earlier_run import run_teacher, shipped
 from compress.teachers.functions import function_teacher, takes_a_batch
 from compress.teachers.given import outputs_teacher
-from compress.teachers.hugging_face import folder_digest, transformers_teacher
+from compress.teachers.hugging_face import transformers_teacher
 from compress.teachers.modules import module_of, module_teacher
 from compress.teachers.onnx_file import onnx_teacher
 from compress.teachers.several import several_teachers
 from compress.teachers.teacher import Answer, Teacher
+from compress.teachers.transformers_files import folder_digest
 from exporters.artifact import open_artifact
 from exporters.atomic import sha256_bytes, sha256_file
 from exporters.weights import load_into, load_weights

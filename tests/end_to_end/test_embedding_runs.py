@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 
 from compress.metrics.fidelity import spearman
 from compress.pipeline.run import RunResult, plan, run
 from compress.recipe.targets import load_target
+from compress.tasks.text_tokenizer import load_tokenizer
 
 SAYINGS = Path(__file__).parents[1] / "projects" / "sayings"
 
@@ -87,6 +89,37 @@ def test_predict_py_writes_embeddings_of_raw_texts(embedded: RunResult, tmp_path
 def test_a_second_run_of_embeddings_computes_nothing(project: Path, embedded: RunResult) -> None:
     planned = plan(project / "embed.yaml", cache=project.parent / "cache")
     assert [entry.stage for entry in planned if not entry.hit] == []
+
+
+@pytest.mark.slow
+def test_a_folder_of_a_sentence_encoder_teaches_a_student_cut_from_it(project: Path) -> None:
+    import transformers
+
+    vocabulary = load_tokenizer(project / "tokenizer.json", tokens=16).vocabulary_size
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=vocabulary, hidden_size=24, num_hidden_layers=3, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=16, initializer_range=0.3,
+    )  # fmt: skip
+    folder = project / "encoder"
+    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    parts = [{"type": f"sentence_transformers.models.{part}"} for part in ("Pooling", "Normalize")]
+    (folder / "modules.json").write_text(json.dumps(parts))
+    found = run(
+        project / "embed.yaml",
+        out=project.parent / "cut",
+        cache=project.parent / "cache",
+        overrides=(
+            "teacher={kind: transformers, path: encoder}",
+            "student={kind: truncated, layers: 2}",
+            "distill.loss={kind: embedding, form: cosine}",
+            "distill.learning_rate=0.003",
+        ),
+    )
+    (fidelity,) = (one for one in found.report.fidelities if one.candidate == "student")
+    assert fidelity.spearman > 0.8
+    with np.load(found.folder / "predictions.npz") as kept:
+        np.testing.assert_allclose(np.linalg.norm(kept["teacher"], axis=1), 1.0, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from compress.teachers.sentence_pooling import mean_pooled
+
 _MASKED = -1e4  # finite in float16 and bfloat16, and small in quantized ranges
 
 
@@ -49,12 +51,6 @@ class Encoder(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden, bias)
         return hidden
-
-
-def mean_pooled(hidden: Tensor, attention_mask: Tensor) -> Tensor:
-    """The mean over the tokens of each text. (batch, tokens, width) -> (batch, width)."""
-    weights = attention_mask.to(hidden.dtype)[:, :, None]
-    return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1.0)
 
 
 class TextEmbedder(nn.Module):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from compress.students.text.encoder import Encoder, mean_pooled
+from compress.students.text.encoder import Encoder
+from compress.teachers.sentence_pooling import mean_pooled
 
 
 class StaticEncoder(nn.Module):

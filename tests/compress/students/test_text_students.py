@@ -9,9 +9,10 @@ import torch
 
 from compress.errors import InputError
 from compress.students.text.changes import apply_changes, save_changes
-from compress.students.text.encoder import Encoder, EncoderConfig, TextClassifier, mean_pooled
+from compress.students.text.encoder import Encoder, EncoderConfig, TextClassifier
 from compress.students.text.smaller import kept_layers, truncated, with_inner, with_vocabulary
 from compress.students.text.static import principal_axes, token_vectors
+from compress.teachers.sentence_pooling import mean_pooled
 
 CONFIG = EncoderConfig(vocabulary=50, width=16, layers=6, heads=4, inner=32, positions=24)
 

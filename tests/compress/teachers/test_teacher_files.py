@@ -13,8 +13,9 @@ from toy_task import dense
 from compress.errors import InputError
 from compress.teachers.earlier_run import shipped
 from compress.teachers.given import outputs_teacher
-from compress.teachers.hugging_face import folder_digest, transformers_teacher
+from compress.teachers.hugging_face import transformers_teacher
 from compress.teachers.top_k import shorten
+from compress.teachers.transformers_files import folder_digest
 from exporters.errors import DistilError
 
 IDS = np.array([40, 7, 12, 3])
