@@ -26,6 +26,11 @@ PROVIDERS = {
 _Providers = list[str | tuple[str, dict[str, str]]]
 
 
+def runs_on(device: str) -> bool:
+    """Whether this onnxruntime was built for a device: "cpu", "cuda" or "tensorrt"."""
+    return PROVIDERS[device] in onnxruntime.get_available_providers()
+
+
 def open_session(
     path: str | os.PathLike[str],
     *,

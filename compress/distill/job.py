@@ -135,7 +135,7 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
     example = as_inputs(task, task.train.inputs[:1])
     parameters, macs = count_parameters(model), count_macs(model, *example)
     taps = taps_of(node.loss)
-    teacher = loop_teacher(spec, taps, classes=task.width, device=accelerator.device)
+    teacher = loop_teacher(spec, taps, task, device=accelerator.device)
     axes = (
         teacher_axes(model, task, outputs=outputs, teacher=teacher)
         if needs_axes(node.loss)
@@ -181,12 +181,14 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
 
 
 def loop_teacher(
-    spec: JobSpec, taps: Sequence[Tap], *, classes: int | None, device: torch.device
+    spec: JobSpec, taps: Sequence[Tap], task: Task, *, device: torch.device
 ) -> OnlineTeacher | None:
     """The teacher that answers in the loop; None where its outputs are stored or it is none."""
     if spec.teacher_file is not None:
         file = Path(spec.teacher_file)
-        teacher = onnx_teacher(file, digest="", threads=spec.threads, device=device.type)
+        teacher = onnx_teacher(
+            file, digest="", threads=spec.threads, device=device.type, input_names=task.input_names
+        )
         return online(teacher, taps=taps, device=device)
     if spec.teacher is None:
         return None
@@ -195,8 +197,9 @@ def loop_teacher(
         node,
         folder=Path(spec.folder),
         threads=spec.threads,
-        classes=classes,
+        classes=task.width,
         device=device.type,
+        input_names=task.input_names,
     )
     return online(teacher, taps=taps, device=device)
 

@@ -18,12 +18,12 @@ from compress.errors import InputError
 from compress.pipeline.context import Context
 from compress.pipeline.run import prepare
 from compress.pipeline.stage import Stage, inputs_of, key_of, needed
+from compress.pipeline.stages.answering import answering_teacher
 from compress.pipeline.stages.several import member_views
 from compress.pipeline.stages.teacher import (
     OUTPUTS_FILE,
     TEACHER_FILE,
     StoredView,
-    answering_teacher,
     mixup_alpha,
     output_form,
     stored_views,
@@ -116,7 +116,7 @@ def _answer(
         each = [_opened(context, entries[name], store) for name in member_views(node, view.view)]
         return lambda rows: mean_of([one[rows] for one in each], weights_of(node))
     file = store.paths(entries[view.teacher]).get(TEACHER_FILE)
-    teacher = answering_teacher(context, node, file)
+    teacher = answering_teacher(context, node, file, device=context.recipe.distill.device)
     return partial(
         view_answers,
         teacher,

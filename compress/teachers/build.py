@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -110,9 +111,10 @@ def build_teacher(
     threads: int,
     classes: int | None = None,
     device: str = "cpu",
+    input_names: Sequence[str] = (),
 ) -> Teacher:
     """Load a teacher. classes: the task's count, which stored outputs are read against, None for
-    embeddings; device: of ONNX files.
+    embeddings; device: of ONNX files; input_names: the task's names, in its order.
 
     Raises InputError when a file or target is missing or does not fit.
     """
@@ -149,6 +151,7 @@ def build_teacher(
                 digest=digest,
                 threads=threads,
                 device=device,
+                input_names=input_names,
                 layout=node.layout,
                 output=node.output,
                 probabilities=node.outputs == "probabilities",
@@ -156,10 +159,23 @@ def build_teacher(
         case TransformersTeacher():
             return transformers_teacher(folder / node.path, digest=digest)
         case RunTeacher():
-            return run_teacher(folder / node.path, digest=digest, threads=threads, device=device)
+            return run_teacher(
+                folder / node.path,
+                digest=digest,
+                threads=threads,
+                device=device,
+                input_names=input_names,
+            )
         case SeveralTeacher():
             members = [
-                build_teacher(one, folder=folder, threads=threads, classes=classes, device=device)
+                build_teacher(
+                    one,
+                    folder=folder,
+                    threads=threads,
+                    classes=classes,
+                    device=device,
+                    input_names=input_names,
+                )
                 for one in node.of
             ]
             return several_teachers(members, weights_of(node), digest=digest)

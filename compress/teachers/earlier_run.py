@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +32,14 @@ def shipped(folder: Path) -> tuple[Manifest, Path]:
     return manifest, path
 
 
-def run_teacher(folder: Path, *, digest: str, threads: int, device: str = "cpu") -> Teacher:
+def run_teacher(
+    folder: Path,
+    *,
+    digest: str,
+    threads: int,
+    device: str = "cpu",
+    input_names: Sequence[str] = (),
+) -> Teacher:
     """What the run shipped, with its class names, sample shape and scale. Raises as `shipped`."""
     manifest, path = shipped(folder)
     facts = manifest.facts
@@ -42,7 +50,7 @@ def run_teacher(folder: Path, *, digest: str, threads: int, device: str = "cpu")
             cure="run it with `export: {preprocess: outside}`",
         )
     return replace(
-        onnx_teacher(path, digest=digest, threads=threads, device=device),
+        onnx_teacher(path, digest=digest, threads=threads, device=device, input_names=input_names),
         name=facts.name,
         classes=facts.classes,
         input_shape=facts.preprocessing.shape,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ def onnx_teacher(
     digest: str,
     threads: int,
     device: str = "cpu",
+    input_names: Sequence[str] = (),
     layout: Layout = "auto",
     output: str | None = None,
     probabilities: bool = False,
@@ -28,7 +30,9 @@ def onnx_teacher(
     """A teacher that answers from its ONNX file, on `threads` threads or a CUDA device.
 
     The file is fitted to the first batch: its input names, layout and types (compress.teachers.
-    binding), and its probabilities become logits. Raises InputError and as open_artifact does.
+    binding), and its probabilities become logits. input_names: those of the task, in its order, by
+    which a file with several is fed, whatever order it has them in. Raises InputError and as
+    open_artifact does.
     """
     artifact = open_artifact(path)
     session = open_session(path, threads=threads, device=device)
@@ -39,8 +43,8 @@ def onnx_teacher(
         batch = [tensor.cpu().numpy() for tensor in inputs]
         shapes = tuple(array.shape[1:] for array in batch)
         if shapes not in bound:
-            # Several inputs come in the order of the task, which names them as the file does.
-            task_names = names if len(names) == len(batch) else tuple(map(str, range(len(batch))))
+            known = next((n for n in (input_names, names) if len(n) == len(batch)), None)
+            task_names = tuple(map(str, range(len(batch)))) if known is None else tuple(known)
             bound[shapes] = bind(
                 artifact,
                 dict(zip(task_names, shapes, strict=True)),

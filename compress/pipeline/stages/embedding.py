@@ -14,8 +14,8 @@ from compress.errors import InputError
 from compress.metrics.fidelity import MOST, fidelity, spread_rows
 from compress.pipeline.context import Context
 from compress.pipeline.stage import OnEvent
+from compress.pipeline.stages.answering import answering_teacher
 from compress.pipeline.stages.predicting import scores, some
-from compress.pipeline.stages.teacher import answering_teacher
 from compress.tasks.data import Samples
 from compress.teachers.outputs import plain_outputs
 from exporters.events import Event

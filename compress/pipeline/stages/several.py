@@ -59,13 +59,19 @@ def together_stage(context: Context, node: SeveralTeacher) -> Stage:
             files[TEACHER_FILE] = work / TEACHER_FILE
             sources = [inputs.path(name, TEACHER_FILE) for name in members]
             merge(sources, files[TEACHER_FILE], weights=weights_of(node))
-            teacher = onnx_teacher(files[TEACHER_FILE], digest="", threads=context.threads)
+            teacher = onnx_teacher(
+                files[TEACHER_FILE],
+                digest="",
+                threads=context.threads,
+                input_names=context.task.input_names,
+            )
         else:
             teacher = build_teacher(
                 node,
                 folder=context.folder,
                 threads=context.threads,
                 classes=len(context.task.classes),
+                input_names=context.task.input_names,
             )
         accuracy = check_teacher(teacher, context.task)
         write_json(files[FACTS], {"validation_accuracy": accuracy, "gives": "logits"})

@@ -12,6 +12,7 @@ from compress.errors import ExportError, InputError
 from compress.metrics.fidelity import MOST_VALIDATED, spread_rows
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.answering import answering_teacher
 from compress.pipeline.stages.predicting import some
 from compress.pipeline.stages.several import mean_stage, member_name, together_stage
 from compress.pipeline.stages.teacher_files import FACTS as FACTS
@@ -33,7 +34,7 @@ from compress.recipe.teaching import reads_stored
 from compress.store.keys import Json
 from compress.tasks.views import as_inputs
 from compress.teachers.adapt import adapt
-from compress.teachers.build import build_teacher, is_black_box, onnx_teacher, teacher_digest
+from compress.teachers.build import is_black_box, teacher_digest
 from compress.teachers.check import check_embedder, check_teacher, check_use
 from compress.teachers.outputs import plain_outputs, store_view
 from compress.teachers.teacher import Teacher
@@ -105,23 +106,9 @@ def mixup_alpha(context: Context) -> float | None:
     return context.recipe.distill.mixup
 
 
-def answering_teacher(context: Context, node: TeacherNode, file: Path | None) -> Teacher:
-    """The teacher that answers for the store: the file that is measured, or the black box."""
-    if file is None:
-        return build_teacher(
-            node,
-            folder=context.folder,
-            threads=context.threads,
-            classes=context.task.width,
-        )
-    # The file that is measured also teaches: its parity with the module is checked by then,
-    # and onnxruntime answers 1.3x as fast as torch at the best batch of each (2 cores).
-    digest = teacher_digest(node, folder=context.folder)
-    return onnx_teacher(file, digest=digest, threads=context.threads)
-
-
 def view_parts(context: Context, node: TeacherNode, view: int) -> dict[str, Json]:
     """What stored outputs depend on."""
+    device = context.recipe.distill.device
     return {
         "teacher": teacher_digest(node, folder=context.folder),
         "data": context.task.fingerprint,
@@ -131,6 +118,7 @@ def view_parts(context: Context, node: TeacherNode, view: int) -> dict[str, Json
         "seed": context.recipe.seed,
         "view": view,
         "versions": versions_of("torch", "onnxruntime"),
+        **({} if device == "cpu" else {"device": device}),
     }
 
 
@@ -239,7 +227,9 @@ def _view(context: Context, stored: StoredView) -> Stage:
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
         given = inputs.path(teacher_name, source)
-        teacher = answering_teacher(context, node, given if source == TEACHER_FILE else None)
+        file = given if source == TEACHER_FILE else None
+        device = context.recipe.distill.device
+        teacher = answering_teacher(context, node, file, device=device)
 
         def tell(event: Event) -> None:
             on_event(replace(event, stage=name))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from toy_project import TEACHERS, toy_project
 
 from compress.cli.main import run_command
@@ -14,11 +16,15 @@ from compress.errors import InputError
 from compress.pipeline.graph import run_stages
 from compress.pipeline.run import prepare
 from compress.pipeline.stage import Finished
-from compress.pipeline.stages.teacher import OUTPUTS_FILE, teacher_stages
+from compress.pipeline.stages.answering import answering_teacher
+from compress.pipeline.stages.teacher import OUTPUTS_FILE, teacher_stages, view_parts
+from compress.pipeline.stages.teacher_files import output_notes
 from compress.recipe.load import load_recipe
 from compress.store.index import Entry
 from compress.store.store import open_store
+from exporters.session import runs_on
 
+from toy_task import linear_onnx  # isort: skip
 import toy  # isort: skip  # beside TEACHERS, which toy_project puts on the path
 
 PROJECT = """
@@ -192,3 +198,56 @@ def test_a_file_of_another_framework_becomes_one_that_takes_the_tasks_images(
     scores = session.run(None, {"images": (images / 255.0).astype(np.float32)})[0]
     assert (scores.argmax(axis=1) == labels).mean() > 0.9
     np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_what_a_gpu_answers_is_stored_under_a_key_of_its_own(project: Path) -> None:
+    context = prepare(load_recipe(project / "recipe.yaml"), cache=project.parent / "cache")
+    node = context.recipe.distill.model_copy(update={"device": "cuda"})
+    on_gpu = replace(context, recipe=context.recipe.model_copy(update={"distill": node}))
+    teacher = context.recipe.teacher
+    assert teacher is not None
+    plain = view_parts(context, teacher, 0)
+    assert view_parts(on_gpu, teacher, 0) == {**plain, "device": "cuda"}
+
+
+def test_a_file_answers_on_the_cpu_where_onnxruntime_has_no_gpu(project: Path) -> None:
+    linear_onnx(project / "t.onnx")
+    loaded = load_recipe(project / "recipe.yaml", overrides=("teacher={kind: onnx, path: t.onnx}",))
+    context = prepare(loaded, cache=project.parent / "cache")
+    node = context.recipe.teacher
+    assert node is not None
+    if runs_on("cuda"):
+        pytest.skip("this onnxruntime has CUDA")
+    images = torch.from_numpy(context.task.prepare(context.task.validation.inputs[:8]))
+    for file in (None, project / "t.onnx"):
+        on_gpu = answering_teacher(context, node, file, device="cuda").answer(images)
+        on_cpu = answering_teacher(context, node, file).answer(images)
+        np.testing.assert_array_equal(on_gpu, on_cpu)
+
+
+@pytest.mark.parametrize(
+    ("loss", "rough"),
+    [
+        ("{kind: kd, temperature: 4}", "`kd`"),
+        ("{kind: kd, temperature: 1}", None),
+        ("{kind: kd, temperature: 1, weight: 1, standardize: true}", "`kd`"),
+        ("{kind: hard}", None),
+        ("{kind: sum, terms: [{loss: dkd}, {loss: {kind: nkd}}, {loss: labels}]}", "`dkd`"),
+    ],
+)
+def test_what_is_approximate_on_short_outputs_is_noted(
+    project: Path, loss: str, rough: str | None
+) -> None:
+    def notes(*overrides: str) -> tuple[str, ...]:
+        overrides = (f"distill.loss={loss}", *overrides)
+        loaded = load_recipe(project / "recipe.yaml", overrides=overrides)
+        return output_notes(prepare(loaded, cache=project.parent / "cache"))
+
+    short = "distill.stored={top_k: 2}"
+    assert notes() == ()
+    assert notes(short, "distill.reuse_teacher_outputs=false") == ()
+    if rough is None:
+        assert notes(short) == ()
+    else:
+        (said,) = notes(short)
+        assert f"what {rough} learnt of the rest is approximate" in said

@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from pydantic import TypeAdapter
+from toy_task import toy_task
 
 from compress.distill.job import JobSpec, loop_teacher
 from compress.recipe.nodes import TeacherNode
@@ -45,7 +46,7 @@ def from_node(node: dict[str, Any], device: str) -> object:
 
 
 def in_the_loop(spec: JobSpec, device: str) -> object:
-    return loop_teacher(spec, (), classes=3, device=torch.device(device))
+    return loop_teacher(spec, (), toy_task(), device=torch.device(device))
 
 
 WAYS: dict[str, Callable[[str], object]] = {
