@@ -111,12 +111,10 @@ def _difference(row: Mapping[str, Any]) -> str:
 
 def _lines(about: Mapping[str, Any]) -> list[str]:
     advice = about["advice"]
-    loss = ", ".join(f"{key}: {value}" for key, value in _named(about["loss"]).items())
     lines = [
         f"Recommended: {advice['chosen']}. {advice['reason'][:1].upper()}{advice['reason'][1:]}."
     ]
-    mixup = "" if about["mixup"] is None else f", mixup: {about['mixup']}"
-    lines.append(f"In the recipe: distill: {{loss: {{{loss}}}{mixup}}}")
+    lines.append(f"In the recipe: {recipe_line(about['loss'], about['mixup'])}")
     by_reason: dict[str, list[str]] = {}
     for name, reason in about["left_out"].items():
         by_reason.setdefault(reason, []).append(name)
@@ -128,8 +126,18 @@ def _lines(about: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _named(loss: Mapping[str, Any]) -> dict[str, Any]:
-    """What a recipe has to say of a loss: sums are shown by their kinds alone."""
-    if loss["kind"] != "sum":
-        return {key: value for key, value in loss.items() if value not in (None, (), [])}
-    return {"kind": "sum", "terms": [term["loss"]["kind"] for term in loss["terms"]]}
+def recipe_line(loss: Mapping[str, Any], mixup: float | None) -> str:
+    """What a recipe has to say of a method, as one line to copy; defaults are left out."""
+    import yaml
+    from pydantic import TypeAdapter
+
+    from compress.recipe.loss_nodes import LossNode
+
+    node: Any = TypeAdapter(LossNode).validate_python(loss)
+    changes = {"loss": node.model_dump(mode="json", exclude_defaults=True)}
+    if mixup is not None:
+        changes["mixup"] = mixup
+    line: str = yaml.safe_dump(
+        {"distill": changes}, default_flow_style=True, sort_keys=False, width=math.inf
+    )
+    return line.strip().removeprefix("{").removesuffix("}")

@@ -29,6 +29,7 @@ from compress.pipeline.stages.search import SEARCH
 from compress.pipeline.stages.served import served_notes
 from compress.pipeline.stages.shipping import SHIP
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE
+from compress.pipeline.stages.teacher_files import output_notes
 from compress.pipeline.stages.training import PRECISION, TRAIN, TRAIN_ON_LABELS
 from compress.quantize.words import stored_as
 from compress.recipe.load import LoadedRecipe
@@ -225,4 +226,5 @@ def _notes(
         for decision in decisions
         if decision.question == "quantize" and decision.chosen == "float32"
     ]
+    notes += output_notes(context)
     return tuple(notes)

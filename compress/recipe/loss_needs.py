@@ -13,7 +13,9 @@ from compress.recipe.loss_nodes import (
     DkdLoss,
     EmbeddingLoss,
     FocalLoss,
+    HardLoss,
     HintLoss,
+    KdLoss,
     LabelsLoss,
     LayerPair,
     LossNode,
@@ -73,6 +75,13 @@ def needs_class_index(node: LossNode) -> str | None:
     return None
 
 
+def approximate_on_top_k(node: LossNode) -> tuple[str, ...]:
+    """The kinds of terms that a short form of the teacher's scores, top k and the mass of the rest,
+    serves only roughly: the rest is taken as even, which is exact for a plain KD at temperature 1
+    and too much mass at a higher one."""
+    return tuple(dict.fromkeys(t.kind for t in terms_of(node) if _reads_scores(t) and _softens(t)))
+
+
 def needs_whole_batch(node: LossNode) -> str | None:
     """The kind of a term that compares the samples of a batch with each other, so that a batch in
     parts has another loss; None where none does. `auto` then races none that does."""
@@ -99,6 +108,19 @@ def _reads_scores(term: Single) -> bool:
     if isinstance(term, LabelsLoss | HintLoss | AttentionLoss | RelationsLoss):
         return False
     return not (isinstance(term, PktLoss | RkdLoss | EmbeddingLoss) and term.layers)
+
+
+def _softens(term: Single) -> bool:
+    """Whether it reads more of the scores than their probabilities at temperature 1."""
+    match term:
+        case LabelsLoss() | HardLoss():
+            return False
+        case KdLoss():
+            return term.temperature != 1.0 or term.standardize
+        case NkdLoss() | FocalLoss() | DistilbertLoss():
+            return term.temperature != 1.0
+        case _:
+            return True
 
 
 def _compares_samples(term: Single) -> bool:

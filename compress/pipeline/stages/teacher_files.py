@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from compress.pipeline.context import Context
+from compress.recipe.loss_needs import approximate_on_top_k
+from compress.recipe.teaching import reads_stored
 from compress.teachers.build import is_black_box
 from compress.teachers.stored import Form, form_for
 
@@ -33,3 +35,18 @@ def output_form(context: Context) -> Form:
     if classes is None:
         return Form(dtype=stored.dtype)
     return form_for(classes, dtype=stored.dtype, k=stored.top_k)
+
+
+def output_notes(context: Context) -> tuple[str, ...]:
+    """What a reader must know of a loss that learns from a short form of the scores."""
+    node = context.recipe.distill
+    rough = approximate_on_top_k(node.loss)
+    k = output_form(context).k if reads_stored(node) else None
+    if k is None or not rough:
+        return ()
+    kinds = ", ".join(f"`{kind}`" for kind in rough)
+    said = (
+        f"Of the teacher's scores the {k} largest were stored, and the mass of the rest: what "
+        f"{kinds} learnt of the rest is approximate. KD at temperature 1 is exact."
+    )
+    return (said,)
