@@ -13,6 +13,7 @@ from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, write_decision
 from compress.pipeline.graph import run_stages
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stages.glance import view_seconds
 from compress.pipeline.stages.method_facts import facts_of
 from compress.pipeline.stages.student import FACTS as STUDENT_FACTS
 from compress.pipeline.stages.student import STUDENT
@@ -29,6 +30,7 @@ from compress.pipeline.stages.training import precision_stage, train_stage, what
 from compress.recipe.loss_needs import needs_scores, taps_of
 from compress.recipe.loss_nodes import HardLoss, KdLoss, LossNode
 from compress.recipe.nodes import Trackers
+from compress.recipe.units import format_duration
 from compress.search.advice import Advice, advise
 from compress.search.candidates import LABELS, Arm, Candidates, Facts, candidates
 from compress.search.pilots import Costs, Plan
@@ -43,6 +45,7 @@ from exporters.events import Event
 METHOD = "method"
 ADVICE_FILE = "advice.json"
 EPOCH_ALLOWANCE = 1.1  # validation and statistics come on top of an epoch's own seconds
+TOLD = 5.0  # seconds; a shorter time is over before it is read
 ONLINE_ALLOWANCE = 1.5  # torch answers batches of the training, onnxruntime its best ones
 
 
@@ -81,6 +84,10 @@ def method_stage(context: Context, *, budget_s: float, store: Store) -> Stage:
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
         facts = facts_of(context, inputs)
         offered = candidates(facts)
+        view_s = view_seconds(context, inputs)
+        if view_s is not None and view_s > TOLD:
+            said = f"the teacher's answers to one view, if not stored: {format_duration(view_s)}"
+            on_event(Event("note", METHOD, f"measures first what a pilot costs; {said}"))
         pilots = _Pilots(context, facts, offered, store, on_event)
         node = context.recipe.distill
         held = race_within(
@@ -145,8 +152,13 @@ class _Pilots:
         return self.context.recipe.distill.reuse_teacher_outputs and bool(taps_of(arm.loss))
 
     def begin(self, plan: Plan) -> None:
-        """As many views as the longest pilot has epochs."""
+        """As many views as the longest pilot has epochs, stored now: no pilot then takes longer
+        than it is thought to."""
         self.views = min(self.context.recipe.distill.views, plan.rungs[-1])
+        arms = [self._arm(name) for name in plan.arms]
+        for arm in (*arms[:1], *(one for one in arms if one.mixup is not None)):
+            stages = teacher_stages(self._context_of(arm))
+            run_stages(stages, store=self.store, on_event=self._tell)
 
     def score(self, name: str, seed: int, epochs: int) -> float:
         """Validation accuracy at the end of one pilot; NaN where its loss diverged."""

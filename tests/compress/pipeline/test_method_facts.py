@@ -14,11 +14,13 @@ from compress.pipeline.graph import run_stages
 from compress.pipeline.method import with_method
 from compress.pipeline.run import prepare
 from compress.pipeline.stage import Finished, inputs_of
+from compress.pipeline.stages.glance import view_seconds
 from compress.pipeline.stages.method import ADVICE_FILE, METHOD, method_stage
 from compress.pipeline.stages.method_facts import facts_of
 from compress.pipeline.stages.student import student_stage
 from compress.pipeline.stages.teacher import teacher_stages
 from compress.recipe.load import load_recipe
+from compress.recipe.nodes import OutputsTeacher
 from compress.search.candidates import Facts
 from compress.store.store import open_store
 
@@ -121,3 +123,19 @@ def test_the_run_goes_on_with_the_mixtures_of_the_method_that_won(project: Path)
     assert chosen(1.0).recipe.distill.mixup == 1.0
     assert chosen(None).recipe.distill.mixup == 0.4  # the recipe's own
     assert chosen(1.0).recipe.distill.loss.kind == "kd"
+
+
+def test_a_glance_tells_what_a_view_takes_from_the_samples_that_it_asks_for(
+    project: Path,
+) -> None:
+    context, finished, _ = _run(project)
+    entries = {name: done.entry for name, done in finished.items()}
+    with open_store(project.parent / "cache") as store:
+        stage = method_stage(context, budget_s=60.0, store=store)
+        found = view_seconds(context, inputs_of(stage, entries, store))
+    assert found is not None
+    assert 0 < found < 60
+    stored = context.recipe.model_copy(
+        update={"teacher": OutputsTeacher(kind="outputs", path="outputs.npz")}
+    )
+    assert view_seconds(replace(context, recipe=stored), None) is None  # type: ignore[arg-type]
