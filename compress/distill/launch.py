@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from compress.distill.job import JobSpec
 
 POLL_S = 0.1
-GRACE_S = 10.0
+GRACE_S = 8.0  # of the 10 s in which a stopped command is over
 JOB = Path(__file__).with_name("job.py")
 LOG_LINES_SHOWN = 3
 

@@ -26,6 +26,7 @@ from compress.tasks.content import fingerprint
 from compress.tasks.copies import found_copies
 from compress.tasks.data import Samples, Task
 from compress.tasks.labelled import NO_LABEL
+from compress.tasks.mapped import MappedFiles, rows_of
 from compress.tasks.split import (
     PART_STREAM,
     TEST_STREAM,
@@ -81,8 +82,13 @@ def text_task(
     split = _split(node, tables, labels, classes, seed=seed)
     rows = tokenized(texts, tokenizer, tokens=node.tokens, store=cache / "data" / "text")
 
+    mapping = MappedFiles(folder=cache / "data" / "mapped")
     splits = {
-        name: Samples(ids=positions, inputs=rows[positions], labels=labels[positions])
+        name: Samples(
+            ids=positions,
+            inputs=rows_of(rows, positions, mapping=mapping),
+            labels=labels[positions],
+        )
         for name, positions in (
             ("train", split.train),
             ("validation", split.validation),

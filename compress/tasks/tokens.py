@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOKEN_INPUTS = ("input_ids", "attention_mask")
+_AT_ONCE = 65_536  # rows
 
 
 def token_counts(rows: NDArray[np.generic], *, padding: int) -> NDArray[np.int64]:
@@ -15,10 +16,13 @@ def token_counts(rows: NDArray[np.generic], *, padding: int) -> NDArray[np.int64
 
     An empty text counts 1, so that a mean over its tokens exists.
     """
-    real = rows != padding
-    behind = real[:, ::-1].argmax(axis=1)
-    counts = np.where(real.any(axis=1), rows.shape[1] - behind, 1)
-    return counts.astype(np.int64)
+    counts = np.empty(len(rows), dtype=np.int64)
+    for start in range(0, len(rows), _AT_ONCE):  # a whole split may be mapped from a file
+        part = slice(start, start + _AT_ONCE)
+        real = rows[part] != padding
+        behind = real[:, ::-1].argmax(axis=1)
+        counts[part] = np.where(real.any(axis=1), rows.shape[1] - behind, 1)
+    return counts
 
 
 def collate_tokens(

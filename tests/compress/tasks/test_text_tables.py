@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from compress.errors import InputError
 from compress.recipe.nodes import TextTask
-from compress.tasks import Task, build_task
+from compress.tasks import Task, build_task, text_task
+from compress.tasks.mapped import MappedFiles
 from compress.tasks.text_duplicates import text_groups
 from compress.tasks.wordnet import definitions, load_wordnet
 
@@ -68,6 +70,23 @@ def test_csv_jsonl_and_parquet_of_the_same_rows_are_the_same_task(folder: Path) 
     assert 40 <= len(ids[2]) <= 44
     assert task_in(folder, seed=1).fingerprint != task.fingerprint
     assert task_in(folder, tokens=4).fingerprint != task.fingerprint
+
+
+def test_splits_of_a_large_table_are_mapped_and_hold_the_same_rows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, mapped = task_in(folder), folder / "cache" / "data" / "mapped"
+    assert not mapped.exists()
+    monkeypatch.setattr(text_task, "MappedFiles", partial(MappedFiles, in_memory_bytes=100))
+    large = task_in(folder)
+    assert large.fingerprint == plain.fingerprint
+    assert len(list(mapped.iterdir())) == 3
+    for own, other in (
+        (large.train, plain.train),
+        (large.validation, plain.validation),
+        (large.test(), plain.test()),
+    ):
+        np.testing.assert_array_equal(own.inputs, other.inputs)
 
 
 def test_rows_of_a_group_stay_on_one_side(folder: Path) -> None:

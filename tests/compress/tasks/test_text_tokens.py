@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compress.tasks import tokens
 from compress.tasks.augment import Augmentation
 from compress.tasks.batches import epoch_rows, row_batches
 from compress.tasks.data import Samples, Task
@@ -44,6 +45,14 @@ def test_a_batch_is_as_wide_as_its_longest_text() -> None:
     assert feeds["input_ids"].tolist() == [[1, 2, 3, 0, 0], [1, 2, 3, 4, 5], [1, 0, 0, 0, 0]]
     assert feeds["attention_mask"].sum(axis=1).tolist() == [3, 5, 1]
     assert {array.dtype for array in feeds.values()} == {np.dtype(np.int64)}
+
+
+def test_tokens_are_counted_in_parts_of_a_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = [3, 1, 16, 2, 9, 4, 7]
+    rows = task_of(lengths).train.inputs
+    whole = token_counts(rows, padding=0)
+    monkeypatch.setattr(tokens, "_AT_ONCE", 3)
+    assert token_counts(rows, padding=0).tolist() == whole.tolist() == lengths
 
 
 def test_an_empty_text_counts_one_token_and_padding_inside_a_text_is_kept() -> None:
