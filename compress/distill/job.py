@@ -146,7 +146,7 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
         width = teacher_width(task, outputs=outputs, teacher=teacher)
     objective = build_objective(node.loss, soft_labels=node.mixup is not None, axes=axes)
     tell = _event_file(workdir / "events.jsonl")
-    with _tracked(node, folder, spec.run, accelerator) as track:
+    with _tracked(node, spec, accelerator) as track:
 
         def tell_all(event: Event) -> None:
             tell(event)
@@ -212,14 +212,13 @@ def _embeddings(spec: JobSpec) -> NDArray[np.float32] | None:
 
 
 @contextmanager
-def _tracked(
-    node: Distill, folder: Path, run: str, accelerator: Any
-) -> Iterator[Callable[[Event], None]]:
+def _tracked(node: Distill, spec: JobSpec, accelerator: Any) -> Iterator[Callable[[Event], None]]:
     """One of several processes tells the trackers."""
     if not accelerator.is_main_process:
         yield lambda event: None
         return
-    with tracking(node.trackers, folder=folder, run=run) as track:
+    folder, work = Path(spec.folder), Path(spec.workdir)
+    with tracking(node.trackers, folder=folder, run=spec.run, work=work) as track:
         yield track
 
 

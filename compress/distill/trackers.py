@@ -9,30 +9,37 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from compress.errors import InputError
+from compress.errors import InputError, Interrupted
 from compress.recipe.nodes import Trackers
+from exporters.atomic import write_text
 from exporters.events import Event
 
 _LOG = logging.getLogger(__name__)
 CURVES = ("train_loss", "validation_accuracy", "validation_loss", "learning_rate")
 Point = tuple[str, float, int]  # name of the curve, value, step
 Write = Callable[[Sequence[Point]], None]  # what one event tells
+Close = Callable[[str], object]  # of how the training ended, in MLflow's words
+FINISHED, KILLED, FAILED = "FINISHED", "KILLED", "FAILED"
+_RUN = "mlflow-run"  # its id, for a training that goes on
 
 
 @contextmanager
-def tracking(node: Trackers, *, folder: Path, run: str) -> Iterator[Callable[[Event], None]]:
-    """What to call with each event of a training. folder: of the recipe; run: name of this one.
+def tracking(
+    node: Trackers, *, folder: Path, run: str, work: Path
+) -> Iterator[Callable[[Event], None]]:
+    """What to call with each event of a training. folder: of the recipe; run: name of this one;
+    work: where its checkpoints are, so that a training which goes on is one run and one curve.
 
     Raises InputError when a tracker's package is missing or its server can't be reached.
     """
     writers: list[Write] = []
-    closers: list[Callable[[], object]] = []
+    closers: list[Close] = []
     if node.tensorboard is not None:
         write, close = _tensorboard(folder / node.tensorboard / run)
         writers.append(write)
         closers.append(close)
     if node.mlflow is not None:
-        write, close = _mlflow(node.mlflow, folder=folder, run=run)
+        write, close = _mlflow(node.mlflow, folder=folder, run=run, kept=work / _RUN)
         writers.append(write)
         closers.append(close)
 
@@ -42,11 +49,16 @@ def tracking(node: Trackers, *, folder: Path, run: str) -> Iterator[Callable[[Ev
             for write in writers:
                 write(points)
 
+    status = FAILED
     try:
         yield tell
+        status = FINISHED
+    except Interrupted:
+        status = KILLED
+        raise
     finally:
         for close in closers:
-            close()
+            close(status)
 
 
 def _points(event: Event) -> Iterator[Point]:
@@ -57,23 +69,30 @@ def _points(event: Event) -> Iterator[Point]:
             yield name, float(event.data[name]), int(event.data["epoch"]) + 1
 
 
-def _tensorboard(folder: Path) -> tuple[Write, Callable[[], object]]:
+def _tensorboard(folder: Path) -> tuple[Write, Close]:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise _absent("tensorboard") from error
-    # torch ships no types for it.
-    writer: Any = SummaryWriter(str(folder))
+    opened: list[Any] = []  # torch ships no types for it
 
     def write(points: Sequence[Point]) -> None:
+        if not opened:
+            # What a stopped training told after its last checkpoint is told again from here on.
+            opened.append(SummaryWriter(str(folder), purge_step=points[0][2]))
         for name, value, step in points:
-            writer.add_scalar(name, value, step)
+            opened[0].add_scalar(name, value, step)
 
-    return write, writer.close
+    def close(status: str) -> None:
+        for writer in opened:
+            writer.close()
+
+    return write, close
 
 
-def _mlflow(uri: str, *, folder: Path, run: str) -> tuple[Write, Callable[[], object]]:
-    """A run of the experiment "distil". A server that fails later costs curves, not a training."""
+def _mlflow(uri: str, *, folder: Path, run: str, kept: Path) -> tuple[Write, Close]:
+    """A run of the experiment "distil". A server that fails later costs curves, not a training.
+    kept: the file with its id, once there is one."""
     try:
         from mlflow.entities import Metric
         from mlflow.tracking import MlflowClient
@@ -86,7 +105,10 @@ def _mlflow(uri: str, *, folder: Path, run: str) -> tuple[Write, Callable[[], ob
         client = MlflowClient(tracking_uri=uri)
         found = client.get_experiment_by_name("distil")
         experiment = found.experiment_id if found else client.create_experiment("distil")
-        run_id = client.create_run(experiment, run_name=run).info.run_id
+        run_id = _taken_up(client, kept)
+        if run_id is None:
+            run_id = client.create_run(experiment, run_name=run).info.run_id
+            write_text(kept, run_id)
     except Exception as error:  # its stores raise what their libraries do
         what = f"MLflow can't write there: {' '.join(str(error).split())[:200]}"
         cure = "use the address of a running server, sqlite:///FILE, or remove the key"
@@ -107,7 +129,22 @@ def _mlflow(uri: str, *, folder: Path, run: str) -> tuple[Write, Callable[[], ob
         metrics = [Metric(name, value, now, step) for name, value, step in points]
         attempt(lambda: client.log_batch(run_id, metrics=metrics))
 
-    return write, lambda: attempt(lambda: client.set_terminated(run_id))
+    return write, lambda status: attempt(lambda: client.set_terminated(run_id, status=status))
+
+
+def _taken_up(client: Any, kept: Path) -> str | None:
+    """The run of the same training before it was stopped; None where there is none, or it is gone
+    from that server."""
+    from mlflow.exceptions import MlflowException
+
+    if not kept.is_file():
+        return None
+    run_id = kept.read_text().strip()
+    try:
+        client.update_run(run_id, status="RUNNING")
+    except MlflowException:
+        return None
+    return run_id
 
 
 def _absent(name: str) -> InputError:
