@@ -35,7 +35,7 @@ def test_the_race_recommends_and_the_run_goes_on_with_it(
 ) -> None:
     cache, recipe = tmp_path / "cache", shapes / "recipe.yaml"
     kept = tmp_path / "advice.json"
-    command = ["advise", str(recipe), "--budget", "3min", "--cache", str(cache), "-q"]
+    command = ["advise", str(recipe), "--budget", "10min", "--cache", str(cache), "-q"]
     command += [part for change in SHORT for part in ("--set", change)]
     assert run_command([*command, "--json", str(kept)]) == 0
     said = capsys.readouterr().out
@@ -54,7 +54,7 @@ def test_the_race_recommends_and_the_run_goes_on_with_it(
         if not row["control"]:
             assert row["difference"] == pytest.approx(row["mean"] - best_control)
 
-    auto = (*SHORT, "distill.loss={kind: auto, budget: 3min}")
+    auto = (*SHORT, "distill.loss={kind: auto, budget: 10min}")
     steps = plan(recipe, cache=cache, overrides=auto)
     assert [step.hit for step in steps if step.stage == "method"] == [True]
     result = run(recipe, out=tmp_path / "run", cache=cache, overrides=auto)
