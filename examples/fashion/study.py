@@ -11,7 +11,8 @@ docs/results/fashion-study.jsonl with the CPU model, and is skipped when present
 equal steps on the same augmented views: one view per epoch, stored where a teacher is asked.
 Controls learn without the teacher, each at the learning rate that a unit of its own found best on
 validation, and all methods at the one that this unit found best for plain KD; one of the controls
-mixes images up as FunMatch does. Answers on test are kept as they are;
+mixes images up as FunMatch does. At four times the length views are not equal: FunMatch goes round
+its six stored ones, the control sees new ones. Answers on test are kept as they are;
 once all units are there the table compares them with the labels.
 """
 
