@@ -19,7 +19,7 @@ from compress.teachers.teacher import Teacher
 def mean_of(
     scores: Sequence[NDArray[np.floating]], weights: Sequence[float]
 ) -> NDArray[np.float32]:
-    """log max(sum of w_i softmax(z_i) / sum of w_i, 1e-7). scores: (..., classes) logits of each."""
+    """log max(sum of w_i softmax(z_i) / sum of w_i, 1e-7). scores: (..., classes) logits."""
     total = float(sum(weights))
     mean = np.zeros(scores[0].shape, dtype=np.float64)
     for one, weight in zip(scores, weights, strict=True):
