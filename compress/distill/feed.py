@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compress.distill.shares import Counts
-from compress.tasks.batches import epoch_rows
+from compress.tasks.batches import epoch_order, epoch_rows
 from compress.tasks.data import Task
 from compress.tasks.labelled import NO_LABEL, labelled_rows
 from compress.tasks.mixup import mixed_labels, mixed_view
@@ -23,6 +24,7 @@ from compress.teachers.stored import StoredOutputs
 STATISTICS_VIEW = 9999  # the view on which BatchNorm statistics are re-estimated
 STATISTICS_BATCH = 250
 STATISTICS_BATCHES = 40
+_STATISTICS_ORDER = 2**30  # numbers an order of rows apart from those of epochs
 _MASK = TOKEN_INPUTS.index("attention_mask")
 Rows = StoredOutputs | NDArray[np.floating]
 
@@ -166,11 +168,16 @@ class TrainingFeed:
         return labelled_rows(self.task.train) if self.labelled_only else None
 
     def statistics_batches(self) -> Iterator[Inputs]:
-        """Augmented training inputs for BatchNorm, the same at every call."""
+        """Augmented training inputs for BatchNorm, the same at every call.
+
+        Of rows drawn from all over the split, in batches of like size: files are often sorted by
+        class, and the variances of batches of one class lack what lies between classes.
+        """
         train = self.task.train
         used = labelled_rows(train) if self.labelled_only else np.arange(len(train))
-        for index in range(STATISTICS_BATCHES):
-            rows = used[index * STATISTICS_BATCH : (index + 1) * STATISTICS_BATCH]
-            if len(rows) < 2:
-                return
+        order = epoch_order(len(used), seed=self.seed, epoch=_STATISTICS_ORDER)
+        drawn = used[order[: STATISTICS_BATCHES * STATISTICS_BATCH]]
+        if len(drawn) < 2:
+            return
+        for rows in np.array_split(drawn, math.ceil(len(drawn) / STATISTICS_BATCH)):
             yield view_inputs(self.task, train, rows, seed=self.seed, view=STATISTICS_VIEW)

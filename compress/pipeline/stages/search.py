@@ -103,7 +103,7 @@ def search_stage(
             files[STUDY_FILE] = work / STUDY_FILE
         return StageResult(files=files)
 
-    return Stage(name=SEARCH, version=2, parts=parts, compute=compute)
+    return Stage(name=SEARCH, version=3, parts=parts, compute=compute)
 
 
 def words(seconds: float) -> str:

@@ -171,7 +171,7 @@ def test_a_stop_is_heard_between_the_batches_that_statistics_are_made_of(
             checkpoints=tmp_path,
             stop_requested=lambda: len(feed.seen) >= 2,
         )
-    assert feed.seen == [250, 250]  # of 768
+    assert feed.seen == [192, 192]  # of 768
     resumed = run(fresh(project), task, checkpoints=tmp_path)
     assert resumed.resumed_from_steps == (12,)
     assert bits(resumed.module) == bits(unbroken.module)
