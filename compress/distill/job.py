@@ -123,7 +123,8 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
         process=accelerator.process_index,
         processes=accelerator.num_processes,
         mixup=node.mixup,
-        labelled_only=not needs_teacher(node.loss),
+        # Steps are timed on any samples: of embeddings none has a label.
+        labelled_only=spec.mode == "train" and not needs_teacher(node.loss),
     )
     if spec.mode == "precision":
         objective = build_objective(node.loss, soft_labels=node.mixup is not None)
