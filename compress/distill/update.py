@@ -17,6 +17,7 @@ from compress.distill.evaluate import moved
 from compress.distill.feed import Batch
 from compress.distill.learner import Learner
 from compress.distill.objective import NO_FEATURES, Objective
+from compress.distill.reached import reaching_all
 from compress.distill.shares import WHOLE, Shares
 from compress.distill.step import Features
 from compress.distill.teaching import OnlineTeacher
@@ -51,6 +52,8 @@ class Update:
                 value = float(loss.detach())
                 if accelerator.num_processes == 1:  # others agree below, and then stop
                     _check("loss", value, step, steps)
+                else:
+                    loss = reaching_all(loss, self.learner.parameters())
                 accelerator.backward(loss)
             total += value
         agreed = agree(accelerator, loss=total, stop=stop())

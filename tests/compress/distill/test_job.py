@@ -17,7 +17,7 @@ import torch
 from compress.distill.job import JobSpec
 from compress.distill.launch import launch
 from compress.errors import DistilError, Interrupted, TrainingDiverged
-from compress.recipe.nodes import Distill, PythonStudent, PythonTask
+from compress.recipe.nodes import Distill, PythonStudent, PythonTask, PythonTeacher
 from exporters.events import Event
 from exporters.weights import load_weights
 
@@ -90,6 +90,26 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, accumulate: in
     learnt = load_weights(tmp_path / "two" / "weights.safetensors")
     for name, value in load_weights(tmp_path / "one" / "weights.safetensors").items():
         torch.testing.assert_close(learnt[name], value, rtol=1e-3, atol=1e-5)
+
+
+HINT = {"kind": "hint", "layers": [{"student": "inner", "teacher": "head"}], "weight": 1.0}
+WARMED = {"kind": "sum", "terms": [{"loss": "labels"}, {"loss": HINT, "warmup": 0.5}]}
+
+
+@pytest.mark.slow  # two processes on two cores
+@pytest.mark.parametrize("loss", [HINT, WARMED], ids=["alone", "with warm-up"])
+def test_two_processes_train_what_a_loss_leaves_out_in_a_step(
+    tmp_path: Path, loss: dict[str, Any]
+) -> None:
+    """The head, where a hint teaches alone; its adapter, in the first step of a warm-up."""
+    teacher = PythonTeacher(kind="python", target="project.py:teacher").model_dump(mode="json")
+    settings: dict[str, Any] = {"student": "plain", "loss": loss, "weight_decay": 0.0}
+    launch(replace(spec(tmp_path / "one", **settings), teacher=teacher))
+    launch(replace(spec(tmp_path / "two", **settings), teacher=teacher), processes=2)
+    one, two = (history(tmp_path / name)["epochs"] for name in ("one", "two"))
+    assert [epoch["train_loss"] for epoch in two] == pytest.approx(
+        [epoch["train_loss"] for epoch in one], rel=1e-4
+    )
 
 
 @pytest.mark.slow  # three trainings in two processes
