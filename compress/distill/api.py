@@ -74,14 +74,15 @@ def distill(
     """
     node = _node(loss, settings or {})
     _check(node, teacher)
+    precision = "float32" if node.precision == "auto" else node.precision
+    accelerator = make_accelerator(node.device, precision=precision)
+    _check_whole(node, processes=accelerator.num_processes)
     task = data if isinstance(data, Task) else _task(data, augment or {}, seed)
     if task.frames and node.mixup is not None:
         raise InputError("frames of streams are not mixed", where="distill(settings=...)")
     folder = None if checkpoints is None else Path(checkpoints)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    precision = "float32" if node.precision == "auto" else node.precision
-    accelerator = make_accelerator(node.device, precision=precision)
     taps = taps_of(node.loss)
     online = None
     if teacher is not None and node.teach_by == "teacher" and needs_teacher(node.loss):
@@ -159,13 +160,25 @@ def _check(node: Distill, teacher: nn.Module | None) -> None:
             where="distill(teacher=None)",
             cure='give one, or use loss="labels"',
         )
+
+
+def _check_whole(node: Distill, *, processes: int) -> None:
     related = needs_whole_batch(node.loss)
-    if node.accumulate > 1 and related is not None:
+    if related is None:
+        return
+    if node.accumulate > 1:
         raise InputError(
             f"{related} compares the samples of a batch with each other, and its parts lack those "
             "of other parts",
             where="distill(settings=...)",
             cure="leave accumulate out and lower batch, or use kd",
+        )
+    if processes > 1:
+        raise InputError(
+            f"{related} compares the samples of a batch with each other, and each of {processes} "
+            "processes lacks those of the others",
+            where="distill(loss=...)",
+            cure="start one process, or use kd",
         )
 
 

@@ -73,6 +73,13 @@ def distill_problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
             "of other parts",
             "remove `accumulate` and lower `batch`, or use kd",
         )
+    if node.processes > 1 and related is not None:
+        yield (
+            ("distill", "processes"),
+            f"{related} compares the samples of a batch with each other, and each process lacks "
+            "those of the others",
+            "remove `processes`, or use kd",
+        )
     if node.processes * node.accumulate > node.batch:
         yield (
             ("distill", "accumulate"),

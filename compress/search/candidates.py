@@ -57,7 +57,8 @@ class Facts:
     """What decides. gap: the teacher's multiply-accumulates over the student's, None if unknown.
 
     labelled: share of the training samples that have a label. mixup: whether the recipe mixes;
-    unmixable: why it can't, None where it could. in_parts: whether a batch is trained in parts.
+    unmixable: why it can't, None where it could. in_parts: whether a batch is trained in parts, or
+    by several processes.
     layers: of the student and of the teacher, that an adapter makes alike; where they are None,
     unlike says why.
     """
@@ -90,7 +91,8 @@ def candidates(facts: Facts) -> Candidates:
         indexed = [name for name, loss in losses.items() if needs_class_index(loss) is not None]
         left_out |= dict.fromkeys(indexed, reason)
     if facts.in_parts:
-        reason = "it compares the samples of a batch with each other: remove `accumulate`"
+        cure = "remove `accumulate` and `processes`"
+        reason = f"it compares the samples of a batch with each other: {cure}"
         related = [name for name, loss in losses.items() if needs_whole_batch(loss) is not None]
         left_out |= dict.fromkeys(related, reason)
     arms = {name: Arm(loss=loss) for name, loss in losses.items() if name not in left_out}

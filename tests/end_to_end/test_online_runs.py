@@ -35,6 +35,7 @@ REFUSED = {
     "no averaged weights": ("loss: kd, teach_by: average, average: 0", "can't teach"),
     "more parts than samples": ("loss: labels, batch: 8, accumulate: 9", "leave nothing"),
     "neighbours in other parts": ("loss: pkt, accumulate: 2", "pkt compares the samples"),
+    "neighbours elsewhere": ("loss: dist, processes: 2", "each process lacks those of the others"),
 }
 
 

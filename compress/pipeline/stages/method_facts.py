@@ -49,7 +49,7 @@ def facts_of(context: Context, inputs: Inputs) -> Facts:
         labelled=len(labelled_rows(task.train)) / len(task.train),
         mixup=node.mixup is not None,
         unmixable=_unmixable(context),
-        in_parts=node.accumulate > 1,
+        in_parts=node.accumulate > 1 or node.processes > 1,
         layers=layers,
         unlike=unlike,
     )

@@ -11,7 +11,9 @@ import torch
 from small_training import bars, bits, net
 
 from compress import distill
+from compress.distill.api import _check_whole
 from compress.errors import InputError
+from compress.recipe.nodes import Distill
 from compress.tasks.data import ArrayData
 
 NOTEBOOK = """
@@ -81,3 +83,7 @@ def test_settings_that_do_not_fit_are_one_line() -> None:
         distill(None, net(), data=data(), settings={"average": 0, "teach_by": "average"})
     with pytest.raises(InputError, match="dist compares the samples"):
         distill(net(), net(), data=data(), loss="dist", settings={"accumulate": 2})
+    alone = Distill.model_validate({"loss": "rkd"})
+    _check_whole(alone, processes=1)
+    with pytest.raises(InputError, match="each of 2 processes lacks those of the others"):
+        _check_whole(alone, processes=2)

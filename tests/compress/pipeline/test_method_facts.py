@@ -106,8 +106,9 @@ def unlike():
 
 
 def test_labels_and_mixtures_are_told(project: Path) -> None:
-    facts = _run(project, "task.labelled=75", "distill.mixup=0.4")[2]
+    facts = _run(project, "task.labelled=75", "distill.mixup=0.4", "distill.processes=2")[2]
     assert (facts.labelled, facts.mixup, facts.unmixable) == (0.25, True, None)
+    assert facts.in_parts  # each process has a part of a batch
 
 
 def test_the_run_goes_on_with_the_mixtures_of_the_method_that_won(project: Path) -> None:

@@ -59,7 +59,7 @@ def test_mixup_leaves_out_what_needs_a_class_and_says_so() -> None:
 def test_a_batch_in_parts_leaves_out_what_compares_its_samples() -> None:
     offered = candidates(replace(LOGITS, in_parts=True))
     assert set(candidates(LOGITS).arms) - set(offered.arms) == {"dist", "kd and pkt"}
-    assert "remove `accumulate`" in offered.left_out["dist"]
+    assert "remove `accumulate` and `processes`" in offered.left_out["dist"]
 
 
 @pytest.mark.parametrize("given", ["top-k", "logits"])
