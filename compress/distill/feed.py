@@ -54,12 +54,11 @@ class Batch:
         """What the terms of a loss are means over."""
         samples = len(self.target)
         tokens = samples if self.mask is None else int(self.mask.sum())
-        soft = self.target.is_floating_point()
         return Counts(
             answers=tokens if self.by_frame else samples,
             samples=samples,
             tokens=tokens,
-            labels=samples if soft else int((self.target != NO_LABEL).sum()),
+            labels=_known(self.target),
         )
 
     def part(self, rows: slice) -> Batch:
@@ -112,7 +111,7 @@ class TrainingFeed:
         view = view_of_epoch(epoch, views)
         for step in range(first_step, self.steps_per_epoch):
             rows = order[step * self.batch : (step + 1) * self.batch]
-            whole = self._counts(rows) if self.processes > 1 else None
+            whole = self._counts(rows, view) if self.processes > 1 else None
             rows = rows[self.process :: self.processes]
             teacher = None
             if self.teacher_outputs:
@@ -134,17 +133,17 @@ class TrainingFeed:
                 whole=whole,
             )
 
-    def _counts(self, rows: NDArray[np.int64]) -> Counts:
+    def _counts(self, rows: NDArray[np.int64], view: int) -> Counts:
         """As Batch.counts, of the rows of all processes."""
         train, samples = self.task.train, len(rows)
         lengths = self.task.lengths(train.inputs[rows])
         tokens = samples if lengths is None else int(lengths.sum())
-        known = int((train.labels[rows] != NO_LABEL).sum())
+        known = train.labels[rows] if self.mixup is None else self._mixed(rows, view).numpy()
         return Counts(
             answers=tokens if self.task.frames else samples,
             samples=samples,
             tokens=tokens,
-            labels=known if self.mixup is None else samples,
+            labels=_known(torch.from_numpy(known)),
         )
 
     def _target(self, rows: NDArray[np.int64], view: int, inputs: Inputs) -> Tensor:
@@ -153,8 +152,12 @@ class TrainingFeed:
             return torch.from_numpy(train.labels[rows][:, : inputs[_MASK].shape[1]])
         if self.mixup is None:
             return torch.from_numpy(train.labels[rows])
+        return self._mixed(rows, view)
+
+    def _mixed(self, rows: NDArray[np.int64], view: int) -> Tensor:
+        assert self.mixup is not None
         return mixed_labels(
-            train,
+            self.task.train,
             rows,
             classes=len(self.task.classes),
             seed=self.seed,
@@ -181,3 +184,10 @@ class TrainingFeed:
             return
         for rows in np.array_split(drawn, math.ceil(len(drawn) / STATISTICS_BATCH)):
             yield view_inputs(self.task, train, rows, seed=self.seed, view=STATISTICS_VIEW)
+
+
+def _known(target: Tensor) -> float:
+    """How many labels a target holds; of mixtures the parts that are known."""
+    if target.is_floating_point():
+        return float(target.sum())
+    return int((target != NO_LABEL).sum())

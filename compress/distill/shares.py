@@ -10,7 +10,8 @@ class Shares:
     """A term of a loss is a mean over one of these, and is multiplied by that share.
 
     answers: rows of outputs, which are samples, or the real frames of streams. samples: of
-    features with one vector or map each. tokens: that are no padding. labels: that are known.
+    features with one vector or map each. tokens: that are no padding. labels: that are known, of
+    mixtures the parts that are.
     """
 
     answers: float = 1.0
@@ -29,14 +30,15 @@ class Counts:
     answers: int
     samples: int
     tokens: int
-    labels: int
+    labels: float
 
     def shares_of(self, whole: Counts, *, processes: int = 1) -> Shares:
         """Of a batch that several processes divide among them: those take the mean of their
         gradients, so the share of each is that many times as large."""
 
-        def share(part: int, total: int) -> float:
-            return processes * part / max(1, total)
+        def share(part: float, total: float) -> float:
+            # The means divide by one at least: few mixtures may hold less than one label.
+            return processes * max(1, part) / max(1, total)
 
         return Shares(
             answers=share(self.answers, whole.answers),

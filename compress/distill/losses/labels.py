@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,10 +16,14 @@ def labels(student: Tensor, target: Tensor, *, smoothing: float = 0.0) -> Tensor
     """Mean cross-entropy. student: (batch, classes) logits -> scalar.
 
     target: (batch,) class indices, where -100 is a sample without a label, which counts nowhere;
-    or (batch, classes) probabilities, as mixup makes them.
+    or (batch, classes) probabilities, as mixup makes them: a row that sums to less than one, where
+    a label is not known, counts as that part of a sample, also in what smoothing spreads.
     """
     if target.is_floating_point():
-        return functional.cross_entropy(student, target, label_smoothing=smoothing)
+        mass = target.sum(dim=-1, keepdim=True)
+        wanted = (1.0 - smoothing) * target + mass * (smoothing / target.shape[-1])
+        summed = functional.cross_entropy(student, wanted, reduction="sum")
+        return summed / mass.sum().clamp(min=1)
     summed = functional.cross_entropy(
         student, target, label_smoothing=smoothing, ignore_index=NO_LABEL, reduction="sum"
     )
@@ -29,10 +34,12 @@ def labels(student: Tensor, target: Tensor, *, smoothing: float = 0.0) -> Tensor
 def sigmoid_labels(student: Tensor, target: Tensor) -> Tensor:
     """Binary cross-entropy, summed over classes, mean over samples. student: (batch, classes).
 
-    target: (batch, classes) of 0 to 1; or (batch,) class indices, each one yes among noes.
+    target: (batch, classes) of 0 to 1, where a row that sums to less than one counts as that part
+    of a sample; or (batch,) class indices, each one yes among noes.
     """
     if target.is_floating_point():
-        wanted, known = target, target.new_ones(len(target))
+        known = target.sum(dim=-1).clamp(max=1)
+        wanted = target / known.clamp(min=torch.finfo(target.dtype).tiny)[:, None]
     else:
         known = (target != NO_LABEL).to(student.dtype)
         wanted = functional.one_hot(target.clamp(min=0), student.shape[-1]).to(student.dtype)
