@@ -23,6 +23,8 @@ from compress.distill.step import Features
 from compress.distill.teaching import OnlineTeacher
 from compress.errors import TrainingDiverged
 
+SMALLEST_SCALE = 2.0**-14  # of 2^16 at first: 30 steps skipped in a row
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
@@ -62,8 +64,21 @@ class Update:
         if accelerator.scaler is None:  # one of float16 skips such a step itself, and goes on
             _check("norm of the gradient", float(norm), step, steps)
         self.optimizer.step()
+        if accelerator.scaler is not None:
+            self._check_scale(accelerator.scaler.get_scale(), step, steps)
         self.optimizer.zero_grad(set_to_none=True)
         return agreed
+
+    def _check_scale(self, scale: float, step: int, steps: int) -> None:
+        """A skipped step halves the scale: where that has not helped for long, none ever will."""
+        if self.optimizer.step_was_skipped and scale < SMALLEST_SCALE:
+            raise TrainingDiverged(
+                f"the gradient is not finite in float16 at step {step} of {steps}, however small "
+                "the loss is scaled",
+                where="distill",
+                cure="lower `distill.learning_rate`, or write `precision: bfloat16`; the weights "
+                "are those of the last step with a finite gradient",
+            )
 
     def _clipped(self) -> Tensor:
         """The norm of the gradient, before it is clipped where that is asked for."""

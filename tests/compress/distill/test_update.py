@@ -112,3 +112,23 @@ def test_a_step_that_a_scaler_skips_is_none_that_diverged() -> None:
     assert moved_by(module, step) == 0.0
     assert accelerator.scaler.get_scale() == 512.0
     assert moved_by(module, step, at=1) > 0.01
+
+
+def test_a_scaler_that_skips_for_ever_is_stopped() -> None:
+    """A gradient that is no number at any scale: not one that a smaller scale would have saved."""
+    accelerator = Accelerator(cpu=True)
+    accelerator.scaler = torch.amp.GradScaler("cpu")
+    module = Rootless(*range(100))
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    step = update(module, rate=0.1, clip=None, accelerator=accelerator)
+    assert sum(moved_by(module, step, at=at) for at in range(30)) == 0.0
+    with pytest.raises(TrainingDiverged, match="not finite in float16 at step 30 of 100"):
+        step(BATCH, step=30, steps=100, stop=lambda: False)
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+
+
+def test_a_small_scale_alone_stops_nothing() -> None:
+    accelerator = Accelerator(cpu=True)
+    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**-20)
+    module = Rootless()
+    assert moved_by(module, update(module, rate=0.1, clip=None, accelerator=accelerator)) > 0.01
