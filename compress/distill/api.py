@@ -17,6 +17,7 @@ from compress.distill.devices import make_accelerator
 from compress.distill.evaluate import Validation, embed
 from compress.distill.feed import TrainingFeed
 from compress.distill.objective import build_objective
+from compress.distill.same_training import hold_to, shapes_digest, weights_digest
 from compress.distill.settings import settings_of
 from compress.distill.teaching import OnlineTeacher
 from compress.distill.trainer import train
@@ -70,7 +71,8 @@ def distill(
     batch order, views and adapters. checkpoints: a folder; the same call goes on from the newest
     one there, to the bits of an unbroken training.
 
-    Raises InputError for settings that don't fit, TrainingDiverged on a loss that is not finite.
+    Raises InputError for settings that don't fit and for checkpoints of another call,
+    TrainingDiverged on a loss that is not finite.
     """
     node = _node(loss, settings or {})
     _check(node, teacher)
@@ -83,6 +85,8 @@ def distill(
     folder = None if checkpoints is None else Path(checkpoints)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
+        about = _decisive(node, task, teacher, student, augment or {}, seed)
+        hold_to(folder, about, writes=accelerator.is_main_process)
     taps = taps_of(node.loss)
     online = None
     if teacher is not None and node.teach_by == "teacher" and needs_teacher(node.loss):
@@ -116,6 +120,27 @@ def distill(
         epochs=outcome.epochs,
         resumed_from_steps=outcome.resumed_from_steps,
     )
+
+
+def _decisive(
+    node: Distill,
+    task: Task,
+    teacher: nn.Module | None,
+    student: nn.Module,
+    augment: Mapping[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """What decides the result of a training, by the names of the arguments."""
+    aside = {"loss", "device", "checkpoint_every", "trackers"}
+    return {
+        "teacher": None if teacher is None else weights_digest(teacher),
+        "student": shapes_digest(student),
+        "data": task.fingerprint,
+        "loss": node.loss.model_dump(mode="json"),
+        "settings": node.model_dump(mode="json", exclude=aside),
+        "augment": dict(augment),
+        "seed": seed,
+    }
 
 
 def _validation(task: Task, teacher: OnlineTeacher | None, device: torch.device) -> Validation:

@@ -68,7 +68,7 @@ def save_checkpoint(
     )
     path = folder / f"step-{progress.step:09d}.ckpt"
     write_bytes(path, hashlib.sha256(body).hexdigest().encode() + body)
-    for old in _newest_first(folder)[KEPT:]:
+    for old in newest_first(folder)[KEPT:]:
         old.unlink(missing_ok=True)
     return path
 
@@ -80,7 +80,7 @@ def load_checkpoint(
 
     Optimiser and scaler are restored in place.
     """
-    for path in _newest_first(folder):
+    for path in newest_first(folder):
         body = _verified(path)
         if body is None:
             logger.warning("checkpoint %s is damaged; the one before it is used", path)
@@ -103,7 +103,8 @@ def load_checkpoint(
     return None
 
 
-def _newest_first(folder: Path) -> list[Path]:
+def newest_first(folder: Path) -> list[Path]:
+    """The checkpoints of a folder, damaged ones too."""
     return sorted(folder.glob("step-*.ckpt"), reverse=True)
 
 

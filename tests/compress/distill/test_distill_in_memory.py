@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from small_training import bars, bits, net
 
 from compress import distill
-from compress.distill.api import _check_whole
+from compress.distill.api import Trained, _check_whole
 from compress.errors import InputError
 from compress.recipe.nodes import Distill
 from compress.tasks.data import ArrayData
@@ -40,8 +41,8 @@ print(len(trained.epochs), trained.epochs[-1].validation_accuracy >= 0.8)
 """
 
 
-def data() -> ArrayData:
-    train, test, validation = bars(96, 0, 1), bars(30, 0, 2), bars(30, 0, 3)
+def data(*, first_seed: int = 1) -> ArrayData:
+    train, test, validation = bars(96, 0, first_seed), bars(30, 0, 2), bars(30, 0, 3)
     return ArrayData(
         train=(train.inputs, train.labels),
         test=(test.inputs, test.labels),
@@ -87,3 +88,41 @@ def test_settings_that_do_not_fit_are_one_line() -> None:
     _check_whole(alone, processes=1)
     with pytest.raises(InputError, match="each of 2 processes lacks those of the others"):
         _check_whole(alone, processes=2)
+
+
+def test_checkpoints_of_another_call_are_refused_and_those_of_the_same_go_on(
+    tmp_path: Path,
+) -> None:
+    teacher, student = net(8, seed=1, norm=True), net(4)
+    small = {"epochs": 1, "batch": 32}
+
+    def call(where: Path = tmp_path, **changes: Any) -> Trained:
+        asked = {"data": data(), "loss": "kd", "settings": small, **changes}
+        return distill(asked.pop("teacher", teacher), student, checkpoints=where, **asked)
+
+    first = call()
+    again = call(settings={**small, "checkpoint_every": "1s"})
+    assert again.resumed_from_steps == (3,)
+    assert bits(again.module) == bits(first.module)
+    others: dict[str, dict[str, Any]] = {
+        "loss": {"loss": "dkd"},
+        "settings": {"settings": {**small, "learning_rate": 0.3}},
+        "seed": {"seed": 1},
+        "augment": {"augment": {"flip": True}},
+        "teacher": {"teacher": net(8, seed=2, norm=True)},
+        "data": {"data": data(first_seed=9)},
+    }
+    for name, changes in others.items():
+        with pytest.raises(InputError, match=f"of another training: .*{name}.* not what"):
+            call(**changes)
+    fresh = call(tmp_path / "other", loss="dkd")
+    assert not fresh.resumed_from_steps
+    assert bits(fresh.module) != bits(first.module)
+
+
+def test_checkpoints_that_tell_nothing_of_their_training_are_refused(tmp_path: Path) -> None:
+    settings = {"epochs": 1, "batch": 32}
+    distill(None, net(), data=data(), loss="labels", settings=settings, checkpoints=tmp_path)
+    (tmp_path / "training.json").unlink()
+    with pytest.raises(InputError, match="name another folder"):
+        distill(None, net(), data=data(), loss="labels", settings=settings, checkpoints=tmp_path)
