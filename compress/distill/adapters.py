@@ -15,7 +15,8 @@ from compress.recipe.loss_needs import Tap
 
 def make_adapter(tap: Tap, student: Tensor, teacher: Tensor, *, seed: int) -> nn.Module:
     """A 1x1 convolution for (batch, channels, height, width), a linear layer over the last axis
-    otherwise; nothing where the tap asks for none or the widths are equal.
+    otherwise, as of what one-dimensional convolutions give (distill.taps turns it); nothing where
+    the tap asks for none or the widths are equal.
 
     student, teacher: one example of the features of each side. Raises InputError where their ranks
     differ, so that no projection could make them alike.

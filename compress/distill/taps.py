@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from compress.distill.places import as_tokens, gives_channels_first
 from compress.errors import InputError
 
 NAMES_SHOWN = 8
@@ -17,9 +18,9 @@ class Taps:
     """What the named modules of a network gave in its last forward pass.
 
     A module that runs several times in one pass (shared layers) shows its last output; of a tuple,
-    as transformers give, the first element. Raises InputError for a name that the network lacks,
-    with the nearest ones. `close` takes the hooks out: a network that is copied or exported has
-    none.
+    as transformers give, the first element. One-dimensional convolutions show (batch, time,
+    channels), as tokens do. Raises InputError for a name that the network lacks, with the nearest
+    ones. `close` takes the hooks out: a network that is copied or exported has none.
     """
 
     def __init__(
@@ -32,7 +33,10 @@ class Taps:
                 raise _unknown(name, list(modules), side)
         self._seen: dict[str, Tensor] = {}
         self._handles = [
-            modules[name].register_forward_hook(self._keep(name)) for name in self.names
+            modules[name].register_forward_hook(
+                self._keep(name, channels_first=gives_channels_first(modules[name]))
+            )
+            for name in self.names
         ]
 
     def read(self) -> dict[str, Tensor]:
@@ -53,12 +57,12 @@ class Taps:
             handle.remove()
         self._handles, self._seen = [], {}
 
-    def _keep(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+    def _keep(self, name: str, *, channels_first: bool) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, given: Any, output: Any) -> None:
             # By type, not by length: a batch of one has length one too.
             first = output[0] if isinstance(output, tuple | list) and output else output
             if isinstance(first, Tensor):
-                self._seen[name] = first
+                self._seen[name] = as_tokens(first, channels_first=channels_first)
 
         return hook
 
