@@ -20,7 +20,7 @@ from compress.recipe.catalogue import budget_limit
 from compress.recipe.nodes import Budget
 from compress.search.relax import POWER, REPEATED, Goal, relax, standard_error
 from compress.search.screening import Screening, excess
-from compress.search.solve import Found
+from compress.search.solve import PART_SCREENING, Found
 from compress.search.space import Plan, Space
 from compress.search.trainer import Trainer
 from compress.trials import Relaxation, Trial
@@ -113,9 +113,11 @@ def relaxations(
         full_s=found.epochs * found.epoch_s if found.fits else left_s / 2 / trainings,
     )
     began, most_s = trainer.spent.seconds, left_s if found.fits else left_s / 2
+    looks_s = PART_SCREENING * left_s / max(1, len(screening.limits))
     lines: list[Relaxation] = []
     best: tuple[float, str, Plan] | None = None
     for limit in screening.limits:
+        screening.go_on = _within(lambda: screening.spent.seconds, looks_s)
         enough = relax(
             limit.budget,
             space,
@@ -154,6 +156,12 @@ def relaxations(
     else:
         binding = best[1] if best else _worst(found, screening)
     return found, seen, binding, tuple(lines)
+
+
+def _within(spent: Callable[[], float], seconds: float) -> Callable[[], bool]:
+    """Whether less than so many seconds were spent from now on."""
+    until = spent() + seconds
+    return lambda: spent() < until
 
 
 def _same(budget: Budget, value: float, limit: float) -> bool:

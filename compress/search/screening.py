@@ -52,8 +52,8 @@ class Screening:
     """Asks only where it matters, and keeps all that it heard.
 
     ledger: builds, exports and times plans. operators(plan): its shapes, cheap; without it nothing
-    is predicted, and widths are bisected. go_on(): False once the time for screening is over; one
-    structure is always looked at.
+    is predicted, and widths are bisected. go_on(): False once the time for screening is over: then
+    only what was seen counts. One structure is always looked at.
     """
 
     limits: Sequence[Limit]
@@ -67,10 +67,11 @@ class Screening:
     def widest(self, space: Space, *, ignored: Collection[str] = ()) -> list[Plan]:
         """Of each structure and scheme the widest that fits; those without one are left out."""
         found: list[Plan] = []
-        for number, structure in enumerate(space.structures):
-            if number and not self.go_on():
-                break
+        for structure in space.structures:
             several = [space.plans(structure, scheme) for scheme in space.schemes]
+            if self.seen and not self.go_on():
+                # What was seen under other limits counts under these too.
+                several = [tuple(filter(self.seen.__contains__, plans)) for plans in several]
             best = self._bisect(several, ignored)
             found += [plan for plan in best if plan is not None]
         return found

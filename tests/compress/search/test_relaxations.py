@@ -13,9 +13,9 @@ from compress.search.space import Plan, Space, space_for
 from compress.search.trainer import Trainer
 from compress.trials import Relaxation
 
-SPACE = Space(
-    structures=space_for("images", side=28, schemes=("int8",)).structures[:1], schemes=("int8",)
-)
+IMAGES = space_for("images", side=28, schemes=("int8",))
+SPACE = Space(structures=IMAGES.structures[:1], schemes=("int8",))
+TWO = Space(structures=IMAGES.structures[:2], schemes=("int8",))
 
 
 class Equal(World):
@@ -83,3 +83,41 @@ def test_the_limit_that_binds_gives_way_and_accuracy_that_is_met_does_not() -> N
     assert set(lines) == {"speed", "size", "floor"}
     assert lines["speed"].enough == "min_speedup: 6.07x"  # of the next width, 32 instead of 24
     assert lines["size"].enough is None  # alone it is not enough
+
+
+def test_once_the_time_for_looks_is_over_all_that_was_seen_counts_under_other_limits() -> None:
+    world = Equal()
+    wanted = tuple(limits_of(budgets(speedup="8x", size="40KiB", drop="7pp")))
+    screening = Screening(limits=wanted, ledger=world.ledger, operators=shapes)
+    tight = screening.widest(TWO)
+    wide = [TWO.plans(structure, "int8")[6] for structure in TWO.structures]
+    screening.look_all(wide)
+    screening.go_on = lambda: False
+    asked = len(world.asked)
+    assert screening.widest(TWO) == tight
+    assert screening.widest(TWO, ignored=("size", "speed")) == wide
+    assert len(world.asked) == asked
+
+
+def test_looks_under_relaxed_limits_have_time_of_their_own_in_every_structure() -> None:
+    wanted = budgets(speedup="8x", size="40KiB", drop="7pp")
+    world = Equal()
+    screening = Screening(limits=tuple(limits_of(wanted)), ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
+    best = screening.widest(TWO)[0]
+    trainer.run(best, seed=0, epochs=10)
+    screening.go_on = lambda: False
+    seen = Outlook(accuracy=0.9, aim=0.93, enough={"drop": 0.06, "floor": 0.925}, seconds=60.0)
+    before = set(world.asked)
+    relaxations(
+        wanted,
+        TWO,
+        Found(plan=best, fits=True, epochs=200, epoch_s=4.0, pilots=trainer.pilots),
+        seen,
+        screening=screening,
+        trainer=trainer,
+        finish=lambda found: seen,
+        left_s=600.0,
+        seed=0,
+    )
+    assert {plan.structure for plan in set(world.asked) - before} == set(TWO.structures)
