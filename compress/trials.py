@@ -31,13 +31,15 @@ class Trial:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relaxation:
     """The least by which one budget, alone, would have to give way. enough: the limit in the
-    budget's own writing, None where no value of this budget alone helps."""
+    budget's own writing, None where no value of this budget alone helps, or where none was tried
+    for want of time."""
 
     budget: str
     limit: str
     enough: str | None
     candidate: str | None
     reason: str
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ def _unit(project: Path, folder: Path, size: int, drop: int, minutes: float) -> 
     recipe = load_recipe(project / "recipe.yaml", overrides=_changes(f"{size}KiB", f"{drop}pp", 1))
     by_id = {budget.id: budget for budget in recipe.recipe.budgets}
     followed = []
-    for relaxation in facts.relaxations:
+    for relaxation in (one for one in facts.relaxations if one.tried):
         limits = _relaxed(by_id, relaxation)
         name = f"{unit}-{relaxation.budget}"
         report = _search(project, folder / name, cache, limits, minutes)

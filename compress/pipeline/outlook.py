@@ -25,6 +25,8 @@ from compress.search.space import Plan, Space
 from compress.search.trainer import Trainer
 from compress.trials import Relaxation, Trial
 
+PART_PILOT = 0.05  # of the time left, where nothing fits
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
@@ -104,20 +106,19 @@ def relaxations(
     of the time left is for its trainings in full.
     """
     by_id = {budget.id: budget for budget in budgets}
-    pilot = trainer.pilots[found.plan]
-    gain = max(0.0, seen.accuracy - pilot.accuracy)
-    goal = Goal(
-        aim=seen.aim,
-        gain=gain if found.fits else 0.0,
-        length_s=pilot.seconds if found.fits else left_s / 10,
-        full_s=found.epochs * found.epoch_s if found.fits else left_s / 2 / trainings,
-    )
-    began, most_s = trainer.spent.seconds, left_s if found.fits else left_s / 2
+    goal = _goal(found, seen, trainer, left_s=left_s, trainings=trainings, seed=seed)
+    most_s = left_s if found.fits else (0.5 - PART_PILOT) * left_s
     looks_s = PART_SCREENING * left_s / max(1, len(screening.limits))
+
+    def spent() -> float:
+        return screening.spent.seconds + trainer.spent.seconds
+
+    began = spent()
     lines: list[Relaxation] = []
     best: tuple[float, str, Plan] | None = None
-    for limit in screening.limits:
+    for place, limit in enumerate(screening.limits):
         screening.go_on = _within(lambda: screening.spent.seconds, looks_s)
+        own_s = (most_s - (spent() - began)) / (len(screening.limits) - place)
         enough = relax(
             limit.budget,
             space,
@@ -125,7 +126,7 @@ def relaxations(
             trainer=trainer,
             goal=goal,
             seed=seed,
-            go_on=lambda: trainer.spent.seconds - began < most_s,
+            go_on=_within(spent, own_s),
         )
         value = enough.value
         if value is not None and _same(by_id[limit.budget], value, limit.limit):
@@ -137,6 +138,7 @@ def relaxations(
                 enough=None if value is None else written(by_id[limit.budget], value),
                 candidate=None if enough.plan is None else enough.plan.name,
                 reason=enough.reason,
+                tried=enough.tried,
             )
         )
         if enough.plan is not None and value is not None:
@@ -156,6 +158,25 @@ def relaxations(
     else:
         binding = best[1] if best else _worst(found, screening)
     return found, seen, binding, tuple(lines)
+
+
+def _goal(
+    found: Found, seen: Outlook, trainer: Trainer, *, left_s: float, trainings: int, seed: int
+) -> Goal:
+    """What pilots must reach. The gain of a full training over a pilot is that of the candidate
+    which had both; where nothing fits it had a shorter one than is due, and the gain is at least
+    this."""
+    if found.fits:
+        pilot, epoch_s = trainer.pilots[found.plan], trainer.epoch_s(found.plan)
+        short, length_s, full_s = pilot.accuracy, pilot.epochs * epoch_s, found.epochs * epoch_s
+    else:
+        length_s, full_s = PART_PILOT * left_s, left_s / 2 / trainings
+        short = seen.accuracy
+        if seen.aim is not None:
+            epochs = trainer.epochs_in(found.plan, length_s)
+            short = trainer.run(found.plan, seed=seed, epochs=epochs)
+    gain = max(0.0, seen.accuracy - short)
+    return Goal(aim=seen.aim, gain=gain, length_s=length_s, full_s=full_s)
 
 
 def _within(spent: Callable[[], float], seconds: float) -> Callable[[], bool]:

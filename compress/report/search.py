@@ -34,7 +34,10 @@ def _lines(facts: SearchFacts) -> Iterator[str]:
         "and the best candidate is what is here."
     )
     for one in facts.relaxations:
-        if one.enough is None:
+        if not one.tried:
+            limit = f"`{one.budget}` ({one.limit})"
+            yield f"Whether {limit} alone could give way is open: {one.reason}."
+        elif one.enough is None:
             yield f"To relax `{one.budget}` ({one.limit}) alone is not enough: {one.reason}."
         else:
             yield (

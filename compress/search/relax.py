@@ -17,12 +17,14 @@ REPEATED = 1.645 + 1.645 * math.sqrt(2)  # the same for a new test set and 95 %
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enough:
-    """The smallest value of a limit that would have done, and the plan that keeps to it."""
+    """The smallest value of a limit that would have done, and the plan that keeps to it. tried:
+    False where no time was left to look for it."""
 
     budget: str
     value: float | None
     plan: Plan | None
     reason: str
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,8 @@ def relax(
     """The least of one limit on speed or size at which a plan keeps to all others.
 
     Of the structures that do without this limit the one with the largest network is taken; its
-    widths are bisected by pilots, which say what a training in full would reach.
+    widths are bisected by pilots, which say what a training in full would reach. go_on(): False
+    once no further pilot may start.
     """
     wide = screening.widest(space, ignored=(budget,))
     if not wide:
@@ -68,14 +71,19 @@ def relax(
     tops = [affordable(space, plan, trainer, goal.full_s) for plan in wide]
     ranked = sorted(dict.fromkeys(tops), key=lambda plan: -_macs(screening, plan))[:2]
     best: tuple[float, Plan] | None = None
+    tried = False
     for top in ranked:
+        if not go_on():
+            break
+        tried = True
         plans = [p for p in space.plans(top.structure, top.scheme) if p.width <= top.width]
         plan = _smallest_that_reaches(plans, screening, trainer, goal, seed, go_on)
         if plan is not None:
             value = _value(plan, screening, budget)
             best = min(best or (math.inf, plan), (value, plan), key=lambda pair: pair[0])
-        if not go_on():
-            break
+    if not tried:
+        reason = "no time was left to train candidates without it"
+        return Enough(budget=budget, value=None, plan=None, reason=reason, tried=False)
     if best is None:
         reason = "without it no candidate is expected to reach the accuracy"
         return Enough(budget=budget, value=None, plan=None, reason=reason)
@@ -107,12 +115,10 @@ def _smallest_that_reaches(
 def _reaches(plan: Plan, screening: Screening, trainer: Trainer, goal: Goal, seed: int) -> bool:
     assert goal.aim is not None
     screening.look(plan)  # all that is trained has its place in the picture
-    known = trainer.pilots.get(plan)
-    accuracy = known.accuracy if known else math.nan
-    if known is None:
-        epochs = trainer.epochs_in(plan, goal.length_s)
-        accuracy = trainer.run(plan, seed=seed, epochs=epochs)
-    return accuracy + goal.gain >= goal.aim
+    known, epochs = trainer.pilots.get(plan), trainer.epochs_in(plan, goal.length_s)
+    if known is not None and known.epochs >= epochs:
+        return known.accuracy + goal.gain >= goal.aim
+    return trainer.run(plan, seed=seed, epochs=epochs) + goal.gain >= goal.aim
 
 
 def _macs(screening: Screening, plan: Plan) -> int:

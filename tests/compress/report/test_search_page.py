@@ -52,6 +52,10 @@ def facts(*, binding: str | None = None) -> SearchFacts:
                 budget="size", limit="max: 300KiB", enough=None, candidate=None,
                 reason="without it no candidate is expected to reach the accuracy",
             ),
+            Relaxation(
+                budget="memory", limit="max: 40MiB", enough=None, candidate=None, tried=False,
+                reason="no time was left to train candidates without it",
+            ),
         ) if binding else (),
         reached=0.944,
         aim=0.94,
@@ -99,6 +103,7 @@ def test_what_binds_and_what_would_do_is_said_in_the_notes() -> None:
     assert "`speed` is the one that binds" in said[1]
     assert "`speed` alone would do at `min_speedup: 6.2x` instead of min_speedup: 8x" in said[2]
     assert "`size` (max: 300KiB) alone is not enough" in said[3]
+    assert "Whether `memory` (max: 40MiB) alone could give way is open: no time" in said[4]
     assert len(search_notes(facts())) == 1
     assert search_notes(None) == ()
 

@@ -7,6 +7,7 @@ from made_world import World, shapes
 from compress.pipeline.limits import limits_of
 from compress.pipeline.outlook import Outlook, relaxations
 from compress.recipe.nodes import Budget
+from compress.search.relax import Goal, relax
 from compress.search.screening import Screening
 from compress.search.solve import Found
 from compress.search.space import Plan, Space, space_for
@@ -23,6 +24,13 @@ class Equal(World):
 
     def epoch_s(self, plan: Plan) -> float:
         return 4.0
+
+
+class Alike(Equal):
+    """More epochs help every network as much."""
+
+    def accuracy(self, plan: Plan, epochs: int) -> float:
+        return 0.96 - 0.6 * float(self.known(plan).macs) ** -0.2 - 0.05 / epochs
 
 
 def budgets(*, speedup: str, size: str, drop: str) -> tuple[Budget, ...]:
@@ -121,3 +129,87 @@ def test_looks_under_relaxed_limits_have_time_of_their_own_in_every_structure() 
         seed=0,
     )
     assert {plan.structure for plan in set(world.asked) - before} == set(TWO.structures)
+
+
+def test_a_pilot_shorter_than_the_winners_is_trained_again_and_one_as_long_is_not() -> None:
+    world = Equal()
+    limits = tuple(limits_of(budgets(speedup="8x", size="100MiB", drop="5pp")))
+    screening = Screening(limits=limits, ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
+    widths = SPACE.plans(SPACE.structures[0], "int8")
+    for plan in widths:
+        trainer.run(plan, seed=0, epochs=1)
+    trainer.run(widths[-1], seed=0, epochs=10)
+    before = len(world.pilots)
+    aim = world.accuracy(widths[9], 10)
+    goal = Goal(aim=aim, gain=0.0, length_s=40.0, full_s=800.0)
+    found = relax(
+        "speed",
+        SPACE,
+        screening=screening,
+        trainer=trainer,
+        goal=goal,
+        seed=0,
+        go_on=lambda: True,
+    )
+    assert found.plan == widths[9]  # by pilots of one epoch it would be a wider one
+    assert {epochs for _, _, epochs in world.pilots[before:]} == {10}
+    assert widths[-1] not in {plan for plan, _, _ in world.pilots[before:]}
+
+
+def test_without_time_no_pilot_starts_and_the_limit_is_said_to_be_open() -> None:
+    world = Equal()
+    wanted = budgets(speedup="8x", size="40KiB", drop="7pp")
+    screening = Screening(limits=tuple(limits_of(wanted)), ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
+    (best,) = screening.widest(SPACE)
+    trainer.run(best, seed=0, epochs=10)
+    seen = Outlook(accuracy=0.9, aim=0.93, enough={"drop": 0.08, "floor": 0.925}, seconds=60.0)
+    _, _, _, lines = relaxations(
+        wanted,
+        SPACE,
+        Found(plan=best, fits=True, epochs=200, epoch_s=4.0, pilots=trainer.pilots),
+        seen,
+        screening=screening,
+        trainer=trainer,
+        finish=lambda found: seen,
+        left_s=0.0,
+        seed=0,
+    )
+    assert len(world.pilots) == 1
+    told = {one.budget: one.tried for one in lines}
+    assert told == {"speed": False, "size": False, "drop": True, "floor": True}
+
+
+def test_where_nothing_fits_a_pilot_is_credited_with_what_a_full_training_gains() -> None:
+    world = Alike()
+    wanted = budgets(speedup="60x", size="100MiB", drop="7pp")
+    screening = Screening(limits=tuple(limits_of(wanted)), ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=200)
+    assert screening.widest(SPACE) == []
+    plans = SPACE.plans(SPACE.structures[0], "int8")
+    for plan in (plans[0], plans[8], plans[-1]):  # an epoch of each takes as long
+        trainer.run(plan, seed=0, epochs=1)
+
+    def finish(found: Found) -> Outlook:
+        accuracy = world.accuracy(found.plan, found.epochs)
+        return Outlook(accuracy=accuracy, aim=aim, enough={"drop": 0.05, "floor": 0.95}, seconds=1)
+
+    aim = world.accuracy(plans[-1], 12)  # beyond any pilot, which has half as many at most
+    least = Found(plan=plans[0], fits=False, epochs=50, epoch_s=4.0, pilots=trainer.pilots)
+    found, _, binding, lines = relaxations(
+        wanted,
+        SPACE,
+        least,
+        finish(least),
+        screening=screening,
+        trainer=trainer,
+        finish=finish,
+        left_s=400.0,
+        seed=0,
+    )
+    assert binding == "speed"
+    assert {one.budget for one in lines if one.enough} == {"speed"}
+    assert world.accuracy(found.plan, found.epochs) >= aim - 0.002
+    assert found.plan.width < plans[-1].width
+    assert max(epochs for _, _, epochs in world.pilots) <= 6
