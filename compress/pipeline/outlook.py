@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,7 @@ from compress.pipeline.stages.quantizing import CHOOSE, INT8_FILE, QUANTIZE
 from compress.pipeline.stages.teacher import TEACHER_FILE
 from compress.recipe.catalogue import budget_limit
 from compress.recipe.nodes import Budget
-from compress.search.relax import POWER, REPEATED, Goal, relax, standard_error
+from compress.search.relax import Goal, Room, relax, standard_error
 from compress.search.screening import Screening, excess
 from compress.search.solve import PART_SCREENING, Found
 from compress.search.space import Plan, Space
@@ -30,7 +31,7 @@ PART_PILOT = 0.05  # of the time left, where nothing fits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """accuracy: of the file to ship, on validation. aim: what leaves the test 80 % power; None
+    """accuracy: of the file to ship, on validation. aim: what gives the test 80 % power; None
     without a budget on accuracy. enough: budget -> the limit that it is expected to meet."""
 
     accuracy: float
@@ -66,22 +67,37 @@ def outlook(
     if teacher is not None:
         known = teacher.json("facts.json")["validation_accuracy"]
     lost, gained = int((before & ~right).sum()), int((right & ~before).sum())
-    error = standard_error(lost, gained, samples)
+    judged = task.test_samples or samples
     aims, enough = [], {}
     for budget in budgets:
+        room = room_for_chance(budget, accuracy, lost, gained, samples=samples, judged=judged)
+        aims.append(accuracy_floor(budget, known) + room.aim)
         if budget_limit(budget).field == "max_drop":
-            aims.append(accuracy_floor(budget, known) + POWER * error)
             assert known is not None
-            enough[budget.id] = max(0.0, known - accuracy + REPEATED * error)
+            enough[budget.id] = max(0.0, known - accuracy + room.repeated)
         else:
-            own = (accuracy * (1 - accuracy) / samples) ** 0.5
-            aims.append(accuracy_floor(budget, known) + POWER * own)
-            enough[budget.id] = accuracy - REPEATED * own
+            enough[budget.id] = accuracy - room.repeated
     return Outlook(
         accuracy=accuracy,
         aim=max(aims, default=None),
         enough=enough,
         seconds=sum(one.entry.seconds for one in done.values()),
+    )
+
+
+def room_for_chance(
+    budget: Budget, accuracy: float, lost: int, gained: int, *, samples: int, judged: int
+) -> Room:
+    """Of a budget on accuracy. lost, gained: against the teacher, of `samples` of validation;
+    judged: samples of test, whose errors are those of validation, scaled."""
+    drop = budget_limit(budget).field == "max_drop"
+    error = math.sqrt(accuracy * (1 - accuracy) / samples)
+    if drop:
+        error = standard_error(lost, gained, samples)
+    return Room(
+        validation=error,
+        test=error * math.sqrt(samples / judged),
+        bounded=not (drop and budget.test == "point"),
     )
 
 

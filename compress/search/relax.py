@@ -11,8 +11,7 @@ from compress.search.solve import affordable
 from compress.search.space import Plan, Space
 from compress.search.trainer import Trainer
 
-POWER = 1.645 + 0.84  # standard errors between the aim and the budget: 80 % power at level 5 %
-REPEATED = 1.645 + 1.645 * math.sqrt(2)  # the same for a new test set and 95 %
+LEVEL, POWER = 1.645, 0.84  # standard errors: of a bound at 95 %, and for 80 % power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +27,26 @@ class Enough:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What validation leaves for chance. validation, test: standard errors of a difference or an
+    accuracy on that many samples; bounded: the test asks for a bound, not for the value alone."""
+
+    validation: float
+    test: float
+    bounded: bool = True
+
+    @property
+    def aim(self) -> float:
+        """Between the budget and the aim: the test passes with 80 % power."""
+        return (self.bounded * LEVEL + POWER) * self.test
+
+    @property
+    def repeated(self) -> float:
+        """Between what validation says and a limit that a test meets in 95 %."""
+        return self.bounded * LEVEL * self.test + LEVEL * math.hypot(self.validation, self.test)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """What accuracy is asked for. aim: on validation. gain: of a training in full, of full_s
     seconds, over a pilot of length_s."""
@@ -39,7 +58,7 @@ class Goal:
 
 
 def standard_error(lost: int, gained: int, samples: int) -> float:
-    """Of the paired difference of two accuracies on as many samples as validation has."""
+    """Of the paired difference of two accuracies on so many samples."""
     difference = (gained - lost) / samples
     return math.sqrt(max(0.0, (lost + gained) / samples - difference**2) / samples)
 

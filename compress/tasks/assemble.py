@@ -129,6 +129,7 @@ def assemble(
         train=in_train,
         validation=in_validation,
         test=CountedTest(in_test, on_event=on_event),
+        test_samples=len(in_test),
         columns=tuple(in_test.columns),
         recorded=parts.recorded,
         notes=parts.notes + absence_notes(splits, parts.classes) + copies.notes,

@@ -88,6 +88,7 @@ class Task:
     train: Samples
     validation: Samples
     test: Callable[[], Samples] = field(repr=False)
+    test_samples: int | None = None  # how many, known without a look at them
     notes: tuple[str, ...] = ()  # what a reader must know: copies between splits, absent classes
     held_out_too: tuple[int, ...] = ()  # ids of train with the values of a held-out sample
     columns: tuple[str, ...] = ()  # names of what else is known of test samples

@@ -72,6 +72,7 @@ def stream_task(data: StreamData, *, seed: int = 0, where: str = "streams") -> T
         train=splits["train"],
         validation=splits["validation"],
         test=CountedTest(splits["test"], on_event=None),
+        test_samples=len(splits["test"]),
         notes=copies.notes,
         held_out_too=copies.in_train,
         frames=True,

@@ -120,6 +120,7 @@ def text_task(
         train=splits["train"],
         validation=splits["validation"],
         test=CountedTest(splits["test"], on_event=on_event),
+        test_samples=len(splits["test"]),
         columns=tuple(judged.columns),
         notes=(absence_notes(splits, classes) if labelled else ()) + copies.notes,
         held_out_too=copies.in_train,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from made_world import World, shapes
 
 from compress.pipeline.limits import limits_of
-from compress.pipeline.outlook import Outlook, relaxations
+from compress.pipeline.outlook import Outlook, relaxations, room_for_chance
 from compress.recipe.nodes import Budget
 from compress.search.relax import Goal, relax
 from compress.search.screening import Screening
@@ -213,3 +214,30 @@ def test_where_nothing_fits_a_pilot_is_credited_with_what_a_full_training_gains(
     assert world.accuracy(found.plan, found.epochs) >= aim - 0.002
     assert found.plan.width < plans[-1].width
     assert max(epochs for _, _, epochs in world.pilots) <= 6
+
+
+@pytest.mark.parametrize(
+    ("about", "error"),
+    [
+        ({"vs": "teacher", "max_drop": "2pp"}, (0.05 - 0.01**2) ** 0.5),
+        ({"min": "90%"}, 0.3),
+    ],
+)
+def test_the_aim_goes_by_the_size_of_test_and_a_limit_that_holds_again_by_both(
+    about: dict[str, str], error: float
+) -> None:
+    budget = Budget.model_validate({"id": "one", "metric": "accuracy", **about})
+    room = room_for_chance(budget, 0.9, 30, 20, samples=1000, judged=4000)
+    own, test = error / 1000**0.5, error / 4000**0.5
+    assert room.aim == pytest.approx((1.645 + 0.84) * test)
+    assert room.repeated == pytest.approx(1.645 * test + 1.645 * (own**2 + test**2) ** 0.5)
+
+
+def test_where_the_value_alone_decides_there_is_room_for_power_and_none_for_a_bound() -> None:
+    budget = Budget.model_validate(
+        {"id": "one", "metric": "accuracy", "vs": "teacher", "max_drop": "2pp", "test": "point"}
+    )
+    room = room_for_chance(budget, 0.9, 30, 20, samples=1000, judged=250)
+    own = (0.05 - 0.01**2) ** 0.5 / 1000**0.5
+    assert room.aim == pytest.approx(0.84 * 2 * own)
+    assert room.repeated == pytest.approx(1.645 * own * 5**0.5)

@@ -10,7 +10,8 @@ import pytest
 
 from compress.errors import InputError
 from compress.recipe.nodes import ImageArraysTask, PythonTask
-from compress.tasks import Task, build_task
+from compress.tasks import StreamData, Task, build_task
+from compress.tasks.streams import stream_task
 
 
 def _arrays(**changes: Any) -> dict[str, np.ndarray]:
@@ -130,6 +131,23 @@ def test_given_validation_samples_are_used(tmp_path: Path) -> None:
     assert (len(task.train), len(task.validation), len(task.test())) == (40, 6, 20)
     assert task.validation.ids.tolist() == list(range(40, 46))
     assert task.test().ids.tolist() == list(range(46, 66))
+
+
+def test_the_size_of_the_test_split_is_known_without_a_look_at_it(tmp_path: Path) -> None:
+    task = _from_npz(tmp_path, _arrays())
+    assert task.test_samples == 20
+    assert getattr(task.test, "reads") == 0  # noqa: B009
+    assert len(task.test()) == 20
+    streams = (
+        [np.full((5, 2), n, dtype=np.float32) for n in range(30)],
+        [np.arange(5) % 2 for _ in range(30)],
+    )
+    tested = (
+        [np.full((4, 2), 99 + n, dtype=np.float32) for n in range(7)],
+        [np.arange(4) % 2 for _ in range(7)],
+    )
+    data = StreamData(train=streams, test=tested, classes=("a", "b"))
+    assert stream_task(data).test_samples == 7
 
 
 def _with_copies(copies: int) -> dict[str, np.ndarray]:

@@ -68,6 +68,7 @@ def test_csv_jsonl_and_parquet_of_the_same_rows_are_the_same_task(folder: Path) 
     assert sum(map(len, ids)) == 400
     assert 36 <= len(ids[1]) <= 40
     assert 40 <= len(ids[2]) <= 44
+    assert task.test_samples == len(ids[2])
     assert task_in(folder, seed=1).fingerprint != task.fingerprint
     assert task_in(folder, tokens=4).fingerprint != task.fingerprint
 
