@@ -76,6 +76,7 @@ def _unit(project: Path, folder: Path, size: int, drop: int, minutes: float) -> 
     assert facts is not None
     recipe = load_recipe(project / "recipe.yaml", overrides=_changes(f"{size}KiB", f"{drop}pp", 1))
     by_id = {budget.id: budget for budget in recipe.recipe.budgets}
+    met = facts.binding is None or all(one.status == "pass" for one in first.verdicts)
     followed = []
     for relaxation in (one for one in facts.relaxations if one.tried):
         limits = _relaxed(by_id, relaxation)
@@ -96,12 +97,12 @@ def _unit(project: Path, folder: Path, size: int, drop: int, minutes: float) -> 
         "unit": unit,
         "minutes": minutes,
         "cpu": machine_fingerprint().get("cpu_model", ""),
-        "feasible": facts.binding is None,
+        "feasible": met,
         "binding": facts.binding,
         "spent_s": facts.spent_s,
         "followed": followed,
         # Budgets that were met after all say nothing about relaxations.
-        "right": None if facts.binding is None else all(one["right"] for one in followed),
+        "right": None if met else all(one["right"] for one in followed),
     }
 
 

@@ -110,15 +110,16 @@ def assemble_report(
             *served_notes(finished, quantize=QUANTIZE, facts_file=FACTS, choice=CHOOSE),
             *ledger["notes"],
             *_inside_notes(finished[SHIP]),
-            *search_notes(searched(finished)),
         ),
         search=searched(finished),
         fidelities=fidelities,
     )
+    verdicts = judge(report, recipe.budgets)
     return replace(
         report,
-        verdicts=judge(report, recipe.budgets),
+        verdicts=verdicts,
         budget_lines=budget_lines(report, recipe.budgets),
+        notes=(*report.notes, *search_notes(report.search, verdicts)),
     )
 
 

@@ -236,4 +236,5 @@ def _reason(found: Found, seen: Outlook, binding: str | None) -> str:
     reached = f"{100 * seen.accuracy:.2f} % on validation after {found.epochs} epochs"
     if binding is None:
         return f"the best of {raced} that were trained of those that keep to the budgets; {reached}"
-    return f"the best of {raced} that were trained, none of which meets `{binding}`; {reached}"
+    expected = f"none of which is expected to meet `{binding}`"
+    return f"the best of {raced} that were trained, {expected}; {reached}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import pytest
 
@@ -10,7 +11,7 @@ from compress.report.codec import from_json, to_json
 from compress.report.html import render_html
 from compress.report.search import search_notes
 from compress.report.search_page import search_page
-from compress.values import Relaxation, Report, SearchFacts, Trial
+from compress.values import Relaxation, Report, SearchFacts, Status, Trial, Verdict
 from tests.compress.report.sample import sample_report
 
 
@@ -106,6 +107,34 @@ def test_what_binds_and_what_would_do_is_said_in_the_notes() -> None:
     assert "Whether `memory` (max: 40MiB) alone could give way is open: no time" in said[4]
     assert len(search_notes(facts())) == 1
     assert search_notes(None) == ()
+
+
+def verdict(budget: str, status: Status, *, level: Literal["error", "warn"] = "error") -> Verdict:
+    return Verdict(
+        budget=budget, metric="accuracy", status=status, observed="", limit="", margin="",
+        level=level, reason="",
+    )  # fmt: skip
+
+
+def test_a_student_that_meets_the_budgets_after_all_is_not_said_to_miss_them() -> None:
+    met = [verdict("drop", "pass"), verdict("speed", "pass")]
+    met += [verdict("p95", "violated", level="warn")]
+    found = facts(binding="drop")
+    assert search_notes(found, met)[1:] == (
+        "The student meets the budgets, although validation gave it less than 80 % power to meet "
+        "`drop`.",
+    )
+    slow = dataclasses.replace(found.trials[0], fits=False)
+    found = dataclasses.replace(found, binding="speed", trials=(slow, *found.trials[1:]))
+    assert search_notes(found, met)[1:] == (
+        "The student meets the budgets, although the search, with room for noise, expected it to "
+        "miss `speed`.",
+    )
+    missed: tuple[Status, ...] = ("inconclusive", "violated", "unmeasured")
+    for status in missed:
+        said = search_notes(found, [*met, verdict("size", status)])
+        assert "`speed` is the one that binds" in said[1]
+    assert len(search_notes(facts(), met)) == 1
 
 
 def test_a_search_survives_the_way_through_json() -> None:
