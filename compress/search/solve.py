@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+from compress.errors import InputError
 from compress.search.ledger import Alone, Asked, Evaluate, Screen, Screened
 from compress.search.predict import Operator
 from compress.search.race import Race, race
@@ -60,6 +61,7 @@ def choose(
     seconds: of the whole search; spent(): of what is over; reserve_s: for what comes after the
     training in full; trainings: how many there are in full, controls included; seeds: that decide
     the last round. Where nothing fits, the plan that exceeds its limits least, with fits=False.
+    Raises InputError where every training of the race diverged.
     """
     fitting = screening.widest(space)
     if not fitting:
@@ -79,10 +81,16 @@ def choose(
     arms, length = lengths(arms, trainer, room, seeds=seeds)
     held = hold(arms, trainer, length=length, seed=seed, seeds=seeds)
     rung = held.last
-    best = max(
-        (plan for plan in arms if plan.name in rung.scores),
-        key=lambda plan: (_finite(rung.mean(plan.name)), -screening.seen[plan].p50_ms),
-    )
+    trained = [
+        plan for plan in arms if plan.name in rung.scores and math.isfinite(rung.mean(plan.name))
+    ]
+    if not trained:
+        raise InputError(
+            "every candidate's training diverged",
+            where="distill.learning_rate",
+            cure="lower it",
+        )
+    best = max(trained, key=lambda plan: (rung.mean(plan.name), -screening.seen[plan].p50_ms))
     return _found(best, trainer, (seconds - spent() - reserve_s) / trainings, fits=True)
 
 
@@ -108,7 +116,8 @@ def solve(
     study: a path, or a database as `postgresql://host/base`; calls with the same study and name,
     also on other machines, share the work and find the same.
 
-    Raises ValueError for an empty space and for a limit that is not above 0.
+    Raises ValueError for an empty space and for a limit that is not above 0, InputError where
+    every training diverged.
     """
     if not space.structures or not space.schemes:
         raise ValueError("there is nothing to search: the space is empty")
@@ -233,7 +242,3 @@ def _found(plan: Plan, trainer: Trainer, left_s: float, *, fits: bool) -> Found:
         epoch_s=epoch_s,
         pilots=trainer.pilots,
     )
-
-
-def _finite(value: float) -> float:
-    return value if math.isfinite(value) else -math.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from made_world import World, shapes
 
 from compress import solve
+from compress.errors import InputError
 from compress.search.ledger import Account
 from compress.search.relax import Goal, relax
 from compress.search.screening import Limit, Screening, excess
@@ -127,6 +129,33 @@ def test_where_nothing_fits_the_least_excess_is_trained_and_said_to_miss() -> No
     assert excess(world.known(found.plan), limits()) == min(
         excess(world.known(plan), limits()) for plan in world.asked
     )
+
+
+class Diverging(World):
+    """Trainings of more epochs than this end in NaN."""
+
+    most = 0
+
+    def accuracy(self, plan: Plan, epochs: int) -> float:
+        return super().accuracy(plan, epochs) if epochs <= self.most else math.nan
+
+
+@pytest.mark.parametrize(("structures", "most"), [(8, 0), (8, 1), (1, 0)])
+def test_where_every_training_diverges_the_cure_is_a_lower_rate(structures: int, most: int) -> None:
+    world = Diverging()
+    world.most = most
+    space = Space(structures=IMAGES.structures[:structures], schemes=("int8",))
+    with pytest.raises(InputError, match="every candidate's training diverged") as refused:
+        solve(
+            space,
+            limits(),
+            screen=world.screen,
+            evaluate=world.evaluate,
+            operators=shapes,
+            seconds=2400,
+        )
+    assert refused.value.where == "distill.learning_rate"
+    assert refused.value.cure == "lower it"
 
 
 def test_a_search_over_nothing_and_a_limit_of_nothing_are_refused() -> None:
