@@ -166,7 +166,8 @@ class Screener:
             return {
                 "student": recipe.student.model_dump(mode="json"),
                 "code": student_code(recipe.student, folder=context.folder),
-                "scheme": plan.scheme,
+                # What decides the file; samples and drops don't.
+                "quantize": recipe.quantize.model_dump(mode="json", include={"kind", "bits"}),
                 "data": context.task.fingerprint,
                 "cells": [list(cell) for cell in cells],
                 "memory": [list(cell) for cell in self.remembered],

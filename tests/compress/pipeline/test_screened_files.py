@@ -1,0 +1,46 @@
+"""What a search times of a candidate is the file that would be shipped, under a key of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from compress.pipeline.run import prepare
+from compress.pipeline.stages.screening import Screener
+from compress.recipe.load import load_recipe
+from compress.search.ledger import Screened
+from compress.search.space import Plan, space_for
+from compress.store.store import open_store
+
+SHAPES = Path(__file__).parents[2] / "projects" / "shapes"
+SIZE = "{id: size, metric: file_bytes, max: 60KiB}"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shapes") / "project"
+    shutil.copytree(SHAPES, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def screened(project: Path, scheme: str, *changes: str) -> Screened:
+    """Of one candidate, over a store that all tests share."""
+    given = ("student={kind: auto}", "search={time: 1min}", f"budgets=[{SIZE}]", *changes)
+    loaded = load_recipe(project / "teacher.yaml", overrides=given)
+    context = prepare(loaded, cache=project / "cache")
+    store = open_store(project / "cache")
+    structure = space_for("rows", schemes=(scheme,)).structures[0]
+    with Screener(context, {}, store, on_event=lambda event: None) as screener:
+        return screener.screen(Plan(structure=structure, width=64, scheme=scheme))
+
+
+def test_a_file_of_other_bits_is_screened_anew(project: Path) -> None:
+    sizes = {
+        bits: screened(
+            project, "weight-only", f"quantize={{kind: weight-only, bits: {bits}}}"
+        ).size_bytes
+        for bits in (8, 4)
+    }
+    assert sizes[4] < 0.8 * sizes[8]
