@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -27,10 +28,11 @@ from compress.pipeline.limits import (
 )
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.inheriting import PRUNE
+from compress.pipeline.stages.inside import raw_dtype, write_inside
 from compress.pipeline.stages.quantizing import calibration_batches
 from compress.pipeline.stages.schemes import planned, slug
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file, teacher_stages
-from compress.pipeline.stages.timed import timed_inputs
+from compress.pipeline.stages.timed import shipped_inputs
 from compress.quantize.kinds import quantize_kind
 from compress.quantize.static import quantize_static
 from compress.recipe.catalogue import METRICS
@@ -70,6 +72,7 @@ class Screener:
     worked_s: float = 0.0
     _stack: ExitStack = field(default_factory=ExitStack)
     _screens: dict[tuple[str, int], Screen] = field(default_factory=dict)
+    _reference: Path | None = None
     _teacher_memory: dict[Cell, Memory] = field(default_factory=dict)
     _operators: dict[Plan, tuple[Operator, ...]] = field(default_factory=dict)
 
@@ -173,6 +176,7 @@ class Screener:
                 "memory": [list(cell) for cell in self.remembered],
                 "tokens": recipe.bench.tokens,
                 "opset": recipe.export.opset,
+                "inside": recipe.export.preprocess == "inside" and raw_dtype(context),
                 "machine": dict(context.machine),
                 "versions": versions_of("torch", "onnx", "onnxscript", "onnxruntime"),
             }
@@ -191,9 +195,9 @@ class Screener:
                 input_names=task.input_names,
                 open_axes=task.open_axes,
             )
-            path = self._stored(context, path, work)
+            path = self._shipped(self._stored(context, path, work), work)
             built_s = time.monotonic() - began
-            reference = inputs.path(TEACHER, TEACHER_FILE) if has_file(context) else path
+            reference = self._teacher_file() if has_file(context) else path
             timed = self._timed(path, reference)
             facts = {
                 "size_bytes": open_artifact(path).size_bytes,
@@ -238,7 +242,7 @@ class Screener:
             if (device, threads) not in self._screens:
                 screen = Screen(
                     reference,
-                    inputs=timed_inputs(self.context, TIMED_SAMPLES),
+                    inputs=shipped_inputs(self.context, TIMED_SAMPLES),
                     batches=batches,
                     threads=threads,
                     device=device,
@@ -265,7 +269,22 @@ class Screener:
     def _teacher_bytes(self) -> int | None:
         if not has_file(self.context):
             return None
-        return open_artifact(self.teacher[TEACHER].files[TEACHER_FILE]).size_bytes
+        return open_artifact(self._teacher_file()).size_bytes
+
+    def _teacher_file(self) -> Path:
+        if self._reference is None:
+            scratch = tempfile.TemporaryDirectory(prefix="distil-screening-")
+            folder = Path(self._stack.enter_context(scratch))
+            self._reference = self._shipped(self.teacher[TEACHER].files[TEACHER_FILE], folder)
+        return self._reference
+
+    def _shipped(self, path: Path, folder: Path) -> Path:
+        """What a run would ship of a file, in this folder."""
+        if self.context.recipe.export.preprocess != "inside":
+            return path
+        made = folder / f"{path.stem}.shipped.onnx"
+        write_inside(self.context, path, made)
+        return made
 
     def _quiet(self, event: Event) -> None:
         if event.kind in ("progress", "wait"):

@@ -11,7 +11,7 @@ from compress.pipeline.run import prepare
 from compress.pipeline.stages.screening import Screener
 from compress.recipe.load import load_recipe
 from compress.search.ledger import Screened
-from compress.search.space import Plan, space_for
+from compress.search.space import FLOAT, Plan, space_for
 from compress.store.store import open_store
 
 SHAPES = Path(__file__).parents[2] / "projects" / "shapes"
@@ -44,3 +44,11 @@ def test_a_file_of_other_bits_is_screened_anew(project: Path) -> None:
         for bits in (8, 4)
     }
     assert sizes[4] < 0.8 * sizes[8]
+
+
+def test_what_is_screened_takes_raw_samples_where_the_shipped_file_does(project: Path) -> None:
+    bare = screened(project, FLOAT)
+    inside = screened(project, FLOAT, "export={preprocess: inside}")
+    # Written anew with a Cast and a Div, and timed on raw samples: it refuses any others.
+    assert inside.size_bytes != bare.size_bytes
+    assert inside.macs == bare.macs
