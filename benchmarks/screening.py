@@ -7,6 +7,7 @@ per candidate and epoch would answer it no better and cost a hundred times as mu
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -28,7 +29,9 @@ from exporters.cpus import check_threads
 ROUNDS = 10  # blocks of each file, forth and back
 STEADY = 1.15  # between the quarters of the pairs: beyond it something else ran beside them
 LOOKS = 3  # at a file, where they are not steady
-_WARM_UP = WarmUp(min_calls=3, min_ns=60_000_000, max_ns=600_000_000)
+LOOKING_S = 2.0  # no further look after it
+MOST_NS = 2_000_000_000  # of the blocks of one look at one batch
+_WARM_UP = WarmUp(min_calls=1, min_ns=60_000_000, max_ns=600_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,8 @@ class Screen:
 
     def measure(self, path: Path) -> dict[int, Screened]:
         """batch -> what a file takes beside the reference: about a second, and up to three where
-        the machine is not steady; the steadiest look counts."""
+        the machine is not steady; the steadiest look counts. Files of calls beyond 200 ms get fewer
+        rounds, and one look."""
         artifacts = open_subjects({"candidate": path})
         looks: list[dict[int, Screened]] = []
         with (
@@ -96,13 +100,17 @@ class Screen:
             exclusive_timing(),
         ):
             opening = self._opening(subject, 1)
-            while len(looks) < LOOKS and not (looks and all(map(is_steady, looks[-1].values()))):
+            began = time.monotonic()
+            while not (looks and all(map(is_steady, looks[-1].values()))):
+                if len(looks) == LOOKS or time.monotonic() - began > LOOKING_S:
+                    break
                 reply = self._worker.ask(
                     "screen",
                     opening={k: v for k, v in opening.items() if k not in _NOT_OPENED},
                     feeds={str(b): dict(subject.feed_files[b]) for b in self._batches},
                     rule=asdict(_WARM_UP),
                     rounds=ROUNDS,
+                    most_ns=MOST_NS,
                 )
                 blocks = reply["blocks_ns"].items()
                 looks.append({int(batch): _screened(found) for batch, found in blocks})

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
+FEWEST = 4  # rounds: of fewer there is no middle half
 Call = Callable[[], object]
 Clock = Callable[[], int]
 
@@ -92,17 +93,23 @@ def interleaved(
     *,
     rule: WarmUp,
     rounds: int,
+    most_ns: int | None = None,
     clock_ns: Clock = time.perf_counter_ns,
 ) -> dict[str, list[float]]:
     """The fastest quarter of each block of 20 ms of two calls, in ns: AB BA AB ..., warmed up.
 
+    most_ns: of all blocks together; slow calls get fewer rounds for it, FEWEST at least.
+
     What else runs makes calls longer, and long calls more often: medians of a busy machine said
     that a file was 78 times as fast as another, which it was 11 times.
     """
-    calls = {}
+    calls, round_ns = {}, 0
     for name, call in (("reference", reference), ("candidate", candidate)):
-        warm = warm_up(call, rule, clock_ns=clock_ns)
-        calls[name] = (call, calls_per_block(min(warm)))
+        quickest = min(warm_up(call, rule, clock_ns=clock_ns))
+        calls[name] = (call, calls_per_block(quickest))
+        round_ns += calls[name][1] * quickest
+    if most_ns is not None:
+        rounds = min(rounds, max(FEWEST, most_ns // max(1, round_ns)))
     found: dict[str, list[float]] = {name: [] for name in calls}
     for index in range(rounds):
         for name in list(calls) if index % 2 == 0 else reversed(list(calls)):

@@ -169,6 +169,7 @@ class Worker:
         feeds: dict[str, dict[str, str]],
         rule: dict[str, Any],
         rounds: int,
+        most_ns: int,
     ) -> dict[str, Any]:
         """Blocks of a further file and of the runner that is open, in turn, at every batch that
         is fed; the further one is closed then."""
@@ -182,7 +183,7 @@ class Worker:
         for batch, files in feeds.items():
             arrays = {name: np.load(path, allow_pickle=False) for name, path in files.items()}
             calls = self.call(int(batch)), other.prepare(arrays)
-            found[batch] = interleaved(*calls, rule=WarmUp(**rule), rounds=rounds)
+            found[batch] = interleaved(*calls, rule=WarmUp(**rule), rounds=rounds, most_ns=most_ns)
         return {"blocks_ns": found}
 
     def sessions(self, count: int, opening: dict[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,22 @@ def test_blocks_alternate_and_a_burst_moves_nothing() -> None:
     assert order == ["reference", "candidate"] * 3 + ["reference"]
 
 
+@pytest.mark.parametrize(("slow_ms", "rounds"), [(1, 10), (100, 10), (400, 4), (5000, 4), (190, 9)])
+def test_slow_calls_get_fewer_rounds_and_quick_ones_all(slow_ms: int, rounds: int) -> None:
+    clock = Clock()
+    slow, quick = clock.call("reference", slow_ms * 1_000_000), clock.call("candidate", 20_000_000)
+    found = interleaved(
+        slow,  # type: ignore[arg-type]
+        quick,  # type: ignore[arg-type]
+        rule=WarmUp(min_calls=1, min_ns=0, max_ns=1),
+        rounds=10,
+        most_ns=2_000_000_000,
+        clock_ns=clock,
+    )
+    assert [len(blocks) for blocks in found.values()] == [rounds, rounds]
+    assert len(clock.log) <= 2 + rounds * 21
+
+
 class Wide(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
