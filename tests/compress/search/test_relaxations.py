@@ -31,7 +31,8 @@ class Alike(Equal):
     """More epochs help every network as much."""
 
     def accuracy(self, plan: Plan, epochs: int) -> float:
-        return 0.96 - 0.6 * float(self.known(plan).macs) ** -0.2 - 0.05 / epochs
+        accuracy: float = 0.96 - 0.6 * self.known(plan).macs ** -0.2 - 0.05 / epochs
+        return accuracy
 
 
 def budgets(*, speedup: str, size: str, drop: str) -> tuple[Budget, ...]:
