@@ -9,7 +9,7 @@ by compress.prune.layers.truncate, and saved.py stores a result without its teac
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from compress.prune.choose import Scope
-    from compress.prune.importance import Importance
+    from compress.prune.importance import Importance, Loss
     from compress.prune.values import Pruned
 
 
@@ -33,7 +33,7 @@ class _Package(ModuleType):
         macs: float | None = None,
         scope: Scope = "uniform",
         importance: Importance = "magnitude",
-        loss: Callable[[nn.Module], Tensor] | None = None,
+        loss: Loss | None = None,
         round_to: int = 1,
         keep: Sequence[str] = (),
         seed: int = 0,

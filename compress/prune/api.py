@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from compress.errors import InputError
 from compress.prune.choose import Scope, chosen, chosen_for
 from compress.prune.cut import make_plain, weight_norms
 from compress.prune.held_sizes import fitted, numbers
-from compress.prune.importance import Importance, scores_of
+from compress.prune.importance import Importance, Loss, scores_of
 from compress.prune.plan import Plan, Setting
 from compress.prune.trace import trace
 from compress.prune.units import Units, kept_counts, units_of
@@ -28,7 +28,7 @@ def prune(
     macs: float | None = None,
     scope: Scope = "uniform",
     importance: Importance = "magnitude",
-    loss: Callable[[nn.Module], Tensor] | None = None,
+    loss: Loss | None = None,
     round_to: int = 1,
     keep: Sequence[str] = (),
     seed: int = 0,
@@ -38,7 +38,8 @@ def prune(
     example: the inputs, (batch, ...). Exactly one of ratio (of the channels, in [0, 1)) and macs
     (of the multiply-accumulates that stay, in (0, 1]; the nearest that the rounding allows). scope:
     the same share of every width, or the least important of all widths. importance: see scores_of;
-    taylor needs `loss`, a function of the module. round_to: channels come in multiples of it;
+    taylor needs `loss`, a function of the module that gives a number, or parts whose sum it is, one
+    at a time, to save memory. round_to: channels come in multiples of it;
     compress.prune.block measures which is fast. keep: patterns of modules whose outputs stay.
     The outputs of the whole network always stay. Norms with running statistics want training or
     re-estimation afterwards.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from compress.errors import InputError
 from compress.prune.units import Units
 
 Importance = Literal["magnitude", "taylor", "random"]
+Loss = Callable[[nn.Module], Tensor | Iterable[Tensor]]  # of a module; in parts: their sum
 
 
 def scores_of(
@@ -22,7 +23,7 @@ def scores_of(
     *,
     by: Importance,
     count: int,
-    loss: Callable[[nn.Module], Tensor] | None = None,
+    loss: Loss | None = None,
     seed: int = 0,
 ) -> NDArray[np.float64]:
     """(count,) one score per label, that of a root counts; less is less important.
@@ -54,23 +55,23 @@ def scores_of(
     return np.abs(total) if by == "taylor" else np.sqrt(total)
 
 
-def _slopes(
-    module: nn.Module, tensors: Mapping[str, Tensor], loss: Callable[[nn.Module], Tensor]
-) -> dict[str, Tensor]:
+def _slopes(module: nn.Module, tensors: Mapping[str, Tensor], loss: Loss) -> dict[str, Tensor]:
     wanted = [name for name, tensor in tensors.items() if tensor.is_floating_point()]
+    total: dict[str, Tensor] = {}
     asked = [tensors[name].requires_grad for name in wanted]
     try:
         for name in wanted:
             tensors[name].requires_grad_(True)
         with torch.enable_grad():
-            gradients = torch.autograd.grad(
-                loss(module), [tensors[name] for name in wanted], allow_unused=True
-            )
+            given = loss(module)
+            for part in [given] if isinstance(given, Tensor) else given:
+                gradients = torch.autograd.grad(
+                    part, [tensors[name] for name in wanted], allow_unused=True
+                )
+                for name, gradient in zip(wanted, gradients, strict=True):
+                    if gradient is not None:
+                        total[name] = total[name] + gradient if name in total else gradient
     finally:
         for name, before in zip(wanted, asked, strict=True):
             tensors[name].requires_grad_(before)
-    return {
-        name: (tensors[name].detach() * gradient).double()
-        for name, gradient in zip(wanted, gradients, strict=True)
-        if gradient is not None
-    }
+    return {name: (tensors[name].detach() * slope).double() for name, slope in total.items()}

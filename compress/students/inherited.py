@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from compress.prune.values import Pruned
 from compress.recipe.inherited_nodes import InheritedStudent, PrunedStudent, TruncatedStudent
 from compress.students.counts import count_macs, count_parameters
 from compress.tasks.data import Task
-from compress.tasks.views import Inputs, as_inputs
+from compress.tasks.views import as_inputs
 from compress.teachers.architecture import architecture
 from exporters.weights import load_into, load_weights
 
 _TRACED = 2  # samples
+_PART = 16  # samples whose activations are kept at once for gradients
 
 
 def inherit(
@@ -60,7 +61,7 @@ def inherit(
         macs=share,
         scope=node.scope,
         importance=node.importance,
-        loss=_loss(task, node.samples) if node.importance == "taylor" else None,
+        loss=class_loss(task, node.samples) if node.importance == "taylor" else None,
         round_to=round_to,
         keep=node.keep,
         seed=seed,
@@ -75,18 +76,20 @@ def inherit(
     )
 
 
-def _loss(task: Task, samples: int) -> Callable[[nn.Module], Tensor]:
-    """Cross-entropy on labels where there are some; elsewhere on the teacher's own classes."""
-    rows = range(min(samples, len(task.train)))
-    inputs: Inputs = as_inputs(task, task.train.inputs[: len(rows)])
-    labels = torch.from_numpy(task.train.labels[: len(rows)]).long()
+def class_loss(task: Task, samples: int) -> Callable[[nn.Module], Iterator[Tensor]]:
+    """Mean cross-entropy on labels where there are some, elsewhere on the teacher's own classes,
+    in parts of 16 samples whose sum it is: what gradients need is kept for one part at a time."""
+    count = min(samples, len(task.train))
 
-    def loss(module: nn.Module) -> Tensor:
-        scores: Tensor = module(*inputs)
-        wanted = torch.where(labels >= 0, labels, scores.detach().argmax(1))
-        return nn.functional.cross_entropy(scores, wanted)
+    def parts(module: nn.Module) -> Iterator[Tensor]:
+        for start in range(0, count, _PART):
+            rows = slice(start, min(start + _PART, count))
+            labels = torch.from_numpy(task.train.labels[rows]).long()
+            scores: Tensor = module(*as_inputs(task, task.train.inputs[rows]))
+            wanted = torch.where(labels >= 0, labels, scores.detach().argmax(1))
+            yield nn.functional.cross_entropy(scores, wanted, reduction="sum") / count
 
-    return loss
+    return parts
 
 
 def build_inherited(node: InheritedStudent, *, folder: Path) -> nn.Module:
