@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compress.recipe.document import KeyPath
+from compress.recipe.inherited_nodes import PrunedStudent
 from compress.recipe.loss_needs import terms_of
 from compress.recipe.loss_nodes import AutoLoss, LossNode, RegressionLoss
 from compress.recipe.nodes import Controls, Recipe
@@ -34,6 +35,9 @@ def embedding_problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str, str]]:
     if recipe.student.kind == "factory":
         what = "the families end in classes, and the task gives embeddings"
         yield ("student", "kind"), what, "write `kind: python` and a module that gives embeddings"
+    if isinstance(recipe.student, PrunedStudent) and recipe.student.importance == "taylor":
+        what = "taylor takes the gradient of a loss on classes, and the task gives embeddings"
+        yield ("student", "importance"), what, "write `importance: magnitude`"
     node = recipe.distill
     if recipe.teacher is None or node.teach_by == "average":
         what = "embeddings are learnt from a teacher alone"

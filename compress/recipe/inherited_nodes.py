@@ -23,7 +23,8 @@ class PrunedStudent(Node):
 
     scope: the same share of every width, or the least important channels of all. round_to:
     channels come in multiples of it; auto measures which is fast here. keep: patterns of modules
-    whose outputs all stay. samples: of the training split, for taylor.
+    whose outputs all stay. samples: of the training split, for taylor,
+    which needs classes.
     """
 
     kind: Literal["pruned"]

@@ -53,6 +53,11 @@ def test_losses_on_outputs_and_layers_fit_embeddings(tmp_path: Path, loss: str) 
             "{kind: regression, label_weight: 0.5}",
             "regression compares classes",
         ),
+        (
+            'student: {kind: python, target: "model.py:student"}',
+            "student: {kind: pruned, macs: 50%, importance: taylor}",
+            "write `importance: magnitude`",
+        ),
         ("form: cosine, project", "form: similarity-kl, project", "is for outputs under cosine"),
         (
             'student: {kind: python, target: "model.py:student"}',
