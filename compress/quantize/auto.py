@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def choose(
         batch_changes=None,
         sensitive=(),
         tried=tuple(state.tried),
-        best="no candidate was faster than float" if best is None else _missed(state, *best),
+        best=_none_faster(state, looks) if best is None else _missed(state, *best),
     )
 
 
@@ -252,6 +252,17 @@ def _missed(state: _State, look: _Look, kept: Fidelity) -> str:
     return (
         f"the best, {look.name}, loses {100 * kept.drop:.2f} pp of {kept.metric} on "
         f"{kept.samples:,} samples (allowed: {100 * state.wanted.max_drop:.2f} pp)"
+    )
+
+
+def _none_faster(state: _State, looks: Sequence[_Look]) -> str:
+    said = "no candidate was faster than float"
+    if not looks:
+        return said
+    nearest = min(looks, key=lambda one: one.time_ms)
+    return (
+        f"{said}: the nearest, {nearest.name}, takes {nearest.time_ms:.3g} ms where it takes "
+        f"{state.float_ms:.3g} ms"
     )
 
 
