@@ -78,7 +78,15 @@ Metric = Annotated[
 ]
 Goal = Annotated[GoalName, typer.Option("--goal", help="With auto: size takes a slower file too.")]
 Method = Annotated[MethodName, typer.Option("--calibration", help="How ranges are found.")]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Batch that is timed.")]
+Batch = Annotated[
+    int | None,
+    typer.Option(
+        "--batch",
+        min=1,
+        help="Batch that is served: timed, and judged where answers depend on it. "
+        "Default: 1, or the one that the file takes.",
+    ),
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads inside an operator.")]
 Timed = Annotated[
     bool, typer.Option("--timed/--not-timed", help="Time it; `auto` has to, unless for size.")
@@ -95,7 +103,7 @@ def quantize(
     metric: Metric = None,
     goal: Goal = GoalName.speed,
     method: Method = MethodName.minmax,
-    batch: Batch = 1,
+    batch: Batch = None,
     threads: Threads = 1,
     timed: Timed = True,
     seed: Seed = 0,
@@ -153,8 +161,10 @@ def summary(made: Quantized, out: Path) -> list[str]:
         value = f"{100 * kept.value:.2f} %"
         if kept.reference != 1.0:
             value += f" against {100 * kept.reference:.2f} %"
+        of = f" of the output `{kept.output}`" if kept.output else ""
+        at = "" if kept.batch is None else f" at batch {kept.batch}"
         lines.append(
-            f"kept: {kept.metric} {value} on {kept.samples:,} samples held out "
+            f"kept: {kept.metric}{of} {value}{at} on {kept.samples:,} samples held out "
             f"(cosine: mean {kept.cosine_mean:.4f}, first percentile {kept.cosine_p1:.4f})"
         )
     if made.comparison is not None:

@@ -7,25 +7,15 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.environment import read_environment
 from benchmarks.values import Comparison
 from compress.errors import DistilError, InputError
 from compress.quantize.auto import choose
 from compress.quantize.choice import Choice, Wanted
-from compress.quantize.fidelity import (
-    Fidelity,
-    Metric,
-    answers,
-    changed_by_batch_mates,
-    fidelity,
-)
+from compress.quantize.fidelity import Metric, changed_by_batch_mates
 from compress.quantize.halves import store_halves
 from compress.quantize.job import Goal, Job
 from compress.quantize.kept import kept_by_operator, kept_in_float
@@ -59,7 +49,7 @@ def quantize(
     max_drop: float = 0.005,
     goal: Goal = "speed",
     method: Method = "minmax",
-    batch: int = 1,
+    batch: int | None = None,
     threads: int = 1,
     cpu_flags: tuple[str, ...] | None = None,
     timed: bool = True,
@@ -69,10 +59,12 @@ def quantize(
     """Write a quantized copy of a float32 file to path, or nothing where none is acceptable.
 
     data: see split_samples; `auto` and `static` need it, and without it nothing is known of the
-    accuracy. max_drop: what metric may lose, a fraction; default metric: see suitable_metric.
+    accuracy. max_drop: what metric may lose, a fraction; default metric: see suitable_metric. Each
+    other float output may lose as much of its cosine, and the worst counts.
     `auto` takes the fastest mix that holds this and is faster than the float file, timed at
     batch and threads in one interleaved run; with the goal `size` the smallest file, faster or
-    not. Another scheme is held to max_drop where there is data, and its speed is told.
+    not. batch: default 1, or the one that the file takes; answers that depend on batch mates are
+    judged at it too. Another scheme is held to max_drop where there is data, its speed is told.
     cpu_flags: of the machine that will run it, default this one. timed: False leaves speed out; not
     for `auto`, which chooses by it. Raises InputError or DistilError.
     """
@@ -103,6 +95,7 @@ def quantize(
         seed=seed,
         tell=on_event or (lambda event: None),
     )
+    job.check_batch()
     with quiet_quantization(), tempfile.TemporaryDirectory(prefix="distil-quantize-") as folder:
         made = _auto(job, Path(folder)) if scheme == "auto" else _one(job, scheme, Path(folder))
         if made.artifact is None:
@@ -121,16 +114,16 @@ def _auto(job: Job, folder: Path) -> Quantized:
         job.artifact, job.samples.calibration, cpu_flags=job.flags, scratch=folder,
         method=job.method, tell=job.tell,
     )  # fmt: skip
-    reference, metric = job.reference()
+    judge = job.judge()
     wanted = Wanted(
-        judge=partial(_keeps, reference, metric, job.samples.labels),
+        judge=judge,
         max_drop=job.max_drop,
         feeds=job.served(),
         threads=job.threads,
         seed=job.seed,
     )
     choice = choose(
-        found, job.artifact, job.samples, reference=reference, wanted=wanted, scratch=folder,
+        found, job.artifact, job.samples, reference=judge.reference, wanted=wanted, scratch=folder,
         tell=job.tell,
     )  # fmt: skip
     if choice.path is None or choice.plan is None:
@@ -151,15 +144,6 @@ def _auto(job: Job, folder: Path) -> Quantized:
         batch_changes=choice.batch_changes,
         tried=choice.tried,
     )
-
-
-def _keeps(
-    reference: NDArray[np.float64],
-    metric: Metric,
-    labels: NDArray[np.int64] | None,
-    answered: NDArray[np.float64],
-) -> Fidelity:
-    return fidelity(reference, answered, metric=metric, labels=labels)
 
 
 def _refused(job: Job, choice: Choice, compared: Comparison | None, said: str) -> Quantized:
@@ -228,17 +212,11 @@ def _one(job: Job, scheme: Scheme, folder: Path, *, timed: bool = True) -> Quant
     )
     if job.samples is None:
         return result
-    reference, metric = job.reference()
-    answered = answers(written.path, job.samples.held_out, threads=job.threads)
-    held: Fidelity = fidelity(reference, answered, metric=metric, labels=job.samples.labels)
     changes = changed_by_batch_mates(written.path, job.samples.held_out[:BATCH])
+    held = job.judge()(written.path, changes != 0.0)
     result = replace(result, fidelity=held, batch_changes=changes)
     if held.drop > job.max_drop + 1e-9:
-        said = (
-            f"loses {100 * held.drop:.2f} pp of {held.metric} on {held.samples:,} samples "
-            f"(allowed: {100 * job.max_drop:.2f} pp)"
-        )
-        return replace(result, artifact=None, reason=said)
+        return replace(result, artifact=None, reason=held.lost(job.max_drop))
     return replace(result, comparison=job.compared(written.path)) if timed else result
 
 

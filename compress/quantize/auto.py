@@ -222,9 +222,7 @@ def _ranking(state: _State) -> list[str]:
 
 def _judged(state: _State, look: _Look) -> Fidelity:
     state.tell(Event("progress", "quantize", f"judging {look.name}"))
-    return state.wanted.judge(
-        answers(look.path, state.samples.held_out, threads=state.wanted.threads)
-    )
+    return state.wanted.judge(look.path, not is_invariant(look.plan))
 
 
 def _holds(state: _State, kept: Fidelity) -> bool:
@@ -249,10 +247,7 @@ def _chosen(state: _State, look: _Look, kept: Fidelity) -> Choice:
 
 
 def _missed(state: _State, look: _Look, kept: Fidelity) -> str:
-    return (
-        f"the best, {look.name}, loses {100 * kept.drop:.2f} pp of {kept.metric} on "
-        f"{kept.samples:,} samples (allowed: {100 * state.wanted.max_drop:.2f} pp)"
-    )
+    return f"the best, {look.name}, {kept.lost(state.wanted.max_drop)}"
 
 
 def _none_faster(state: _State, looks: Sequence[_Look]) -> str:

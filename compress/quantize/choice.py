@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from compress.quantize.fidelity import Fidelity
@@ -18,10 +17,11 @@ from compress.quantize.values import Tried
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """judge: answers to all that is held out -> what they keep, of which max_drop, a fraction, may
-    be lost. feeds: one batch as it is served. times: of one call of each file, in ms."""
+    """judge: a file, and whether its answers may depend on batch mates -> what it keeps of all that
+    is held out, of which max_drop, a fraction, may be lost. feeds: one batch as it is served.
+    times: of one call of each file, in ms."""
 
-    judge: Callable[[NDArray[np.float64]], Fidelity]
+    judge: Callable[[Path, bool], Fidelity]
     max_drop: float
     feeds: Mapping[str, NDArray[Any]]
     threads: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from compress.errors import InputError
 from compress.quantize.feeds import rows_of
-from exporters.session import open_session, runtime_error
+from compress.quantize.outputs import answers as answers
 
 Metric = Literal["accuracy", "top1", "cosine", "nearest"]
 METRICS: tuple[Metric, ...] = ("accuracy", "top1", "cosine", "nearest")
@@ -26,7 +26,9 @@ class Fidelity:
 
     accuracy: right answers, of this file and of the float one. top1: answers of the same class.
     cosine: mean over samples. nearest: samples whose nearest other sample is the same. spearman: of
-    a task of embeddings, the correlation of similarities with the teacher's.
+    a task of embeddings, the correlation of similarities with the teacher's. output: the name of
+    another output than the answer, that is kept worst. batch: at which it is, where not that of the
+    samples.
     """
 
     metric: Metric | Literal["spearman"]
@@ -35,31 +37,21 @@ class Fidelity:
     samples: int
     cosine_mean: float
     cosine_p1: float  # first percentile
+    output: str = ""
+    batch: int | None = None
 
     @property
     def drop(self) -> float:
         return self.reference - self.value
 
-
-def answers(
-    path: Path, batches: Iterable[Mapping[str, NDArray[Any]]], *, threads: int = 1
-) -> NDArray[np.float64]:
-    """First output of each sample, flattened: (n, values). InputError where axis 0 is no batch."""
-    session = open_session(path, threads=threads)
-    found = []
-    for feeds in batches:
-        try:
-            answer = session.run(None, dict(feeds))[0]
-        except Exception as exc:  # onnxruntime's exceptions have no common base class
-            raise runtime_error(exc, where=str(path)) from exc
-        if np.ndim(answer) == 0 or len(answer) != rows_of(feeds):
-            what = f"a batch of {rows_of(feeds)} gave a first output of {np.shape(answer)}"
-            raise InputError(what, where=str(path), cure="its first axis must be the batch")
-        found.append(np.asarray(answer, dtype=np.float64).reshape(len(answer), -1))
-    if len({part.shape[1] for part in found}) > 1:
-        what = "gives answers whose size differs from batch to batch"
-        raise InputError(what, where=str(path), cure="give samples of one length")
-    return np.concatenate(found)
+    def lost(self, allowed: float) -> str:
+        """In words. allowed: a fraction."""
+        of = f" of the output `{self.output}`" if self.output else ""
+        at = "" if self.batch is None else f" at batch {self.batch}"
+        return (
+            f"loses {100 * self.drop:.2f} pp of {self.metric}{of} on {self.samples:,} samples{at} "
+            f"(allowed: {100 * allowed:.2f} pp)"
+        )
 
 
 def suitable_metric(reference: NDArray[np.float64], labels: NDArray[np.int64] | None) -> Metric:

@@ -99,7 +99,7 @@ def mix_stage(
             found = observed(artifact, calibration, cpu_flags=flags, scratch=scratch, tell=on_event)
             reference = answers(artifact.path, held, threads=context.threads)
             wanted = Wanted(
-                judge=keeps(reference),
+                judge=_by_file(keeps(reference), held, threads=context.threads),
                 max_drop=node.max_drop,
                 feeds=_served(context, artifact),
                 threads=bench.threads[0],
@@ -194,6 +194,13 @@ def _judges(
         )
 
     return held, None, by_similarities
+
+
+def _by_file(
+    judge: Callable[[NDArray[np.float64]], Fidelity], held: HeldOut, *, threads: int
+) -> Callable[[Path, bool], Fidelity]:
+    """At every batch size that is served the file that is made of the choice is judged again."""
+    return lambda path, depends: judge(answers(path, held, threads=threads))
 
 
 def _served(context: Context, artifact: OnnxArtifact) -> Mapping[str, NDArray[Any]]:

@@ -47,7 +47,9 @@ def chosen(
         samples,
         reference=reference,
         wanted=Wanted(
-            judge=lambda answered: fidelity(reference, answered, metric="cosine"),
+            judge=lambda path, depends: fidelity(
+                reference, answers(path, samples.held_out), metric="cosine"
+            ),
             max_drop=drop,
             feeds=samples.held_out[0],
             threads=1,
