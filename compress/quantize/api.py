@@ -161,7 +161,7 @@ def _refused(job: Job, choice: Choice, compared: Comparison | None, said: str) -
 
 
 def _smallest(job: Job, folder: Path) -> Quantized:
-    """The smallest file of any scheme that keeps the accuracy."""
+    """The smallest file of any scheme that keeps the accuracy, where it is smaller than float."""
     found: list[tuple[int, Path, Quantized]] = []
     missed = ""
     names: tuple[Scheme, ...] = ("static", "row", "weight-only-int4", "weight-only-int8", "float16")
@@ -181,7 +181,13 @@ def _smallest(job: Job, folder: Path) -> Quantized:
             found.append((made.artifact.size_bytes, made.artifact.path, made))
     if not found:
         return _nothing(job, missed or "no scheme applies")
-    _, path, best = min(found, key=lambda entry: entry[0])
+    size, path, best = min(found, key=lambda entry: entry[0])
+    if size >= job.artifact.size_bytes:
+        said = (
+            f"none is smaller than the float file of {job.artifact.size_bytes:,} bytes: the "
+            f"smallest, {best.scheme}, has {size:,}"
+        )
+        return replace(best, artifact=None, reason=said)
     compared = job.compared(path)
     said = "the smallest of those that keep the accuracy asked for"
     return replace(best, reason=said, comparison=compared)
@@ -224,7 +230,8 @@ def _made(
     job: Job, model: ModelProto, scheme: Scheme, folder: Path
 ) -> tuple[ModelProto, tuple[KeptFloat, ...]]:
     if scheme == "float16" or scheme == "bfloat16":
-        store_halves(model, scheme)
+        if not store_halves(model, scheme):
+            raise nothing_to_round(job.artifact)
         return model, ()
     if scheme == "weight-only-int4" or scheme == "weight-only-int8":
         before = type(model)()

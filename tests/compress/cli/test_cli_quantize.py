@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_models import save_mlp
 from distil_command import Call, assert_one_line_error
 from small_transformer import ids, small_transformer
 
@@ -88,6 +89,19 @@ def test_the_smallest_file_is_taken_when_size_is_the_goal(
     )  # fmt: skip
     assert result.code == 0, result.err
     assert "the smallest of those that keep the accuracy" in result.out
+
+
+def test_no_smaller_file_is_exit_1_and_no_file(tmp_path: Path, call: Call) -> None:
+    """Sixteen weights: their scales and zero points take more than they do."""
+    save_mlp(tmp_path / "tiny.onnx", width=1)
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((96, 8), dtype=np.float32))
+    result = call(
+        "quantize", "tiny.onnx", "small.onnx", "--data", "rows.npy", "--goal", "size",
+        "--not-timed", "--metric", "cosine", "--max-drop", "50pp",
+    )  # fmt: skip
+    assert result.code == 1
+    assert "small.onnx: not written: none is smaller than the float file of" in result.out
+    assert not (tmp_path / "small.onnx").exists()
 
 
 @pytest.mark.parametrize(
