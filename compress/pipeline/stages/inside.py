@@ -88,7 +88,8 @@ def inside_facts(context: Context, source: Path, made: Path) -> dict[str, object
         )
     size = resized_to(context)
     resizing = None if size is None else _resizing(context, own, made)
-    return {"parity": asdict(parity), "resizing": resizing and asdict(resizing)}
+    facts = {"parity": asdict(parity), "resizing": resizing and asdict(resizing)}
+    return facts if size is None else {**facts, "resizes": True}
 
 
 def inside_note(facts: dict[str, object]) -> str:
@@ -103,7 +104,12 @@ def inside_note(facts: dict[str, object]) -> str:
     )
     resizing = facts["resizing"]
     if not isinstance(resizing, dict):
-        return text
+        if "resizes" not in facts:
+            return text
+        return (
+            f"{text} That they resize as the task does was not checked: no image of the folder is "
+            f"among the first {_KNOWN:,} training samples."
+        )
     told = Resizing(**resizing)
     return (
         f"{text} On {told.images} images at their own size pixels differ by at most "

@@ -63,7 +63,7 @@ def ship_stage(context: Context) -> Stage:
     needs = {f"{stage}/{name}" for _, table in sources for stage, name in table.values()}
     if not isinstance(context.recipe.quantize, NoQuantize):
         needs.add(f"{CHOOSE}/{DECISION_FILE}")
-    return Stage(name=SHIP, version=1, parts=parts, compute=compute, needs=tuple(sorted(needs)))
+    return Stage(name=SHIP, version=2, parts=parts, compute=compute, needs=tuple(sorted(needs)))
 
 
 def subject_file(subject: str) -> str:
