@@ -47,7 +47,7 @@ def why_not_here(target: Target, machine: Mapping[str, str]) -> str | None:
     if target.cpu_flags is not None:
         if absent := [flag for flag in target.cpu_flags if flag not in flags]:
             return f"this processor has no {', '.join(absent)}"
-        if scheme_for(target.cpu_flags) != scheme_for(flags):
+        if scheme_for(target.cpu_flags, target.device) != scheme_for(flags, target.device):
             return "this processor has faster int8 instructions than the target"
     if max(target.threads) > allowed_cpus():
         return f"{max(target.threads)} threads are more than the {allowed_cpus()} CPUs allowed here"

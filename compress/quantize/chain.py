@@ -101,7 +101,7 @@ def round_chain(
         list(nodes),
         [],
         list(QUANTIZED_OPERATORS),
-        {"MatMulConstBOnly": True},
+        {"MatMulConstBOnly": True, "ActivationSymmetric": scheme.symmetric},
     )
     try:
         quantizer.quantize_model()

@@ -33,6 +33,7 @@ def quantize_kind(
     bits: Literal[4, 8] = 8,
     calibration: Iterable[Batch] = (),
     cpu_flags: Collection[str],
+    device: str = "cpu",
     on_event: Callable[[Event], None] | None = None,
 ) -> OnnxArtifact:
     """Write artifact in one scheme. bits: of weight-only. calibration: smooths what `dynamic`
@@ -49,7 +50,13 @@ def quantize_kind(
             done = round_weights(model, bits=bits)
         else:
             found, plan = dynamic(
-                artifact, model, calibration, cpu_flags=cpu_flags, scratch=scratch, tell=tell
+                artifact,
+                model,
+                calibration,
+                cpu_flags=cpu_flags,
+                device=device,
+                scratch=scratch,
+                tell=tell,
             )
             done = tuple(plan.products)
             model = applied(found, plan)
@@ -66,14 +73,21 @@ def dynamic(
     calibration: Iterable[Batch],
     *,
     cpu_flags: Collection[str],
+    device: str = "cpu",
     scratch: Path,
     tell: Callable[[Event], None] = lambda event: None,
 ) -> tuple[Calibrated, Plan]:
     """All products with ranges as they come, and what smooths those of a transformer. model:
     artifact's, as inferred."""
-    found = Calibrated(model=model, ranges={}, smoothed={}, scheme=scheme_for(cpu_flags))
+    found = Calibrated(model=model, ranges={}, smoothed={}, scheme=scheme_for(cpu_flags, device))
     if rounded_alone(model):
         found = observed(
-            artifact, calibration, cpu_flags=cpu_flags, scratch=scratch, tell=tell, model=model
+            artifact,
+            calibration,
+            cpu_flags=cpu_flags,
+            device=device,
+            scratch=scratch,
+            tell=tell,
+            model=model,
         )
     return found, Plan(products=dict.fromkeys((p.node for p in products(model)), "dynamic"))

@@ -58,8 +58,11 @@ def weight_levels(
 
 
 def activation_levels(low: float, high: float, scheme: Int8Scheme) -> tuple[np.float32, np.generic]:
-    """Scale and zero point of 256 levels over a range, zero included."""
+    """Scale and zero point of 256 levels over a range, zero included; symmetric: of 255."""
     low, high = min(low, 0.0), max(high, 0.0)
+    if scheme.symmetric:
+        most = max(-low, high)
+        return np.float32(most / 127 if most else 1), np.int8(0)
     scale = np.float32((high - low) / 255) if high > low else np.float32(1)
     zero = int(np.clip(np.rint(-low / scale), 0, 255))
     if scheme.activations == "uint8":

@@ -30,6 +30,7 @@ def quantize_static(
     path: Path,
     calibration: Iterable[Batch],
     cpu_flags: Collection[str],
+    device: str = "cpu",
     method: Method = "minmax",
     plan: Plan | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -39,18 +40,18 @@ def quantize_static(
     Convolutions and what lies between them become QDQ; the matrix products of a transformer are
     smoothed and rounded one by one. calibration: batches as for inference (an array, or arrays by
     input name), read once for a convolutional network by minmax, else several times; memory doesn't
-    grow with their number. cpu_flags: of the machine that will run the file, see `scheme_for`.
-    plan: by default all that has a static form. Equal inputs give equal bytes; artifact's file is
-    left alone. Raises InputError (wrong model or samples) or DistilError (nothing to quantize).
+    grow with their number. cpu_flags, device: of what will run the file, see `scheme_for`. plan:
+    by default all that has a static form. Equal inputs give equal bytes; artifact's file is left
+    alone. Raises InputError (wrong model or samples) or DistilError (nothing to quantize).
     """
     tell = on_event or (lambda event: None)
-    scheme = scheme_for(cpu_flags)
+    scheme = scheme_for(cpu_flags, device)
     with quiet_quantization(), tempfile.TemporaryDirectory(prefix="distil-quantize-") as scratch:
         model = inferred(artifact, Path(scratch))
         tell(Event("start", "quantize", f"calibrating for {scheme.activations} activations"))
         found = observed(
-            artifact, calibration, cpu_flags=cpu_flags, scratch=Path(scratch), method=method,
-            tell=tell, model=model,
+            artifact, calibration, cpu_flags=cpu_flags, device=device, scratch=Path(scratch),
+            method=method, tell=tell, model=model,
         )  # fmt: skip
         made = applied(found, everything(model) if plan is None else plan)
     if not any(node.op_type in ROUNDED for node in made.graph.node):
@@ -65,6 +66,7 @@ def observed(
     calibration: Iterable[Batch],
     *,
     cpu_flags: Collection[str],
+    device: str = "cpu",
     scratch: Path,
     method: Method = "minmax",
     tell: Callable[[Event], None] = lambda event: None,
@@ -75,7 +77,7 @@ def observed(
         inferred(artifact, scratch) if model is None else model,
         calibration,
         inputs=artifact.inputs,
-        scheme=scheme_for(cpu_flags),
+        scheme=scheme_for(cpu_flags, device),
         scratch=scratch,
         method=method,
         on_batch=lambda samples: tell(

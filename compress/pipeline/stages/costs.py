@@ -106,12 +106,21 @@ def _rounded(
 ) -> tuple[Calibrated, Plan]:
     """What was observed of the student, as its int8 file was made, and the plan of that file."""
     node, flags = context.recipe.quantize, context.machine.get("cpu_flags", "").split()
+    device = context.recipe.bench.devices[0]
     assert not isinstance(node, NoQuantize)
     samples, model = calibration_batches(context, node.samples), inferred(artifact, scratch)
     if node.kind == "dynamic":
-        return dynamic(artifact, model, samples, cpu_flags=flags, scratch=scratch, tell=on_event)
+        return dynamic(
+            artifact, model, samples, cpu_flags=flags, device=device, scratch=scratch, tell=on_event
+        )
     found = observed(
-        artifact, samples, cpu_flags=flags, scratch=scratch, tell=on_event, model=model
+        artifact,
+        samples,
+        cpu_flags=flags,
+        device=device,
+        scratch=scratch,
+        tell=on_event,
+        model=model,
     )
     mix = read_plan(inputs.path(mix_of(QUANTIZE), MIX_FILE)) if node.kind == "auto" else None
     return found, everything(model) if mix is None else mix

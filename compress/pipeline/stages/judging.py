@@ -48,6 +48,7 @@ def judge_stage(context: Context) -> Stage:
         return {
             "data": context.task.fingerprint,
             "cpu_flags": context.machine.get("cpu_flags", ""),
+            **({} if context.recipe.bench.devices[0] == "cpu" else {"quantized_for": "gpu"}),
             "slices": node if isinstance(node, str) else node.model_dump(mode="json"),
             "seed": context.recipe.seed,
             "versions": versions_of("onnxruntime", "numpy"),

@@ -131,6 +131,7 @@ def quantize_stage(
     """The quantized file of a stage's file, under a name of its own, and what both get right. mix:
     the stage that chose what is computed in int8; without one all that has a static form."""
     flags = tuple(context.machine.get("cpu_flags", "").split())
+    device = context.recipe.bench.devices[0]
     scheme = node if isinstance(node, SchemeQuantize) else None
     judged_by = embeddings_needed(context)
     mixed = () if mix is None else (f"{mix}/{MIX_FILE}",)
@@ -144,6 +145,7 @@ def quantize_stage(
             "seed": context.recipe.seed,
             "batches": list(context.recipe.bench.batch),
             "cpu_flags": list(flags),
+            **({} if device == "cpu" else {"device": device}),
             "versions": versions_of("onnx", "onnxruntime"),
         }
 
@@ -160,6 +162,7 @@ def quantize_stage(
                 bits=scheme.bits,
                 calibration=samples,
                 cpu_flags=flags,
+                device=device,
                 on_event=on_event,
             )
         else:
@@ -168,6 +171,7 @@ def quantize_stage(
                 path=path,
                 calibration=samples,
                 cpu_flags=flags,
+                device=device,
                 plan=None if mix is None else read_plan(inputs.path(mix, MIX_FILE)),
                 on_event=on_event,
             )

@@ -164,6 +164,7 @@ class Screener:
 
     def _stage(self, plan: Plan, context: Context) -> Stage:
         recipe, cells = context.recipe, self.cells
+        device = recipe.bench.devices[0]
 
         def parts(inputs: Inputs) -> Mapping[str, Json]:
             return {
@@ -175,6 +176,7 @@ class Screener:
                 "cells": [list(cell) for cell in cells],
                 "memory": [list(cell) for cell in self.remembered],
                 "tokens": recipe.bench.tokens,
+                **({} if device == "cpu" else {"device": device}),
                 "opset": recipe.export.opset,
                 "inside": recipe.export.preprocess == "inside" and raw_dtype(context),
                 "machine": dict(context.machine),
@@ -220,6 +222,7 @@ class Screener:
         if isinstance(node, NoQuantize):
             return path
         flags = tuple(context.machine.get("cpu_flags", "").split())
+        device = context.recipe.bench.devices[0]
         made, samples = work / "untrained.stored.onnx", calibration_batches(context, CALIBRATION)
         original = open_artifact(path)
         if isinstance(node, SchemeQuantize):
@@ -230,9 +233,12 @@ class Screener:
                 bits=node.bits,
                 calibration=samples,
                 cpu_flags=flags,
+                device=device,
             )
         else:
-            quantize_static(original, path=made, calibration=samples, cpu_flags=flags)
+            quantize_static(
+                original, path=made, calibration=samples, cpu_flags=flags, device=device
+            )
         return made
 
     def _timed(self, path: Path, reference: Path) -> dict[Cell, Timed]:

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
 from compress.pipeline.context import Context
 from compress.pipeline.decisions import DECISION_FILE, read_decision, write_decision
@@ -26,6 +28,7 @@ from compress.quantize.fidelity import answers
 from compress.quantize.kinds import quantize_kind
 from compress.quantize.static import quantize_static
 from compress.recipe.load import load_recipe
+from compress.recipe.nodes import StaticQuantize
 from compress.recipe.targets import load_target
 from compress.store.store import open_store
 from compress.students.build import build_student
@@ -225,3 +228,22 @@ def _calibrating(context: Context, count: int) -> list[bytes]:
 def _texts(rows: np.ndarray) -> list[bytes]:
     """Token ids without the padding, which differs from batch to batch."""
     return [np.trim_zeros(row.astype(np.int64), "b").tobytes() for row in rows]
+
+
+@pytest.mark.parametrize(("device", "kind"), [("cpu", "uint8"), ("tensorrt", "int8")])
+def test_the_integers_are_those_of_the_device(
+    device: str, kind: str, context: Context, float_file: Path, tmp_path: Path
+) -> None:
+    recipe = context.recipe.model_copy(
+        update={
+            "bench": context.recipe.bench.model_copy(update={"devices": (device,)}),
+            "quantize": StaticQuantize(kind="static", samples=64, max_drop="30pp"),
+        }
+    )
+    machine = {**context.machine, "cpu_flags": "avx2 avx512_vnni"}
+    done = made(replace(context, recipe=recipe, machine=machine), float_file, tmp_path, stages=1)
+    graph = onnx.load(done[QUANTIZE].files[INT8_FILE]).graph
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    zeros = [stored[n.input[2]] for n in graph.node if n.op_type == "QuantizeLinear"]
+    assert {zero.dtype.name for zero in zeros} == {kind}
+    assert any(zeros) is (device == "cpu")

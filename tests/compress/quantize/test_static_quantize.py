@@ -46,6 +46,23 @@ def test_the_input_scale_is_the_range_over_255(tmp_path: Path) -> None:
     assert stored[first.input[2]].dtype == np.uint8
 
 
+def test_for_tensorrt_every_zero_point_is_a_signed_zero(tmp_path: Path) -> None:
+    """By hand: the input runs from -1 to 4, and 255 signed levels around 0 reach 4."""
+    given = batches(3)
+    given[0][0, 0, 0, 0], given[2][1, 2, 3, 3] = -1.0, 4.0
+    artifact = conv_then_gemm(tmp_path / "m.onnx")
+    quantize_static(
+        artifact, path=tmp_path / "q.onnx", calibration=given, cpu_flags=VNNI, device="tensorrt"
+    )
+    made = onnx.load(tmp_path / "q.onnx").graph
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in made.initializer}
+    rounding = [n for n in made.node if n.op_type == "QuantizeLinear"]
+    first = next(n for n in rounding if n.input[0] == "x")
+    assert stored[first.input[1]] == pytest.approx(4 / 127, rel=0.01)
+    zeros = [stored[n.input[2]] for n in rounding]
+    assert {(zero.dtype, int(zero)) for zero in zeros} == {(np.dtype(np.int8), 0)}
+
+
 def test_weights_have_a_symmetric_scale_per_output_channel(tmp_path: Path) -> None:
     artifact = conv_then_gemm(tmp_path / "m.onnx")
     for flags, steps in ((VNNI, 127), (("avx2",), 64)):
