@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from compress.quantize.candidates import behind_a_mean, depthwise
+from compress.quantize.folded import inner_graphs
 from compress.quantize.mixed import Plan
 from compress.quantize.operators import tail, thin_stems
 from compress.quantize.values import KeptFloat
@@ -17,6 +18,7 @@ _HEAVY = frozenset(
     {"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "Attention", "Einsum"}
 )
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+_COMPUTED = "its weight is computed in the graph from constants: export it as one"
 
 
 def kept_in_float(
@@ -30,6 +32,7 @@ def kept_in_float(
     otherwise: why others are left; by default a search timed them."""
     constants = {tensor.name for tensor in model.graph.initializer}
     rounded = {*plan.chain, *plan.products}
+    derived = _derived(model)
     left: Mapping[str, str] = {
         **dict.fromkeys(behind_a_mean(model), f"a gate over a mean: {otherwise}"),
         **dict.fromkeys(depthwise(model), f"a depthwise convolution: {otherwise}"),
@@ -44,6 +47,8 @@ def kept_in_float(
         weights = [name for name in node.input if name in constants]
         if node.op_type in _RECURRENT:
             reason = "recurrent: has no static int8 form in onnxruntime"
+        elif not weights and (computed := [n for n in node.input if n in derived]):
+            weights, reason = computed, _COMPUTED
         elif node.op_type in {"Attention", "Einsum"} or not weights:
             reason = "a product of two activations: their ranges are those of attention"
         else:
@@ -55,7 +60,7 @@ def kept_in_float(
                 reason=reason,
             )
         )
-    return tuple(found)
+    return (*found, *_inside(model))
 
 
 def kept_by_operator(
@@ -63,11 +68,39 @@ def kept_by_operator(
 ) -> tuple[KeptFloat, ...]:
     """For schemes without a plan: heavy operators whose node isn't among done."""
     constants = {tensor.name for tensor in model.graph.initializer}
+    derived = _derived(model)
     found = []
     for node in model.graph.node:
         if node.op_type in _HEAVY and node.name not in done:
             weights = [name for name in node.input if name in constants]
             two = "a product of two activations" if not weights else reason
+            if not weights and (computed := [name for name in node.input if name in derived]):
+                weights, two = computed, _COMPUTED
             label = weights[0] if weights else node.output[0]
             found.append(KeptFloat(node=label, operator=node.op_type, reason=two))
-    return tuple(found)
+    return (*found, *_inside(model))
+
+
+def _derived(model: ModelProto) -> set[str]:
+    """Tensors that nodes compute from constants alone."""
+    known = {tensor.name for tensor in model.graph.initializer}
+    found: set[str] = set()
+    for node in model.graph.node:
+        plain = not any(True for _ in inner_graphs(node))
+        if plain and all(not name or name in known for name in node.input):
+            known.update(node.output)
+            found.update(node.output)
+    return found
+
+
+def _inside(model: ModelProto) -> Iterator[KeptFloat]:
+    """Heavy operators of branches and loops, which no scheme here rounds."""
+    outer = {tensor.name for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        for graph in inner_graphs(node):
+            constants = outer | {tensor.name for tensor in graph.initializer}
+            for one in graph.node:
+                if one.op_type in _HEAVY:
+                    label = next((n for n in one.input if n in constants), one.output[0])
+                    reason = f"inside {node.op_type}: only the top of the graph is rounded"
+                    yield KeptFloat(node=label, operator=one.op_type, reason=reason)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from compress.errors import DistilError, InputError
 from compress.quantize.compact import compact
+from compress.quantize.folded import fold
 from exporters.artifact import open_artifact
 from exporters.atomic import atomic_path
 from exporters.values import OnnxArtifact
@@ -20,7 +21,8 @@ _PER_CHANNEL_OPSET = 13  # DequantizeLinear has no axis before
 
 
 def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
-    """A copy with the type of every tensor, every node named, and the weights inside.
+    """A copy with the type of every tensor, every node named, and the weights inside, as
+    initializers.
 
     InputError for a file that isn't float32, or too old for a scale per channel.
     """
@@ -39,6 +41,7 @@ def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
     model = onnx.load(artifact.path)
     for number, node in enumerate(model.graph.node):
         node.name = f"n{number}"
+    fold(model)
     onnx.save(model, source)
     onnx.shape_inference.infer_shapes_path(str(source), str(typed))
     return onnx.load(typed)

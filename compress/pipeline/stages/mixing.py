@@ -117,7 +117,7 @@ def mix_stage(
         return _result(work, _decision(choice), choice.plan)
 
     needs = (f"{source}/{source_file}", *judged_by)
-    return Stage(name=mix_of(name), version=2, parts=parts, compute=compute, needs=needs)
+    return Stage(name=mix_of(name), version=3, parts=parts, compute=compute, needs=needs)
 
 
 def read_plan(path: Path) -> Plan | None:

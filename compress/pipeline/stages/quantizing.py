@@ -192,7 +192,7 @@ def quantize_stage(
 
     return Stage(
         name=name,
-        version=3,
+        version=4,
         parts=parts,
         compute=compute,
         needs=(f"{source}/{source_file}", *mixed, *judged_by),
