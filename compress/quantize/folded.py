@@ -79,11 +79,13 @@ def _fold_once(graph: GraphProto) -> bool:
 
 
 def _value(node: NodeProto) -> TensorProto | None:
-    from onnx import TensorProto, numpy_helper
+    from onnx import TensorProto as Tensor
+    from onnx import numpy_helper
 
     for attribute in node.attribute:
         if attribute.name == "value":
-            return TensorProto.FromString(attribute.t.SerializeToString())
+            found: TensorProto = Tensor.FromString(attribute.t.SerializeToString())
+            return found
         if attribute.name in {"value_float", "value_floats"}:
             numbers = attribute.floats if attribute.name.endswith("s") else attribute.f
             return numpy_helper.from_array(np.asarray(numbers, dtype=np.float32))

@@ -88,7 +88,10 @@ def inside_facts(context: Context, source: Path, made: Path) -> dict[str, object
         )
     size = resized_to(context)
     resizing = None if size is None else _resizing(context, own, made)
-    facts = {"parity": asdict(parity), "resizing": resizing and asdict(resizing)}
+    facts: dict[str, object] = {
+        "parity": asdict(parity),
+        "resizing": resizing and asdict(resizing),
+    }
     return facts if size is None else {**facts, "resizes": True}
 
 
