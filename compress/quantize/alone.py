@@ -74,14 +74,14 @@ def weight_only(model: ModelProto, *, bits: Literal[4, 8]) -> Alone:
     return Alone(operators=weighted(model, round_weights(_copied(model), bits=bits)), made=made)
 
 
-def halves(model: ModelProto) -> Alone:
-    """Of a file with weights in float16. model: float, its nodes named."""
+def halves(model: ModelProto, kind: Literal["float16", "bfloat16"]) -> Alone:
+    """Of a file with weights in 16 bits. model: float, its nodes named."""
     stored = set(storable(model))
 
     def made(nodes: Collection[str]) -> ModelProto:
         trial = _copied(model)
         read = {name for node in model.graph.node if node.name in nodes for name in node.input}
-        store_halves(trial, "float16", only=read & stored)
+        store_halves(trial, kind, only=read & stored)
         return trial
 
     readers = {node.name for node in model.graph.node if stored.intersection(node.input)}

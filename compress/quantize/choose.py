@@ -14,7 +14,7 @@ _SLACK = 1e-9  # accuracies are counts over samples; their difference is exact b
 
 def choose_quantization(
     *,
-    kind: Literal["auto", "static", "dynamic", "weight-only", "float16"],
+    kind: Literal["auto", "static", "dynamic", "row", "weight-only", "float16", "bfloat16"],
     float32_accuracy: float,
     int8_accuracy: float,
     samples: int,

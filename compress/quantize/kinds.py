@@ -1,4 +1,4 @@
-"""The schemes of a recipe that are asked for by name: dynamic, weight-only, float16."""
+"""The schemes of a recipe that are asked for by name: dynamic, row, weight-only, halves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from exporters.values import OnnxArtifact
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-Kind = Literal["dynamic", "weight-only", "float16"]
+Kind = Literal["dynamic", "row", "weight-only", "float16", "bfloat16"]
 
 
 def quantize_kind(
@@ -37,22 +37,23 @@ def quantize_kind(
     on_event: Callable[[Event], None] | None = None,
 ) -> OnnxArtifact:
     """Write artifact in one scheme. bits: of weight-only. calibration: smooths what `dynamic`
-    rounds in a transformer; the others read none. Raises InputError or DistilError, as
+    and `row` round in a transformer; the others read none. Raises InputError or DistilError, as
     quantize_static."""
     tell = on_event or (lambda event: None)
     with quiet_quantization(), tempfile.TemporaryDirectory(prefix="distil-quantize-") as folder:
         scratch = Path(folder)
         model = inferred(artifact, scratch)
         done: Collection[str]
-        if kind == "float16":
-            done = store_halves(model, "float16")
+        if kind == "float16" or kind == "bfloat16":
+            done = store_halves(model, kind)
         elif kind == "weight-only":
             done = round_weights(model, bits=bits)
         else:
-            found, plan = dynamic(
+            found, plan = as_they_come(
                 artifact,
                 model,
                 calibration,
+                form=kind,
                 cpu_flags=cpu_flags,
                 device=device,
                 scratch=scratch,
@@ -67,11 +68,12 @@ def quantize_kind(
     return made
 
 
-def dynamic(
+def as_they_come(
     artifact: OnnxArtifact,
     model: ModelProto,
     calibration: Iterable[Batch],
     *,
+    form: Literal["dynamic", "row"],
     cpu_flags: Collection[str],
     device: str = "cpu",
     scratch: Path,
@@ -90,4 +92,4 @@ def dynamic(
             tell=tell,
             model=model,
         )
-    return found, Plan(products=dict.fromkeys((p.node for p in products(model)), "dynamic"))
+    return found, Plan(products=dict.fromkeys((p.node for p in products(model)), form))

@@ -7,11 +7,11 @@ from compress.recipe.nodes import QatQuantize, SchemeQuantize, StaticQuantize
 
 
 def stored_as(node: StaticQuantize | SchemeQuantize | QatQuantize) -> str:
-    """How its weights are stored: "int8", "int4" or "float16"."""
+    """How its weights are stored: "int8", "int4", "float16" or "bfloat16"."""
     if not isinstance(node, SchemeQuantize):
         return "int8"
-    if node.kind == "float16":
-        return "float16"
+    if node.kind == "float16" or node.kind == "bfloat16":
+        return node.kind
     return "int4" if node.kind == "weight-only" and node.bits == 4 else "int8"
 
 

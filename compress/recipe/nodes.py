@@ -162,10 +162,12 @@ class StaticQuantize(Node):
     """int8, calibrated on training samples.
 
     `static`: all that has a static form, held to accuracy alone. `auto`: the fastest mix that is
-    found on validation, kept where it is faster than the float file.
+    found on validation, kept where it is faster than the float file. calibration: how ranges are
+    found.
     """
 
     kind: Literal["static", "auto"]
+    calibration: Literal["minmax", "percentile", "entropy", "mse"] = "minmax"
     samples: int = Field(default=512, ge=1)
     max_drop: PercentagePoints = Field(default="0.5pp", validate_default=True)
 
@@ -173,11 +175,12 @@ class StaticQuantize(Node):
 class SchemeQuantize(Node):
     """One scheme by name, held to max_drop of accuracy alone.
 
-    dynamic: matrix products in int8 with ranges as they come. weight-only: their weights in blocks
-    of 8 or 4 bits. float16: storage; the file computes in float32.
+    dynamic: matrix products in int8 with ranges as they come, of a batch; row: of a token or a
+    sample. weight-only: their weights in blocks of 8 or 4 bits. float16, bfloat16: storage; the
+    file computes in float32.
     """
 
-    kind: Literal["dynamic", "weight-only", "float16"]
+    kind: Literal["dynamic", "row", "weight-only", "float16", "bfloat16"]
     bits: Literal[4, 8] = 8  # of weight-only
     samples: int = Field(default=512, ge=1)
     max_drop: PercentagePoints = Field(default="0.5pp", validate_default=True)

@@ -16,7 +16,7 @@ from compress.pipeline.stages.predicting import some
 from compress.pipeline.stages.quantizing import FACTS, INT8_FILE, QUANTIZE, calibration_batches
 from compress.pipeline.stages.rounding import WEIGHTS, start_of, training_of
 from compress.quantize.alone import Alone, halves, planned, weight_only
-from compress.quantize.kinds import dynamic
+from compress.quantize.kinds import as_they_come
 from compress.quantize.mixed import Calibrated, Plan, everything
 from compress.quantize.opened import inferred
 from compress.quantize.qat import trainable
@@ -85,8 +85,8 @@ def _alone(
     node = context.recipe.quantize
     if isinstance(node, SchemeQuantize) and node.kind == "weight-only":
         return weight_only(inferred(artifact, scratch), bits=node.bits)
-    if isinstance(node, SchemeQuantize) and node.kind == "float16":
-        return halves(inferred(artifact, scratch))
+    if isinstance(node, SchemeQuantize) and (node.kind == "float16" or node.kind == "bfloat16"):
+        return halves(inferred(artifact, scratch), node.kind)
     if isinstance(node, QatQuantize) and _training_was_kept(inputs):
         network = trainable(
             open_artifact(inputs.path(start_of(QUANTIZE), INT8_FILE)), original=artifact
@@ -109,9 +109,16 @@ def _rounded(
     device = context.recipe.bench.devices[0]
     assert not isinstance(node, NoQuantize)
     samples, model = calibration_batches(context, node.samples), inferred(artifact, scratch)
-    if node.kind == "dynamic":
-        return dynamic(
-            artifact, model, samples, cpu_flags=flags, device=device, scratch=scratch, tell=on_event
+    if node.kind == "dynamic" or node.kind == "row":
+        return as_they_come(
+            artifact,
+            model,
+            samples,
+            form=node.kind,
+            cpu_flags=flags,
+            device=device,
+            scratch=scratch,
+            tell=on_event,
         )
     found = observed(
         artifact,
@@ -119,6 +126,7 @@ def _rounded(
         cpu_flags=flags,
         device=device,
         scratch=scratch,
+        method=node.calibration if isinstance(node, StaticQuantize) else "minmax",
         tell=on_event,
         model=model,
     )

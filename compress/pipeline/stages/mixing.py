@@ -29,7 +29,7 @@ from compress.quantize.samples import Samples as Split
 from compress.quantize.silence import quiet_quantization
 from compress.quantize.static import observed
 from compress.quantize.values import Tried
-from compress.recipe.nodes import StaticQuantize
+from compress.recipe.nodes import SchemeQuantize, StaticQuantize
 from compress.store.keys import Json
 from compress.values import Decision
 from exporters.artifact import open_artifact
@@ -70,6 +70,7 @@ def mix_stage(
             return {"asked": False}
         return {
             "samples": node.samples,
+            **calibration_part(node),
             "max_drop": node.model_dump(mode="json")["max_drop"],
             "data": context.task.fingerprint,
             **left_out(context.task),
@@ -96,7 +97,10 @@ def mix_stage(
             tempfile.TemporaryDirectory(prefix="distil-mix-") as folder,
         ):
             scratch = Path(folder)
-            found = observed(artifact, calibration, cpu_flags=flags, scratch=scratch, tell=on_event)
+            found = observed(
+                artifact, calibration, cpu_flags=flags, scratch=scratch, method=node.calibration,
+                tell=on_event,
+            )  # fmt: skip
             reference = answers(artifact.path, held, threads=context.threads)
             wanted = Wanted(
                 judge=_by_file(keeps(reference), held, threads=context.threads),
@@ -118,6 +122,13 @@ def mix_stage(
 
     needs = (f"{source}/{source_file}", *judged_by)
     return Stage(name=mix_of(name), version=3, parts=parts, compute=compute, needs=needs)
+
+
+def calibration_part(node: StaticQuantize | SchemeQuantize) -> Mapping[str, Json]:
+    """For keys: how ranges are found, where not in the usual way."""
+    if isinstance(node, StaticQuantize) and node.calibration != "minmax":
+        return {"calibration": node.calibration}
+    return {}
 
 
 def read_plan(path: Path) -> Plan | None:

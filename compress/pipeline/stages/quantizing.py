@@ -15,7 +15,7 @@ from compress.pipeline.decisions import DECISION_FILE, write_decision
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.exporting import EXPORT, EXPORT_ON_LABELS, FLOAT_FILE
 from compress.pipeline.stages.held_out import left_out
-from compress.pipeline.stages.mixing import MIX_FILE, mix_of, mix_stage, read_plan
+from compress.pipeline.stages.mixing import MIX_FILE, calibration_part, mix_of, mix_stage, read_plan
 from compress.pipeline.stages.predicting import validation_score
 from compress.pipeline.stages.served import least_score, served_facts
 from compress.pipeline.stages.teacher import (
@@ -139,6 +139,7 @@ def quantize_stage(
     def parts(inputs: Inputs) -> Mapping[str, Json]:
         return {
             **({"kind": scheme.kind, "bits": scheme.bits} if scheme else {}),
+            **calibration_part(node),
             "samples": node.samples,
             "data": context.task.fingerprint,
             **left_out(context.task),
@@ -154,12 +155,12 @@ def quantize_stage(
         path = work / INT8_FILE
         original = open_artifact(source_path)
         samples = calibration_batches(context, node.samples)
-        if scheme is not None:
+        if isinstance(node, SchemeQuantize):
             quantize_kind(
                 original,
                 path=path,
-                kind=scheme.kind,
-                bits=scheme.bits,
+                kind=node.kind,
+                bits=node.bits,
                 calibration=samples,
                 cpu_flags=flags,
                 device=device,
@@ -170,6 +171,7 @@ def quantize_stage(
                 original,
                 path=path,
                 calibration=samples,
+                method=node.calibration,
                 cpu_flags=flags,
                 device=device,
                 plan=None if mix is None else read_plan(inputs.path(mix, MIX_FILE)),

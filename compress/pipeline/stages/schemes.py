@@ -32,6 +32,8 @@ def scheme_node(context: Context, scheme: str) -> NoQuantize | StaticQuantize | 
     kept = {**node.model_dump(mode="json", include={"samples"}), "max_drop": "100pp"}
     if scheme == "dynamic":
         return SchemeQuantize.model_validate({"kind": "dynamic", **kept})
+    if isinstance(node, StaticQuantize):
+        kept["calibration"] = node.calibration
     return StaticQuantize.model_validate({"kind": "static", **kept})
 
 

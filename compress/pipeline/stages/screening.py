@@ -28,7 +28,7 @@ from compress.pipeline.limits import (
 )
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.inheriting import PRUNE
-from compress.pipeline.stages.inside import raw_dtype, write_inside
+from compress.pipeline.stages.mixing import calibration_part
 from compress.pipeline.stages.quantizing import calibration_batches
 from compress.pipeline.stages.schemes import planned, slug
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file, teacher_stages
@@ -36,7 +36,7 @@ from compress.pipeline.stages.timed import shipped_inputs
 from compress.quantize.kinds import quantize_kind
 from compress.quantize.static import quantize_static
 from compress.recipe.catalogue import METRICS
-from compress.recipe.nodes import NoQuantize, SchemeQuantize
+from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize
 from compress.search.inherited import InheritedStructure
 from compress.search.ledger import Screened
 from compress.search.predict import Operator
@@ -164,7 +164,7 @@ class Screener:
 
     def _stage(self, plan: Plan, context: Context) -> Stage:
         recipe, cells = context.recipe, self.cells
-        device = recipe.bench.devices[0]
+        device, node = recipe.bench.devices[0], recipe.quantize
 
         def parts(inputs: Inputs) -> Mapping[str, Json]:
             return {
@@ -177,6 +177,7 @@ class Screener:
                 "memory": [list(cell) for cell in self.remembered],
                 "tokens": recipe.bench.tokens,
                 **({} if device == "cpu" else {"device": device}),
+                **(calibration_part(node) if isinstance(node, StaticQuantize) else {}),
                 "opset": recipe.export.opset,
                 "inside": recipe.export.preprocess == "inside" and raw_dtype(context),
                 "machine": dict(context.machine),

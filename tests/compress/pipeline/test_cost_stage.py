@@ -63,7 +63,14 @@ def _found(context: Context, folder: Path, *, mix: Path | None = None) -> Costs 
 
 @pytest.mark.parametrize(
     ("kind", "tables"),
-    [("static", True), ("dynamic", True), ("weight-only", False), ("float16", True)],
+    [
+        ("static", True),
+        ("dynamic", True),
+        ("weight-only", False),
+        ("float16", True),
+        ("row", True),
+        ("bfloat16", True),
+    ],
 )
 def test_a_text_student_has_costs_by_operator_and_by_layer(
     kind: str, tables: bool, project: Path

@@ -16,7 +16,7 @@ from small_transformer import ids, small_transformer
 from compress.quantize.alone import Alone, Operator, halves, planned, weight_only
 from compress.quantize.candidates import without
 from compress.quantize.fidelity import answers
-from compress.quantize.kinds import dynamic
+from compress.quantize.kinds import as_they_come
 from compress.quantize.linear import Form
 from compress.quantize.mixed import everything
 from compress.quantize.opened import inferred
@@ -160,7 +160,9 @@ def _in_form(form: Form) -> Make:
 
 def _dynamic(artifact: OnnxArtifact, scratch: Path) -> Alone:
     source = inferred(artifact, scratch)
-    return planned(*dynamic(artifact, source, TEXTS, cpu_flags=VNNI, scratch=scratch))
+    return planned(
+        *as_they_come(artifact, source, TEXTS, form="dynamic", cpu_flags=VNNI, scratch=scratch)
+    )
 
 
 SCHEMES: Mapping[str, tuple[Make, set[str], float, float]] = {
@@ -174,7 +176,7 @@ SCHEMES: Mapping[str, tuple[Make, set[str], float, float]] = {
         0.05,
     ),
     "float16": (
-        lambda artifact, scratch: halves(inferred(artifact, scratch)),
+        lambda artifact, scratch: halves(inferred(artifact, scratch), "float16"),
         PRODUCTS | {"table"},
         1e-12,
         1e-6,

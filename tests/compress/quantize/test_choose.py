@@ -103,6 +103,8 @@ def test_a_gain_and_no_change_are_said() -> None:
         ({"kind": "weight-only", "bits": 4}, "int4"),
         ({"kind": "weight-only"}, "int8"),
         ({"kind": "dynamic"}, "int8"),
+        ({"kind": "row"}, "int8"),
+        ({"kind": "bfloat16"}, "bfloat16"),
         ({"kind": "auto"}, "int8"),
     ],
 )

@@ -20,7 +20,9 @@ def context(node: QuantizeNode, *, text: bool = False) -> Context:
     return cast("Context", given)
 
 
-AUTO = StaticQuantize.model_validate({"kind": "auto", "samples": 99, "max_drop": "3pp"})
+AUTO = StaticQuantize.model_validate(
+    {"kind": "auto", "samples": 99, "max_drop": "3pp", "calibration": "mse"}
+)
 FLOAT16 = SchemeQuantize.model_validate({"kind": "float16"})
 
 
@@ -46,3 +48,5 @@ def test_schemes_are_what_the_recipe_asks_for_beside_float32(
     if node is AUTO:
         assert isinstance(made, StaticQuantize | SchemeQuantize)
         assert made.samples == 99
+    if node is AUTO and isinstance(made, StaticQuantize):
+        assert made.calibration == "mse"
