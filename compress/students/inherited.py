@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from compress.metrics.fidelity import spread_rows
 from compress.prune.api import prune
 from compress.prune.layers import truncate
 from compress.prune.plan import plan_from_json
@@ -36,7 +37,8 @@ def inherit(
     """What the recipe's node asks for. teacher: its module, left as it was. Raises InputError."""
     example = as_inputs(task, task.train.inputs[:_TRACED])
     if isinstance(node, TruncatedStudent):
-        samples = as_inputs(task, task.train.inputs[: node.samples])
+        rows = spread_rows(len(task.train), node.samples)
+        samples = as_inputs(task, task.train.inputs[rows])
         shorter = truncate(teacher, samples, layers=node.layers, by=node.by)
         return Pruned(
             module=shorter.module,
@@ -78,16 +80,18 @@ def inherit(
 
 def class_loss(task: Task, samples: int) -> Callable[[nn.Module], Iterator[Tensor]]:
     """Mean cross-entropy on labels where there are some, elsewhere on the teacher's own classes,
-    in parts of 16 samples whose sum it is: what gradients need is kept for one part at a time."""
-    count = min(samples, len(task.train))
+    in parts of 16 samples whose sum it is: what gradients need is kept for one part at a time.
+
+    Of samples from all over the split, since files are often sorted by class."""
+    spread = spread_rows(len(task.train), samples)
 
     def parts(module: nn.Module) -> Iterator[Tensor]:
-        for start in range(0, count, _PART):
-            rows = slice(start, min(start + _PART, count))
+        for start in range(0, len(spread), _PART):
+            rows = spread[start : start + _PART]
             labels = torch.from_numpy(task.train.labels[rows]).long()
             scores: Tensor = module(*as_inputs(task, task.train.inputs[rows]))
             wanted = torch.where(labels >= 0, labels, scores.detach().argmax(1))
-            yield nn.functional.cross_entropy(scores, wanted, reduction="sum") / count
+            yield nn.functional.cross_entropy(scores, wanted, reduction="sum") / len(spread)
 
     return parts
 
