@@ -9,6 +9,8 @@ from compress.pipeline.context import Context
 from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize
 from compress.search.space import FLOAT, Plan
 
+ROW = "row"
+
 
 def schemes_of(context: Context) -> tuple[str, ...]:
     """What a candidate may be stored as: float32, and beside it what the recipe asks for."""
@@ -17,7 +19,8 @@ def schemes_of(context: Context) -> tuple[str, ...]:
         return (FLOAT,)
     if isinstance(node, SchemeQuantize):
         return (node.kind, FLOAT)
-    return ("int8", FLOAT) if context.task.padding is None else ("dynamic", FLOAT)
+    # Texts by row: a range per batch would make an answer depend on the others in its batch.
+    return ("int8", FLOAT) if context.task.padding is None else (ROW, FLOAT)
 
 
 def scheme_node(context: Context, scheme: str) -> NoQuantize | StaticQuantize | SchemeQuantize:
@@ -30,8 +33,8 @@ def scheme_node(context: Context, scheme: str) -> NoQuantize | StaticQuantize | 
     if isinstance(node, SchemeQuantize):
         return node.model_copy(update={"max_drop": 1.0})
     kept = {**node.model_dump(mode="json", include={"samples"}), "max_drop": "100pp"}
-    if scheme == "dynamic":
-        return SchemeQuantize.model_validate({"kind": "dynamic", **kept})
+    if scheme == ROW:
+        return SchemeQuantize.model_validate({"kind": ROW, **kept})
     if isinstance(node, StaticQuantize):
         kept["calibration"] = node.calibration
     return StaticQuantize.model_validate({"kind": "static", **kept})

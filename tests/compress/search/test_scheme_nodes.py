@@ -30,7 +30,7 @@ FLOAT16 = SchemeQuantize.model_validate({"kind": "float16"})
     ("node", "text", "schemes", "kind"),
     [
         (AUTO, False, ("int8", "float32"), "static"),
-        (AUTO, True, ("dynamic", "float32"), "dynamic"),
+        (AUTO, True, ("row", "float32"), "row"),
         (FLOAT16, False, ("float16", "float32"), "float16"),
         (NoQuantize(kind="none"), False, ("float32",), "none"),
     ],
