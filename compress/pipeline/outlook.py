@@ -241,6 +241,8 @@ def trials_of(
     """Every candidate that was looked at, the chosen one first."""
     rows = []
     for plan, screened in screening.seen.items():
+        if screened.failed:
+            continue  # told when it was tried
         pilot = trainer.pilots.get(plan)
         trained: dict[str, Any] = {}
         if plan == found.plan:

@@ -13,7 +13,8 @@ from compress.search.space import Plan
 class Screened:
     """What one untrained candidate takes. values: budget -> observed, in the unit of its limit.
 
-    seconds: what finding it out took; parts: of what, where that is known.
+    seconds: what finding it out took; parts: of what, where that is known. failed: why it can't be
+    built, exported or stored; then it has no values, and fits nothing.
     """
 
     values: Mapping[str, float]
@@ -24,6 +25,21 @@ class Screened:
     macs: int
     seconds: float
     parts: Mapping[str, float] = field(default_factory=dict)
+    failed: str = ""
+
+
+def not_made(reason: str, *, seconds: float) -> Screened:
+    """The screening of a candidate of which there is no file."""
+    return Screened(
+        values={},
+        p50_ms=0.0,
+        speedup=0.0,
+        size_bytes=0,
+        parameters=0,
+        macs=0,
+        seconds=seconds,
+        failed=reason,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,7 +133,8 @@ def _smallest_that_reaches(
 
 def _reaches(plan: Plan, screening: Screening, trainer: Trainer, goal: Goal, seed: int) -> bool:
     assert goal.aim is not None
-    screening.look(plan)  # all that is trained has its place in the picture
+    if screening.look(plan).failed:  # all that is trained has its place in the picture
+        return False
     known, epochs = trainer.pilots.get(plan), trainer.epochs_in(plan, goal.length_s)
     if known is not None and known.epochs >= epochs:
         return known.accuracy + goal.gain >= goal.aim
@@ -149,9 +150,8 @@ def _macs(screening: Screening, plan: Plan) -> int:
 def _narrowest(wide: Sequence[Plan], space: Space, screening: Screening, budget: str) -> Plan:
     """The plan that takes least of the limit, among the narrowest of each structure."""
     least = [space.plans(plan.structure, plan.scheme)[0] for plan in wide]
-    for plan in least:
-        screening.look(plan)
-    return min(least, key=lambda plan: screening.seen[plan].values[budget])
+    made = [plan for plan in least if not screening.look(plan).failed]
+    return min(made or wide, key=lambda plan: screening.seen[plan].values[budget])
 
 
 def _value(plan: Plan, screening: Screening, budget: str) -> float:

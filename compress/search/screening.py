@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, field
 
@@ -36,7 +37,10 @@ class Limit:
 
 
 def excess(found: Screened, limits: Sequence[Limit], *, ignored: Collection[str] = ()) -> float:
-    """The largest part that a limit is used up to, noise included; up to 1 it fits."""
+    """The largest part that a limit is used up to, noise included; up to 1 it fits. What could not
+    be made fits nothing."""
+    if found.failed:
+        return math.inf
     return max(
         (
             found.values[one.budget] * one.room / one.limit
@@ -94,7 +98,7 @@ class Screening:
         )
         for plan, found in zip(new, answers, strict=True):
             self.seen[plan] = found
-            if self.operators is not None:
+            if self.operators is not None and not found.failed:
                 shapes = self.operators(plan)
                 for limit in self.limits:
                     value = found.values[limit.budget]

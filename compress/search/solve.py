@@ -61,11 +61,14 @@ def choose(
     seconds: of the whole search; spent(): of what is over; reserve_s: for what comes after the
     training in full; trainings: how many there are in full, controls included; seeds: that decide
     the last round. Where nothing fits, the plan that exceeds its limits least, with fits=False.
-    Raises InputError where every training of the race diverged.
+    Raises InputError where no candidate can be made, and where every training of the race diverged.
     """
     fitting = screening.widest(space)
     if not fitting:
         least = min(screening.seen, key=lambda plan: excess(screening.seen[plan], screening.limits))
+        if reason := screening.seen[least].failed:
+            what = f"no candidate can be built, exported and stored; {least.name}: {reason}"
+            raise InputError(what, where="student", cure="search other families")
         trainer.run(least, seed=seed, epochs=1)
         return _found(least, trainer, LEAST * (seconds - spent() - reserve_s), fits=False)
     arms = roomiest(fitting, screening.seen)
@@ -76,7 +79,7 @@ def choose(
     arms = [affordable(space, plan, trainer, full_s) for plan in arms if plan != first]
     arms = list(dict.fromkeys([first, *arms]))
     screening.look_all(arms)
-    arms = shortlist(arms, screening.seen)
+    arms = shortlist([plan for plan in arms if not screening.seen[plan].failed], screening.seen)
     room = min(PART_RACING * seconds, seconds - spent() - reserve_s)
     arms, length = lengths(arms, trainer, room, seeds=seeds)
     held = hold(arms, trainer, length=length, seed=seed, seeds=seeds)
@@ -116,8 +119,8 @@ def solve(
     study: a path, or a database as `postgresql://host/base`; calls with the same study and name,
     also on other machines, share the work and find the same.
 
-    Raises ValueError for an empty space and for a limit that is not above 0, InputError where
-    every training diverged.
+    Raises ValueError for an empty space and for a limit that is not above 0, InputError where no
+    candidate can be made, and where every training diverged.
     """
     if not space.structures or not space.schemes:
         raise ValueError("there is nothing to search: the space is empty")

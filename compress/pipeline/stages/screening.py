@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from benchmarks.screening import Screen
 from benchmarks.screening import Screened as Timed
 from benchmarks.values import Memory
+from compress.errors import ExportError, InputError
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.graph import run_stages
 from compress.pipeline.inheriting import inherited
@@ -28,23 +27,22 @@ from compress.pipeline.limits import (
 )
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.inheriting import PRUNE
+from compress.pipeline.stages.inside import raw_dtype, write_inside
 from compress.pipeline.stages.mixing import calibration_part
-from compress.pipeline.stages.quantizing import calibration_batches
 from compress.pipeline.stages.schemes import planned, slug
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file, teacher_stages
 from compress.pipeline.stages.timed import shipped_inputs
-from compress.quantize.kinds import quantize_kind
-from compress.quantize.static import quantize_static
+from compress.pipeline.stages.untrained import stored_untrained, untrained
 from compress.recipe.catalogue import METRICS
-from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize
+from compress.recipe.nodes import StaticQuantize
 from compress.search.inherited import InheritedStructure
-from compress.search.ledger import Screened
+from compress.search.ledger import Screened, not_made
 from compress.search.predict import Operator
 from compress.search.shapes import as_if_trained, operators_of
 from compress.search.space import Plan
 from compress.store.keys import Json
 from compress.store.store import Store
-from compress.students.build import build_student, student_code
+from compress.students.build import student_code
 from compress.students.counts import count_macs, count_parameters
 from compress.tasks.views import as_inputs
 from exporters.artifact import open_artifact
@@ -54,7 +52,6 @@ from exporters.export import export
 
 BUILDING, TIMING = "building and exporting", "timing candidates"
 SCREENED_FILE = "screened.json"
-CALIBRATION = 64  # samples: any ranges do for speed and size
 TIMED_SAMPLES = 32
 
 
@@ -105,14 +102,25 @@ class Screener:
         if isinstance(plan.structure, InheritedStructure):
             return plan.structure.operators_at(plan.width)
         if plan not in self._operators:
-            module = _module(planned(self.context, plan))
+            module = untrained(planned(self.context, plan))
             task = self.context.task
             example = as_inputs(task, task.train.inputs[:1])
             self._operators[plan] = operators_of(module, example)
         return self._operators[plan]
 
     def screen(self, plan: Plan) -> Screened:
-        """What the file of a plan takes of each budget."""
+        """What the file of a plan takes of each budget; why there is none, where it can't be made:
+        others may do."""
+        began = time.monotonic()
+        try:
+            return self._screened(plan)
+        except (ExportError, InputError) as error:
+            seconds = time.monotonic() - began
+            self.worked_s += seconds
+            self.on_event(Event("note", "search", f"{plan.name} can't be made: {error}"))
+            return not_made(str(error), seconds=seconds)
+
+    def _screened(self, plan: Plan) -> Screened:
         context, cut = inherited(
             planned(self.context, plan), store=self.store, on_event=self._quiet
         )
@@ -186,7 +194,7 @@ class Screener:
 
         def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
             began = time.monotonic()
-            module = as_if_trained(_module(context))
+            module = as_if_trained(untrained(context))
             task = context.task
             samples = as_inputs(task, task.train.inputs[:2])
             path = work / "untrained.onnx"
@@ -198,7 +206,7 @@ class Screener:
                 input_names=task.input_names,
                 open_axes=task.open_axes,
             )
-            path = self._shipped(self._stored(context, path, work), work)
+            path = self._shipped(stored_untrained(context, path, work), work)
             built_s = time.monotonic() - began
             reference = self._teacher_file() if has_file(context) else path
             timed = self._timed(path, reference)
@@ -217,30 +225,6 @@ class Screener:
         return Stage(
             name=f"screen-{slug(plan)}", version=3, parts=parts, compute=compute, needs=needs
         )
-
-    def _stored(self, context: Context, path: Path, work: Path) -> Path:
-        node = context.recipe.quantize
-        if isinstance(node, NoQuantize):
-            return path
-        flags = tuple(context.machine.get("cpu_flags", "").split())
-        device = context.recipe.bench.devices[0]
-        made, samples = work / "untrained.stored.onnx", calibration_batches(context, CALIBRATION)
-        original = open_artifact(path)
-        if isinstance(node, SchemeQuantize):
-            quantize_kind(
-                original,
-                path=made,
-                kind=node.kind,
-                bits=node.bits,
-                calibration=samples,
-                cpu_flags=flags,
-                device=device,
-            )
-        else:
-            quantize_static(
-                original, path=made, calibration=samples, cpu_flags=flags, device=device
-            )
-        return made
 
     def _timed(self, path: Path, reference: Path) -> dict[Cell, Timed]:
         found: dict[Cell, Timed] = {}
@@ -296,9 +280,3 @@ class Screener:
     def _quiet(self, event: Event) -> None:
         if event.kind in ("progress", "wait"):
             self.on_event(event)
-
-
-def _module(context: Context) -> nn.Module:
-    recipe = context.recipe
-    student = recipe.student
-    return build_student(student, folder=context.folder, seed=recipe.seed, task=context.task).eval()
