@@ -63,15 +63,18 @@ class Update:
         norm = self._clipped()
         if accelerator.scaler is None:  # one of float16 skips such a step itself, and goes on
             _check("norm of the gradient", float(norm), step, steps)
+        scale = None if accelerator.scaler is None else accelerator.scaler.get_scale()
         self.optimizer.step()
-        if accelerator.scaler is not None:
-            self._check_scale(accelerator.scaler.get_scale(), step, steps)
+        if scale is not None:
+            self._check_scale(scale, step, steps)
         self.optimizer.zero_grad(set_to_none=True)
         return agreed
 
-    def _check_scale(self, scale: float, step: int, steps: int) -> None:
-        """A skipped step halves the scale: where that has not helped for long, none ever will."""
-        if self.optimizer.step_was_skipped and scale < SMALLEST_SCALE:
+    def _check_scale(self, before: float, step: int, steps: int) -> None:
+        """A skipped step halves the scale: where that has not helped for long, none ever will. By
+        the scale, since a fused optimiser skips by itself and nobody else sees it."""
+        scale = self.accelerator.scaler.get_scale()
+        if scale < before and scale < SMALLEST_SCALE:
             raise TrainingDiverged(
                 f"the gradient is not finite in float16 at step {step} of {steps}, however small "
                 "the loss is scaled",

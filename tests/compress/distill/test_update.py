@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from compress.distill.feed import Batch
 from compress.distill.objective import build_objective
+from compress.distill.optimizer import make_optimizer
 from compress.distill.update import Update
 from compress.errors import TrainingDiverged
 from compress.recipe.loss_nodes import LabelsLoss
@@ -42,10 +44,17 @@ class Rootless(nn.Module):
 
 
 def update(
-    module: nn.Module, *, rate: float, clip: float | None, accelerator: Accelerator | None = None
+    module: nn.Module,
+    *,
+    rate: float,
+    clip: float | None,
+    accelerator: Accelerator | None = None,
+    name: Literal["plain", "adamw"] = "plain",
 ) -> Update:
     accelerator = accelerator or Accelerator(cpu=True)
-    optimizer = accelerator.prepare(torch.optim.SGD(module.parameters(), lr=rate))
+    plain = torch.optim.SGD(module.parameters(), lr=rate)
+    fused = make_optimizer(module, learning_rate=rate, weight_decay=0.0, name="adamw")
+    optimizer = accelerator.prepare(plain if name == "plain" else fused)
     return Update(
         learner=module,
         model=module,
@@ -125,6 +134,16 @@ def test_a_scaler_that_skips_for_ever_is_stopped() -> None:
     with pytest.raises(TrainingDiverged, match="not finite in float16 at step 30 of 100"):
         step(BATCH, step=30, steps=100, stop=lambda: False)
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+
+
+def test_a_fused_optimizer_that_skips_for_ever_is_stopped_too() -> None:
+    accelerator = Accelerator(cpu=True)
+    accelerator.scaler = torch.amp.GradScaler("cpu")
+    module = Rootless(*range(100))
+    step = update(module, rate=0.1, clip=None, accelerator=accelerator, name="adamw")
+    assert sum(moved_by(module, step, at=at) for at in range(30)) == 0.0
+    with pytest.raises(TrainingDiverged, match="not finite in float16 at step 30 of 100"):
+        step(BATCH, step=30, steps=100, stop=lambda: False)
 
 
 def test_a_small_scale_alone_stops_nothing() -> None:
