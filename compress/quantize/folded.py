@@ -18,7 +18,8 @@ def fold(model: ModelProto) -> None:
     A transposed constant that others read too stays: two copies would be stored. Outputs of the
     graph and what branches and loops read keep their names.
     """
-    while _fold_once(model.graph):
+    # Other names first: how often a constant is read is known once each has one name.
+    while _fold_once(model.graph, turns=False) or _fold_once(model.graph, turns=True):
         pass
 
 
@@ -32,7 +33,8 @@ def inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
                 yield from inner_graphs(inside)
 
 
-def _fold_once(graph: GraphProto) -> bool:
+def _fold_once(graph: GraphProto, *, turns: bool) -> bool:
+    """One pass over transposed constants, or over the others; whether anything changed."""
     from onnx import numpy_helper
 
     stored = {tensor.name: tensor for tensor in graph.initializer}
@@ -58,10 +60,11 @@ def _fold_once(graph: GraphProto) -> bool:
         if node.op_type == "Constant" and (tensor := _value(node)) is not None:
             tensor.name = out
             graph.initializer.append(tensor)
-        elif node.op_type == "Identity" and source in stored:
+        elif node.op_type == "Identity" and source in stored and not turns:
             renamed[out] = source
         elif (
-            node.op_type == "Transpose"
+            turns
+            and node.op_type == "Transpose"
             and source in stored
             and source not in fixed
             and reads[source] == 1

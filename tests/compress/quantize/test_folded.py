@@ -55,6 +55,25 @@ def test_a_weight_behind_such_a_node_is_rounded(kind: str, tmp_path: Path) -> No
     assert 0 < np.abs(found - exact).max() < 0.1  # of answers of about 2
 
 
+def test_a_constant_with_two_names_is_kept_for_its_other_reader(tmp_path: Path) -> None:
+    square = RNG.normal(0, 0.3, (48, 48)).astype(np.float32)
+    nodes = [
+        helper.make_node("Identity", ["s"], ["also"]),
+        helper.make_node("Transpose", ["also"], ["turned"], perm=[1, 0]),
+        helper.make_node("Transpose", ["also"], ["again"], perm=[1, 0]),
+        helper.make_node("MatMul", ["x", "turned"], ["a"]),
+        helper.make_node("MatMul", ["a", "also"], ["b"]),
+        helper.make_node("MatMul", ["b", "again"], ["c"]),
+        helper.make_node("MatMul", ["c", "w"], ["y"]),
+    ]
+    source = write(tmp_path / "float.onnx", nodes, {"s": square, "w": WEIGHT})
+    exact = answers(source, [{"x": ROWS}])
+    made = quantize(source, path=tmp_path / "q.onnx", scheme="weight-only-int8")
+    assert made.artifact is not None
+    found = answers(made.artifact.path, [{"x": ROWS}])
+    assert 0 < np.abs(found - exact).max() < 0.05 * np.abs(exact).max()
+
+
 def test_a_weight_that_is_computed_otherwise_is_named_so(tmp_path: Path) -> None:
     stored = {"s": WEIGHT, "two": np.float32(2), "first": WEIGHT[:, :1].repeat(48, axis=1)}
     nodes = [
