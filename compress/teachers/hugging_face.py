@@ -17,6 +17,8 @@ from compress.teachers.sentence_pooling import Sentences, pooling_of
 from compress.teachers.teacher import Teacher
 from compress.teachers.transformers_files import (
     CONFIG,
+    MODULES,
+    POOLING,
     checked_config,
     class_names,
     normalisation,
@@ -33,7 +35,7 @@ def transformers_teacher(folder: Path, *, digest: str) -> Teacher:
     """
     config = checked_config(folder)
     weight_files(folder)
-    kind = _architecture(config, folder)
+    kind = _loaded_as(_architecture(config, folder), folder)
     with _quiet():
         try:
             model, report = kind.from_pretrained(
@@ -63,7 +65,7 @@ def transformers_teacher(folder: Path, *, digest: str) -> Teacher:
 
 def transformers_architecture(folder: Path) -> nn.Module:
     """The same network with random weights, from config.json alone. Raises InputError."""
-    kind = _architecture(checked_config(folder), folder)
+    kind = _loaded_as(_architecture(checked_config(folder), folder), folder)
     with _quiet():
         try:
             config = kind.config_class.from_pretrained(folder, local_files_only=True)
@@ -87,6 +89,15 @@ def _architecture(config: dict[str, Any], folder: Path) -> Any:  # Any: a class 
             cure=f"it must be one of transformers {transformers.__version__}",
         )
     return kind
+
+
+def _loaded_as(kind: Any, folder: Path) -> Any:
+    """The encoder alone where the folder pools its tokens, whatever head it was trained with."""
+    import transformers
+
+    if not any((folder / name).is_file() for name in (MODULES, POOLING)):
+        return kind
+    return transformers.MODEL_MAPPING.get(kind.config_class, kind)
 
 
 def _wrapped(model: Any, folder: Path) -> nn.Module:

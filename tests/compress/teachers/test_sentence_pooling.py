@@ -82,6 +82,16 @@ def test_the_folder_decides(folder: Path, mode: str, parts: tuple[str, ...]) -> 
     torch.testing.assert_close(answers(folder), expected)
 
 
+def test_an_encoder_that_was_saved_with_another_head_is_read_without_it(folder: Path) -> None:
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder)
+    transformers.BertForMaskedLM(config).save_pretrained(folder)
+    says(folder, {"cls_token": True}, NORMALIZED)
+    tokens = hidden(folder)
+    torch.testing.assert_close(answers(folder), nn.functional.normalize(tokens[:, 0], dim=-1))
+
+
 def test_what_is_not_reckoned_is_refused_and_named(folder: Path) -> None:
     says(folder, {"mean_tokens": True, "max_tokens": True})
     with pytest.raises(InputError, match="pools by mean_tokens and max_tokens"):
