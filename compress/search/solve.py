@@ -83,10 +83,12 @@ def choose(
     room = min(PART_RACING * seconds, seconds - spent() - reserve_s)
     arms, length = lengths(arms, trainer, room, seeds=seeds)
     held = hold(arms, trainer, length=length, seed=seed, seeds=seeds)
-    rung = held.last
-    trained = [
-        plan for plan in arms if plan.name in rung.scores and math.isfinite(rung.mean(plan.name))
-    ]
+    rung, trained = held.last, list[Plan]()
+    for rung in (one for one in reversed(held.rungs) if one.complete):
+        # A longer training may diverge where a shorter one did not.
+        trained = [p for p in arms if p.name in rung.scores and math.isfinite(rung.mean(p.name))]
+        if trained:
+            break
     if not trained:
         raise InputError(
             "every candidate's training diverged",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from made_world import World, shapes
 
@@ -55,3 +57,18 @@ def test_where_none_can_be_made_the_reason_is_told() -> None:
             seconds=2400,
         )  # fmt: skip
     assert not world.pilots
+
+
+def test_a_race_whose_longer_round_diverges_is_decided_by_the_one_before() -> None:
+    class Diverging(World):
+        def accuracy(self, plan: Plan, epochs: int) -> float:
+            rounds = [n for other, _, n in self.pilots if other == plan]
+            return math.nan if epochs > min(rounds) else super().accuracy(plan, epochs)
+
+    world = Diverging()
+    found = solve(
+        IMAGES, limits(), screen=world.screen, evaluate=world.evaluate, operators=shapes,
+        seconds=2400,
+    )  # fmt: skip
+    assert found.fits
+    assert len({epochs for _, _, epochs in world.pilots}) > 1
