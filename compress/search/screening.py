@@ -111,6 +111,8 @@ class Screening:
         if self.operators is None:
             return None
         shapes = self.operators(plan)
+        if not shapes:
+            return None
         parts = []
         for one in self.limits:
             if one.budget in ignored:

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.screening import Screen
 from benchmarks.screening import Screened as Timed
 from benchmarks.values import Memory
-from compress.errors import ExportError, InputError
+from compress.errors import DistilError, InputError, Interrupted, RuntimeMissing
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.graph import run_stages
 from compress.pipeline.inheriting import inherited
@@ -28,13 +28,11 @@ from compress.pipeline.limits import (
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.inheriting import PRUNE
 from compress.pipeline.stages.inside import raw_dtype, write_inside
-from compress.pipeline.stages.mixing import calibration_part
 from compress.pipeline.stages.schemes import planned, slug
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file, teacher_stages
 from compress.pipeline.stages.timed import shipped_inputs
 from compress.pipeline.stages.untrained import stored_untrained, untrained
 from compress.recipe.catalogue import METRICS
-from compress.recipe.nodes import StaticQuantize
 from compress.search.inherited import InheritedStructure
 from compress.search.ledger import Screened, not_made
 from compress.search.predict import Operator
@@ -98,14 +96,17 @@ class Screener:
         return tuple(dict.fromkeys(cell_of(one) for one in budgets if on_memory(one)))
 
     def operators(self, plan: Plan) -> tuple[Operator, ...]:
-        """Its operators, without exporting it."""
+        """Its operators, without exporting it; none where it can't be built."""
         if isinstance(plan.structure, InheritedStructure):
             return plan.structure.operators_at(plan.width)
         if plan not in self._operators:
-            module = untrained(planned(self.context, plan))
             task = self.context.task
             example = as_inputs(task, task.train.inputs[:1])
-            self._operators[plan] = operators_of(module, example)
+            try:
+                module = untrained(planned(self.context, plan))
+                self._operators[plan] = operators_of(module, example)
+            except InputError:
+                self._operators[plan] = ()  # its screening says why
         return self._operators[plan]
 
     def screen(self, plan: Plan) -> Screened:
@@ -114,7 +115,9 @@ class Screener:
         began = time.monotonic()
         try:
             return self._screened(plan)
-        except (ExportError, InputError) as error:
+        except (Interrupted, RuntimeMissing):
+            raise
+        except DistilError as error:
             seconds = time.monotonic() - began
             self.worked_s += seconds
             self.on_event(Event("note", "search", f"{plan.name} can't be made: {error}"))
@@ -172,7 +175,7 @@ class Screener:
 
     def _stage(self, plan: Plan, context: Context) -> Stage:
         recipe, cells = context.recipe, self.cells
-        device, node = recipe.bench.devices[0], recipe.quantize
+        device = recipe.bench.devices[0]
 
         def parts(inputs: Inputs) -> Mapping[str, Json]:
             return {
@@ -185,7 +188,6 @@ class Screener:
                 "memory": [list(cell) for cell in self.remembered],
                 "tokens": recipe.bench.tokens,
                 **({} if device == "cpu" else {"device": device}),
-                **(calibration_part(node) if isinstance(node, StaticQuantize) else {}),
                 "opset": recipe.export.opset,
                 "inside": recipe.export.preprocess == "inside" and raw_dtype(context),
                 "machine": dict(context.machine),
@@ -223,7 +225,7 @@ class Screener:
 
         needs = (f"{TEACHER}/{TEACHER_FILE}",) if has_file(context) else ()
         return Stage(
-            name=f"screen-{slug(plan)}", version=3, parts=parts, compute=compute, needs=needs
+            name=f"screen-{slug(plan)}", version=4, parts=parts, compute=compute, needs=needs
         )
 
     def _timed(self, path: Path, reference: Path) -> dict[Cell, Timed]:

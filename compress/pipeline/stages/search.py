@@ -39,6 +39,7 @@ from exporters.events import Event
 SEARCH = "search"
 SEARCH_FILE = "search.json"
 WAITING = "waiting for other machines"
+_VERSION = 4  # of the stage, and of what machines share
 # Seconds of what comes after the training in full, by a run of the Fashion-MNIST demo on 2 cores.
 _AFTER_S = 12.0  # export, quantization, choice, report
 _EPOCH_S = 1.4  # of measuring, per file and setting of threads
@@ -68,6 +69,7 @@ def search_stage(
             "task": recipe.task.model_dump(mode="json"),
             "distill": settings,
             "quantize": recipe.quantize.model_dump(mode="json"),
+            "export": recipe.export.model_dump(mode="json"),
             "bench": recipe.bench.model_dump(mode="json"),
             "budgets": [budget.model_dump(mode="json") for budget in recipe.budgets],
             "decisions": dict(recipe.decisions),
@@ -80,7 +82,7 @@ def search_stage(
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
         on_event(Event("note", SEARCH, f"searches a student, about {words(seconds)} in all"))
         place = study_place(context.recipe.search.study, folder=context.folder, work=work)
-        name = study_name(context.recipe.name, parts(inputs))
+        name = study_name(context.recipe.name, {**parts(inputs), "stage": _VERSION})
         with _Search(context, store, on_event, seconds, clock) as search:
             found, seen = search.run(place, name)
         facts = {
@@ -103,7 +105,7 @@ def search_stage(
             files[STUDY_FILE] = work / STUDY_FILE
         return StageResult(files=files)
 
-    return Stage(name=SEARCH, version=3, parts=parts, compute=compute)
+    return Stage(name=SEARCH, version=_VERSION, parts=parts, compute=compute)
 
 
 def words(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from compress.pipeline.run import prepare
 from compress.pipeline.stages.screening import Screener
 from compress.recipe.load import load_recipe
 from compress.search.ledger import Screened
-from compress.search.space import FLOAT, Plan, space_for
+from compress.search.space import FLOAT, FactoryStructure, Plan, space_for
 from compress.store.store import open_store
+from exporters.events import Event
 
 SHAPES = Path(__file__).parents[2] / "projects" / "shapes"
 SIZE = "{id: size, metric: file_bytes, max: 60KiB}"
@@ -25,15 +27,22 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def screened(project: Path, scheme: str, *changes: str) -> Screened:
-    """Of one candidate, over a store that all tests share."""
+def screener(
+    project: Path, *changes: str, on_event: Callable[[Event], None] = lambda event: None
+) -> Screener:
+    """Over a store that all tests share."""
     given = ("student={kind: auto}", "search={time: 1min}", f"budgets=[{SIZE}]", *changes)
     loaded = load_recipe(project / "teacher.yaml", overrides=given)
     context = prepare(loaded, cache=project / "cache")
     store = open_store(project / "cache")
+    return Screener(context, {}, store, on_event=on_event)
+
+
+def screened(project: Path, scheme: str, *changes: str) -> Screened:
+    """Of one candidate."""
     structure = space_for("rows", schemes=(scheme,)).structures[0]
-    with Screener(context, {}, store, on_event=lambda event: None) as screener:
-        return screener.screen(Plan(structure=structure, width=64, scheme=scheme))
+    with screener(project, *changes) as one:
+        return one.screen(Plan(structure=structure, width=64, scheme=scheme))
 
 
 def test_a_file_of_other_bits_is_screened_anew(project: Path) -> None:
@@ -52,3 +61,15 @@ def test_what_is_screened_takes_raw_samples_where_the_shipped_file_does(project:
     # Written anew with a Cast and a Div, and timed on raw samples: it refuses any others.
     assert inside.size_bytes != bare.size_bytes
     assert inside.macs == bare.macs
+
+
+def test_what_can_not_be_built_fits_nothing_and_says_why(project: Path) -> None:
+    halvings = FactoryStructure(family="residual", depth=1, ratios=(1.0,) * 6)  # of 8 pixels
+    plan = Plan(structure=halvings, width=8, scheme=FLOAT)
+    told: list[str] = []
+    with screener(project, on_event=lambda event: told.append(event.message)) as one:
+        assert one.operators(plan) == ()
+        found = one.screen(plan)
+    assert found.failed
+    assert found.values == {}
+    assert any("can't be made" in said for said in told)
