@@ -36,7 +36,7 @@ _BATCH = 250
 def ledger_stage(context: Context) -> Stage:
     """Answers of each file on the way on the same validation samples, each against the one
     before."""
-    recipe = context.recipe
+    recipe, device = context.recipe, context.recipe.bench.devices[0]
     stops = tuple(_stops(context))
 
     def parts(inputs: Inputs) -> Mapping[str, Json]:
@@ -47,6 +47,7 @@ def ledger_stage(context: Context) -> Stage:
             "quantize": recipe.quantize.model_dump(mode="json"),
             "seed": recipe.seed,
             "cpu_flags": context.machine.get("cpu_flags", ""),
+            **({} if device == "cpu" else {"device": device}),
             "versions": versions_of("torch", "onnx", "onnxruntime"),
         }
 

@@ -156,7 +156,8 @@ class _Pilots:
         than it is thought to."""
         self.views = min(self.context.recipe.distill.views, plan.rungs[-1])
         arms = [self._arm(name) for name in plan.arms]
-        for arm in (*arms[:1], *(one for one in arms if one.mixup is not None)):
+        plain = [arm for arm in arms if arm.mixup is None]
+        for arm in (*plain[:1], *(one for one in arms if one.mixup is not None)):
             stages = teacher_stages(self._context_of(arm))
             run_stages(stages, store=self.store, on_event=self._tell)
 

@@ -80,7 +80,7 @@ def together_stage(context: Context, node: SeveralTeacher) -> Stage:
         return StageResult(files=files)
 
     needs = tuple(f"{name}/{TEACHER_FILE if merged else FACTS}" for name in members)
-    return Stage(name=TEACHER, version=1, parts=parts, compute=compute, needs=needs)
+    return Stage(name=TEACHER, version=2, parts=parts, compute=compute, needs=needs)
 
 
 def mean_stage(context: Context, node: SeveralTeacher, view: int) -> Stage:

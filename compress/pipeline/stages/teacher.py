@@ -165,7 +165,7 @@ def _teacher(context: Context, node: TeacherNode, name: str = TEACHER) -> Stage:
         on_event(Event("note", name, said))
         return StageResult(files=files)
 
-    return Stage(name=name, version=2, parts=parts, compute=compute)
+    return Stage(name=name, version=3, parts=parts, compute=compute)
 
 
 def _write_file(context: Context, node: TeacherNode, teacher: Teacher, path: Path) -> None:
@@ -250,7 +250,7 @@ def _view(context: Context, stored: StoredView) -> Stage:
 
     # The teacher stage also refuses a teacher that is no better than chance.
     needs = (f"{teacher_name}/{source}",)
-    return Stage(name=name, version=3, parts=parts, compute=compute, needs=needs)
+    return Stage(name=name, version=4, parts=parts, compute=compute, needs=needs)
 
 
 def _refuse_comparison(context: Context, node: TeacherNode) -> None:
