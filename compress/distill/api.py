@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def distill(
     folder = None if checkpoints is None else Path(checkpoints)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        about = _decisive(node, task, teacher, student, augment or {}, seed)
+        about = _decisive(node, task, teacher, student, seed)
         hold_to(folder, about, writes=accelerator.is_main_process)
     taps = taps_of(node.loss)
     online = None
@@ -127,7 +127,6 @@ def _decisive(
     task: Task,
     teacher: nn.Module | None,
     student: nn.Module,
-    augment: Mapping[str, Any],
     seed: int,
 ) -> dict[str, Any]:
     """What decides the result of a training, by the names of the arguments."""
@@ -138,7 +137,7 @@ def _decisive(
         "data": task.fingerprint,
         "loss": node.loss.model_dump(mode="json"),
         "settings": node.model_dump(mode="json", exclude=aside),
-        "augment": dict(augment),
+        "augment": asdict(task.augmentation),
         "seed": seed,
     }
 

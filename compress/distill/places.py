@@ -13,6 +13,7 @@ _CHANNELS_FIRST = (
     nn.AvgPool1d,
     nn.AdaptiveMaxPool1d,
     nn.AdaptiveAvgPool1d,
+    nn.GroupNorm,
 )
 _CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.Embedding, nn.MultiheadAttention, nn.RNNBase)
 
@@ -33,6 +34,8 @@ def gives_channels_first(module: nn.Module) -> bool:
 def says_nothing(module: nn.Module) -> bool:
     """Whether a module hands on whatever convention it is given: an activation, dropout."""
     known = (*_CHANNELS_FIRST, *_CHANNELS_LAST)
+    if isinstance(module, nn.PReLU):
+        return True
     weightless = next(module.parameters(), None) is None
     return weightless and not any(isinstance(part, known) for part in module.modules())
 

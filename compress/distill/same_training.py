@@ -24,7 +24,7 @@ def hold_to(folder: Path, about: Mapping[str, Any], *, writes: bool) -> None:
     writes: whether this process leaves the note. Raises InputError where the folder holds
     checkpoints of another training.
     """
-    wanted: dict[str, Any] = json.loads(json.dumps(about))
+    wanted: dict[str, Any] = json.loads(json.dumps(about, default=_plain))
     path = folder / NOTE
     if not newest_first(folder):
         if writes:
@@ -39,6 +39,11 @@ def hold_to(folder: Path, about: Mapping[str, Any], *, writes: bool) -> None:
             where="distill(checkpoints=...)",
             cure="name another folder, or empty this one",
         )
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as one of Python."""
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def weights_digest(network: nn.Module) -> str:
