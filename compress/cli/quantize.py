@@ -66,7 +66,12 @@ Data = Annotated[
     ),
 ]
 MaxDrop = Annotated[
-    str, typer.Option("--max-drop", metavar="0.5pp", help="What the metric may lose.")
+    str,
+    typer.Option(
+        "--max-drop",
+        metavar="0.5pp",
+        help="What the metric, and the cosine of each other output, may lose.",
+    ),
 ]
 Metric = Annotated[
     MetricName | None,
@@ -76,7 +81,10 @@ Metric = Annotated[
         "nearest (same nearest sample). Default: by the labels and the form of the answers.",
     ),
 ]
-Goal = Annotated[GoalName, typer.Option("--goal", help="With auto: size takes a slower file too.")]
+Goal = Annotated[
+    GoalName,
+    typer.Option("--goal", help="With auto: size takes a slower file too, none that is larger."),
+]
 Method = Annotated[MethodName, typer.Option("--calibration", help="How ranges are found.")]
 Batch = Annotated[
     int | None,

@@ -47,7 +47,7 @@ CONTENTS: Mapping[str, tuple[int, str]] = {
 }
 _CURE = (
     f"install the Debian package {PACKAGE}, or put the four .gz files of {ADDRESS} in a folder "
-    "and name it with DISTIL_DATA or task.data"
+    "and name it with --data or task.data"
 )
 
 Arrays = dict[str, NDArray[np.generic]]

@@ -34,7 +34,7 @@ LEXICOGRAPHER_FILES = (
 )  # fmt: skip
 _CURE = (
     f"install the Debian package {PACKAGE}, or put its data.noun, data.verb, data.adj and data.adv "
-    "in a folder and name it with DISTIL_DATA or task.data"
+    "in a folder and name it with --data or task.data"
 )
 
 

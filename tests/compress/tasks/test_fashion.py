@@ -147,7 +147,7 @@ def test_a_broken_download_is_refused_and_not_kept(fault: str, reason: str, tmp_
     said = str(caught.value)
     assert "\n" not in said
     assert "install the Debian package dataset-fashion-mnist" in said
-    assert "DISTIL_DATA" in said
+    assert "--data" in said
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     with serving() as (address, _):  # the same cache, once the fault is gone
         _check(_load(tmp_path, address=address))
