@@ -37,9 +37,9 @@ def embedder() -> nn.Module:
 
 
 def small_embedder() -> nn.Module:
-    """Three of its six layers, 1,024 of their 1,536 feed-forward units, and the tokens that the
-    definitions use."""
-    fewer = with_inner(truncated(_encoder(), layers=3), inner=1024)
+    """Four of its six layers, 768 of their 1,536 feed-forward units, and the tokens that the
+    definitions use: depth keeps more similarities than width at half the time."""
+    fewer = with_inner(truncated(_encoder(), layers=4), inner=768)
     return TextEmbedder(_with_known_tokens(fewer))
 
 
