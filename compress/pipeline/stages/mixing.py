@@ -29,7 +29,7 @@ from compress.quantize.samples import Samples as Split
 from compress.quantize.silence import quiet_quantization
 from compress.quantize.static import observed
 from compress.quantize.values import Tried
-from compress.recipe.nodes import SchemeQuantize, StaticQuantize
+from compress.recipe.nodes import QuantizeNode, StaticQuantize
 from compress.store.keys import Json
 from compress.values import Decision
 from exporters.artifact import open_artifact
@@ -124,7 +124,7 @@ def mix_stage(
     return Stage(name=mix_of(name), version=3, parts=parts, compute=compute, needs=needs)
 
 
-def calibration_part(node: StaticQuantize | SchemeQuantize) -> Mapping[str, Json]:
+def calibration_part(node: QuantizeNode) -> Mapping[str, Json]:
     """For keys: how ranges are found, where not in the usual way."""
     if isinstance(node, StaticQuantize) and node.calibration != "minmax":
         return {"calibration": node.calibration}

@@ -18,6 +18,7 @@ from compress.pipeline.stages.held_out import left_out
 from compress.pipeline.stages.mixing import MIX_FILE, calibration_part, mix_of, mix_stage, read_plan
 from compress.pipeline.stages.predicting import validation_score
 from compress.pipeline.stages.served import least_score, served_facts
+from compress.pipeline.stages.storing import store_as
 from compress.pipeline.stages.teacher import (
     TEACHER,
     TEACHER_FILE,
@@ -27,8 +28,6 @@ from compress.pipeline.stages.teacher import (
 )
 from compress.pipeline.stages.timed import timed_inputs
 from compress.quantize.choose import choose_quantization
-from compress.quantize.kinds import quantize_kind
-from compress.quantize.static import quantize_static
 from compress.quantize.words import stored_as
 from compress.recipe.nodes import NoQuantize, QatQuantize, SchemeQuantize, StaticQuantize
 from compress.store.keys import Json
@@ -155,28 +154,15 @@ def quantize_stage(
         path = work / INT8_FILE
         original = open_artifact(source_path)
         samples = calibration_batches(context, node.samples)
-        if isinstance(node, SchemeQuantize):
-            quantize_kind(
-                original,
-                path=path,
-                kind=node.kind,
-                bits=node.bits,
-                calibration=samples,
-                cpu_flags=flags,
-                device=device,
-                on_event=on_event,
-            )
-        else:
-            quantize_static(
-                original,
-                path=path,
-                calibration=samples,
-                method=node.calibration,
-                cpu_flags=flags,
-                device=device,
-                plan=None if mix is None else read_plan(inputs.path(mix, MIX_FILE)),
-                on_event=on_event,
-            )
+        store_as(
+            context,
+            node,
+            original,
+            path=path,
+            samples=samples,
+            plan=None if mix is None else read_plan(inputs.path(mix, MIX_FILE)),
+            on_event=on_event,
+        )
         task, threads = context.task, context.threads
         given = inputs.path(TEACHER, VALIDATION_FILE) if judged_by else None
         known = validation_score(path, task, threads=threads, embeddings=given)

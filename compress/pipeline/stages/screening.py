@@ -28,6 +28,7 @@ from compress.pipeline.limits import (
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.inheriting import PRUNE
 from compress.pipeline.stages.inside import raw_dtype, write_inside
+from compress.pipeline.stages.mixing import calibration_part
 from compress.pipeline.stages.schemes import planned, slug
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file, teacher_stages
 from compress.pipeline.stages.timed import shipped_inputs
@@ -188,6 +189,7 @@ class Screener:
                 "memory": [list(cell) for cell in self.remembered],
                 "tokens": recipe.bench.tokens,
                 **({} if device == "cpu" else {"device": device}),
+                **calibration_part(recipe.quantize),
                 "opset": recipe.export.opset,
                 "inside": recipe.export.preprocess == "inside" and raw_dtype(context),
                 "machine": dict(context.machine),

@@ -8,9 +8,8 @@ from torch import nn
 
 from compress.pipeline.context import Context
 from compress.pipeline.stages.quantizing import calibration_batches
-from compress.quantize.kinds import quantize_kind
-from compress.quantize.static import quantize_static
-from compress.recipe.nodes import NoQuantize, SchemeQuantize
+from compress.pipeline.stages.storing import store_as
+from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize
 from compress.students.build import build_student
 from exporters.artifact import open_artifact
 
@@ -29,20 +28,8 @@ def stored_untrained(context: Context, path: Path, work: Path) -> Path:
     node = context.recipe.quantize
     if isinstance(node, NoQuantize):
         return path
-    flags = tuple(context.machine.get("cpu_flags", "").split())
-    device = context.recipe.bench.devices[0]
-    made, samples = work / "untrained.stored.onnx", calibration_batches(context, CALIBRATION)
-    original = open_artifact(path)
-    if isinstance(node, SchemeQuantize):
-        quantize_kind(
-            original,
-            path=made,
-            kind=node.kind,
-            bits=node.bits,
-            calibration=samples,
-            cpu_flags=flags,
-            device=device,
-        )
-    else:
-        quantize_static(original, path=made, calibration=samples, cpu_flags=flags, device=device)
+    assert isinstance(node, StaticQuantize | SchemeQuantize)  # a search refuses trained rounding
+    made = work / "untrained.stored.onnx"
+    samples = calibration_batches(context, CALIBRATION)
+    store_as(context, node, open_artifact(path), path=made, samples=samples)
     return made
