@@ -8,17 +8,20 @@ from typing import Any
 from torch import Tensor, nn
 
 
-def reaching_all(loss: Tensor, parameters: Iterable[nn.Parameter]) -> Tensor:
-    """The same loss, with a gradient of zero for the parameters that it does not depend on.
+def reaching_all(
+    loss: Tensor, parameters: Iterable[nn.Parameter]
+) -> tuple[Tensor, tuple[nn.Parameter, ...]]:
+    """The same loss, with a gradient of zero for the parameters that it does not depend on, and
+    these: their gradient is to be dropped before a step, which would let their weights decay.
 
     A hint whose warm-up begins leaves its adapter out, a lone hint the student's head. That such
     outputs are unused is no news that torch could find in them: they are outputs of the network.
     """
     reached = _reached(loss)
-    for parameter in parameters:
-        if parameter.requires_grad and id(parameter) not in reached:
-            loss = loss + 0.0 * parameter.sum()
-    return loss
+    beside = tuple(p for p in parameters if p.requires_grad and id(p) not in reached)
+    for parameter in beside:
+        loss = loss + 0.0 * parameter.sum()
+    return loss, beside
 
 
 def _reached(loss: Tensor) -> set[int]:

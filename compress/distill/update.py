@@ -47,6 +47,7 @@ class Update:
         seed_step(self.seed, step, accelerator.process_index, device=accelerator.device)
         parts = list(_parts(batch, self.accumulate))
         total = 0.0
+        beside: list[set[nn.Parameter]] = []  # what each part leaves out
         for index, part in enumerate(parts):
             last = index == len(parts) - 1
             with nullcontext() if last else accelerator.no_sync(self.model):
@@ -55,11 +56,14 @@ class Update:
                 if accelerator.num_processes == 1:  # others agree below, and then stop
                     _check("loss", value, step, steps)
                 else:
-                    loss = reaching_all(loss, self.learner.parameters())
+                    loss, unused = reaching_all(loss, self.learner.parameters())
+                    beside.append(set(unused))
                 accelerator.backward(loss)
             total += value
         agreed = agree(accelerator, loss=total, stop=stop())
         _check("loss", agreed.loss, step, steps)
+        for parameter in set.intersection(*beside) if beside else ():
+            parameter.grad = None  # as in one process
         norm = self._clipped()
         if accelerator.scaler is None:  # one of float16 skips such a step itself, and goes on
             _check("norm of the gradient", float(norm), step, steps)

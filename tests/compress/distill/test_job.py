@@ -103,7 +103,7 @@ def test_two_processes_train_what_a_loss_leaves_out_in_a_step(
 ) -> None:
     """The head, where a hint teaches alone; its adapter, in the first step of a warm-up."""
     teacher = PythonTeacher(kind="python", target="project.py:teacher").model_dump(mode="json")
-    settings: dict[str, Any] = {"student": "plain", "loss": loss, "weight_decay": 0.0}
+    settings: dict[str, Any] = {"student": "plain", "loss": loss, "weight_decay": 0.1}
     launch(replace(spec(tmp_path / "one", **settings), teacher=teacher))
     launch(replace(spec(tmp_path / "two", **settings), teacher=teacher), processes=2)
     one, two = (history(tmp_path / name)["epochs"] for name in ("one", "two"))

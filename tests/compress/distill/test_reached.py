@@ -15,8 +15,9 @@ def test_what_is_left_out_gets_a_gradient_of_zero_and_the_rest_keeps_its_own() -
     network = nn.ModuleList([used, beside, frozen])
     loss = used(torch.randn(4, 3)).square().mean()
     wanted = torch.autograd.grad(loss, list(used.parameters()), retain_graph=True)
-    same = reaching_all(loss, network.parameters())
+    same, left_out = reaching_all(loss, network.parameters())
     assert torch.equal(same, loss)
+    assert list(map(id, left_out)) == list(map(id, beside.parameters()))
     same.backward()
     for parameter, gradient in zip(used.parameters(), wanted, strict=True):
         assert torch.equal(parameter.grad, gradient)
@@ -27,4 +28,6 @@ def test_what_is_left_out_gets_a_gradient_of_zero_and_the_rest_keeps_its_own() -
 def test_a_loss_that_reaches_all_is_left_as_it_is() -> None:
     network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     loss = network(torch.ones(2, 3)).sum()
-    assert reaching_all(loss, network.parameters()) is loss
+    same, left_out = reaching_all(loss, network.parameters())
+    assert same is loss
+    assert left_out == ()
