@@ -1,4 +1,4 @@
-"""The scripts of the examples against the code that they use: they run for hours, rarely."""
+"""The scripts of examples and benchmarks against the code they use: they run for hours, rarely."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = sorted((ROOT / "examples").glob("*/*.py"))
+SCRIPTS = sorted([*(ROOT / "examples").glob("*/*.py"), *(ROOT / "benchmarks/suites").glob("*.py")])
 OURS = {"benchmarks", "compress", "exporters"}
 
 

@@ -1,8 +1,8 @@
 """How much sooner stored outputs reach what a teacher in the loop ends with. 15 min a unit.
 
-    python examples/fashion/time_to_accuracy.py                 # units that are not there yet
-    python examples/fashion/time_to_accuracy.py --minutes 20
-    python examples/fashion/time_to_accuracy.py --out FILE --set distill.epochs=1   # a trial
+    python -m benchmarks.suites.time_to_accuracy                 # units that are not there yet
+    python -m benchmarks.suites.time_to_accuracy --minutes 20
+    python -m benchmarks.suites.time_to_accuracy --out FILE --set distill.epochs=1   # a trial
 
 A unit is one seed: the demo's student is trained with its teacher in the loop, and through the
 stored views of the recipe, whose computation counts. Both sides take the same steps first; where
@@ -38,8 +38,8 @@ from compress.recipe.load import load_recipe
 from compress.store.store import Store, open_store
 from exporters.events import Event
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = ROOT / "examples" / "fashion" / "recipe.yaml"
 RESULTS = ROOT / "docs" / "results" / "fashion-time-to-accuracy.jsonl"
 SEEDS = (0, 1, 2)
 LONGER = (1.0, 1.25, 1.5, 2.0)  # schedules that the stored side may take
@@ -48,7 +48,7 @@ LONGER = (1.0, 1.25, 1.5, 2.0)  # schedules that the stored side may take
 def run_unit(seed: int, overrides: Sequence[str]) -> dict[str, Any]:
     """Both sides of one seed; seconds of whole stages."""
     given = ("decisions={precision: float32}", f"seed={seed}", *overrides)
-    loaded = load_recipe(HERE / "recipe.yaml", overrides=given)
+    loaded = load_recipe(RECIPE, overrides=given)
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder)) as store:
         context = prepare(loaded, cache=ROOT / ".distil")  # where the data set is kept
         epochs = context.recipe.distill.epochs
