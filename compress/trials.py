@@ -46,7 +46,8 @@ class Relaxation:
 class SearchFacts:
     """One search. aim: the drop or accuracy on validation that gives the test 80 % power.
 
-    binding: the budget that no candidate meets; None where the winner is expected to meet all.
+    binding: the budget that no candidate meets; None where the winner is expected to meet all:
+    then relaxations are what the judge found it to miss, with the limits that it keeps to.
     stated_s: what was promised before it began; spent_s: part of the work -> seconds, of the whole
     run. All of these are of the work itself, and so the same where a run only reads what is stored.
     """

@@ -13,6 +13,7 @@ from compress.gate.judge import judge
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, read_decision
 from compress.pipeline.manifest import Facts, Preprocessing
+from compress.pipeline.missed import with_missed
 from compress.pipeline.search import searched
 from compress.pipeline.stage import Finished
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
@@ -115,11 +116,13 @@ def assemble_report(
         fidelities=fidelities,
     )
     verdicts = judge(report, recipe.budgets)
+    search = with_missed(report, recipe.budgets, verdicts)
     return replace(
         report,
         verdicts=verdicts,
         budget_lines=budget_lines(report, recipe.budgets),
-        notes=(*report.notes, *search_notes(report.search, verdicts)),
+        notes=(*report.notes, *search_notes(search, verdicts)),
+        search=search,
     )
 
 

@@ -127,7 +127,8 @@ def written(budget: Budget, value: float) -> str:
 def with_limit(budget: Budget, text: str) -> Budget:
     """The budget with a limit as `written` gives it."""
     field, _, value = text.partition(": ")
-    return Budget.model_validate({**budget.model_dump(mode="json", by_alias=True), field: value})
+    own = budget.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return Budget.model_validate({**own, field: value})
 
 
 def _absolute(budget: Budget, value: float) -> str:

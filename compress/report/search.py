@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from compress.report import quantities as q
-from compress.values import SearchFacts, Verdict
+from compress.values import Relaxation, SearchFacts, Verdict
 
 BOOKKEEPING = "bookkeeping"
 PARTS = 3  # of where the time went, in one line
@@ -14,7 +14,7 @@ PARTS = 3  # of where the time went, in one line
 def search_notes(facts: SearchFacts | None, verdicts: Sequence[Verdict] = ()) -> tuple[str, ...]:
     """How long the search took and for what; where nothing was expected to meet the budgets, which
     one binds and by how little each, alone, would have to give way, or that all were met after
-    all."""
+    all; where it expected too much, the limits that the student keeps to."""
     return () if facts is None else tuple(_lines(facts, verdicts))
 
 
@@ -29,6 +29,7 @@ def _lines(facts: SearchFacts, verdicts: Sequence[Verdict]) -> Iterator[str]:
         f"{100 * books / (whole or 1.0):.1f} % bookkeeping."
     )
     if facts.binding is None:
+        yield from _late(facts.relaxations)
         return
     deciding = [one.status for one in verdicts if one.level == "error"]
     if deciding and set(deciding) == {"pass"}:
@@ -52,3 +53,20 @@ def _lines(facts: SearchFacts, verdicts: Sequence[Verdict]) -> Iterator[str]:
                 f"`{one.budget}` alone would do at `{one.enough}` instead of {one.limit}: "
                 f"{one.candidate}; {one.reason}."
             )
+
+
+def _late(missed: Sequence[Relaxation]) -> Iterator[str]:
+    """Of a student that was expected to meet all budgets."""
+    if not missed:
+        return
+    names = " and ".join(f"`{one.budget}`" for one in missed)
+    yield (
+        f"The search expected this student to meet all budgets; measured afresh and judged on the "
+        f"test set it misses {names}."
+    )
+    others = " if the others were met" if len(missed) > 1 else ""
+    for one in missed:
+        if one.enough is None:
+            yield f"No limit of `{one.budget}` would do for this student."
+        else:
+            yield f"This student would do at `{one.enough}` instead of {one.limit}{others}."
