@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _PER_CHANNEL_OPSET = 13  # DequantizeLinear has no axis before
+_UNLISTED_IR = 4  # initializers had to be inputs before
 
 
 def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
@@ -41,10 +42,19 @@ def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
     model = onnx.load(artifact.path)
     for number, node in enumerate(model.graph.node):
         node.name = f"n{number}"
+    _unlist(model)
     fold(model)
     onnx.save(model, source)
     onnx.shape_inference.infer_shapes_path(str(source), str(typed))
     return onnx.load(typed)
+
+
+def _unlist(model: ModelProto) -> None:
+    """Weights are no inputs, as before IR version 4: one that is rounded would have to be fed."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    for value in [one for one in model.graph.input if one.name in stored]:
+        model.graph.input.remove(value)
+    model.ir_version = max(model.ir_version, _UNLISTED_IR)
 
 
 def nothing_to_round(artifact: OnnxArtifact) -> DistilError:
