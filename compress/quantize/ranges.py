@@ -113,10 +113,10 @@ def _reduced(model: ModelProto, names: Sequence[str], by_channel: Sequence[str])
         attributes: dict[str, Any] = {}
         if name in by_channel:
             source, shape = f"{name}__flat", f"{name}__shape"
-            graph.node.append(helper.make_node("Shape", [name], [shape], start=-1))
-            graph.node.append(
-                helper.make_node("Concat", [_minus_one(made), shape], [f"{shape}_2d"], axis=0)
-            )
+            last, one = f"{shape}_last", _minus_one(made)
+            graph.node.append(helper.make_node("Shape", [name], [shape]))  # no `start` before 15
+            graph.node.append(helper.make_node("Gather", [shape, one], [last]))
+            graph.node.append(helper.make_node("Concat", [one, last], [f"{shape}_2d"], axis=0))
             graph.node.append(helper.make_node("Reshape", [name, f"{shape}_2d"], [source]))
             axes = [first] if opset >= 18 else []
             attributes = {} if opset >= 18 else {"axes": [0]}

@@ -54,3 +54,15 @@ def test_weights_that_are_listed_as_inputs_are_not_asked_for(
     assert written is not None
     assert [spec.name for spec in written.inputs] == ["x"]
     assert written.precision != "float32"
+
+
+@pytest.mark.parametrize("opset", [13, 14])
+def test_a_transformer_of_an_older_opset_is_calibrated(opset: int, tmp_path: Path) -> None:
+    source = _saved(_two_products("Softmax", opset=opset), tmp_path)
+
+    made = quantize(
+        source, path=tmp_path / "small.onnx", scheme="static", data=_samples(), max_drop=1.0,
+        timed=False,
+    )  # fmt: skip
+
+    assert made.artifact is not None
