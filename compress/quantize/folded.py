@@ -33,19 +33,27 @@ def inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
                 yield from inner_graphs(inside)
 
 
+def inner_reads(model: ModelProto) -> set[str]:
+    """Names that branches and loops read, those of their own among them."""
+    return _read_inside(model.graph)
+
+
+def _read_inside(graph: GraphProto) -> set[str]:
+    return {
+        name
+        for node in graph.node
+        for body in inner_graphs(node)
+        for name in (*(n for one in body.node for n in one.input), *(o.name for o in body.output))
+    }
+
+
 def _fold_once(graph: GraphProto, *, turns: bool) -> bool:
     """One pass over transposed constants, or over the others; whether anything changed."""
     from onnx import numpy_helper
 
     stored = {tensor.name: tensor for tensor in graph.initializer}
     reads = Counter(name for node in graph.node for name in node.input)
-    inner = {
-        name
-        for node in graph.node
-        for body in inner_graphs(node)
-        for name in (*(n for one in body.node for n in one.input), *(o.name for o in body.output))
-    }
-    fixed = inner | {value.name for value in graph.output}
+    fixed = _read_inside(graph) | {value.name for value in graph.output}
     renamed: dict[str, str] = {}
     gone: list[int] = []
     for place, node in enumerate(graph.node):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.quantize.folded import inner_reads
+
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
@@ -93,12 +95,12 @@ class Rewriter:
         copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
         read = {name for node in copies for name in node.input}
         read |= {value.name for value in graph.output}
-        inner = any(a.HasField("g") or a.graphs for node in copies for a in node.attribute)
+        read |= inner_reads(self.model)
         made = {name for node in copies for name in node.output}
         kept = [
             tensor
             for tensor in (*self.constants.values(), *self._added)
-            if (inner or tensor.name in read) and tensor.name not in made
+            if tensor.name in read and tensor.name not in made
         ]
         tensors = [type(tensor).FromString(tensor.SerializeToString()) for tensor in kept]
         del graph.node[:]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.errors import DistilError
+from compress.quantize.folded import inner_reads
 from compress.quantize.graph import Rewriter
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def store_halves(
         rewriter.add_tensor(
             helper.make_tensor(halves[tensor.name], number, list(tensor.dims), data, raw=True)
         )
-    whole: set[str] = set()  # read as a whole, and so cast as a whole
+    whole = inner_reads(model) & set(halves)  # read as a whole, and so cast as a whole
     for node in model.graph.node:
         is_table = node.op_type == "Gather" and node.input[0] in halves
         whole.update(name for name in node.input[is_table:] if name in halves)

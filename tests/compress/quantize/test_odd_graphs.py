@@ -66,3 +66,36 @@ def test_a_transformer_of_an_older_opset_is_calibrated(opset: int, tmp_path: Pat
     )  # fmt: skip
 
     assert made.artifact is not None
+
+
+def _with_a_branch() -> onnx.ModelProto:
+    """Two products, and between them a branch that reads a weight of its own from outside."""
+    made = _two_products()
+    shape = [_WIDTH, _WIDTH]
+    weight = helper.make_tensor("u", TensorProto.FLOAT, shape, bytes(4 * _WIDTH**2), raw=True)
+    chosen = helper.make_tensor("chosen", TensorProto.BOOL, [], [True])
+    made.graph.initializer.extend([weight, chosen])
+    branches = [
+        helper.make_graph(
+            [one], out, [], [helper.make_tensor_value_info(out, TensorProto.FLOAT, None)]
+        )
+        for one, out in ((node("MatMul", "a", "u", out="t"), "t"), (node("Abs", "a", out="e"), "e"))
+    ]
+    then, otherwise = branches
+    branch = node("If", "chosen", out="i", then_branch=then, else_branch=otherwise)
+    made.graph.node.insert(2, branch)
+    made.graph.node[3].input[0] = "i"
+    return made
+
+
+@pytest.mark.parametrize("scheme", ["dynamic", "weight-only-int4", "float16"])
+def test_a_file_with_a_branch_keeps_no_weight_twice(scheme: Scheme, tmp_path: Path) -> None:
+    source = _saved(_with_a_branch(), tmp_path)
+
+    written = quantize(source, path=tmp_path / "small.onnx", scheme=scheme).artifact
+
+    assert written is not None
+    one = 4 * _WIDTH**2  # bytes; the branch keeps its own weight, but for float16
+    assert written.size_bytes < 2 * one
+    session = onnxruntime.InferenceSession(written.path)
+    assert session.run(None, {"x": _samples(2)})[0].shape == (2, _WIDTH)
