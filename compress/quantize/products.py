@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _BIAS = 2  # place among the inputs of Gemm
 _MATRIX = 2  # axes
+_FLOAT = 1  # TensorProto.FLOAT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ def products(model: ModelProto) -> tuple[Product, ...]:
     for node in model.graph.node:
         weight = constants.get(node.input[1]) if len(node.input) > 1 else None
         if weight is None or len(weight.dims) != _MATRIX or node.input[0] in constants:
+            continue
+        if weight.data_type != _FLOAT:  # a small part in float64, or of whole numbers
             continue
         transposed, bias, out, nodes = False, "", node.output[0], (node.output[0],)
         if node.op_type == "Gemm":

@@ -99,3 +99,25 @@ def test_a_file_with_a_branch_keeps_no_weight_twice(scheme: Scheme, tmp_path: Pa
     assert written.size_bytes < 2 * one
     session = onnxruntime.InferenceSession(written.path)
     assert session.run(None, {"x": _samples(2)})[0].shape == (2, _WIDTH)
+
+
+def test_a_product_in_float64_stays_as_it_is(tmp_path: Path) -> None:
+    made = model(
+        [
+            node("MatMul", "x", "w", out="h"),
+            node("Cast", "h", out="d", to=TensorProto.DOUBLE),
+            node("MatMul", "d", "v", out="s"),
+            node("Cast", "s", out="y", to=TensorProto.FLOAT),
+        ],
+        {"w": (_WIDTH, _WIDTH), "v": (_WIDTH, 2)},
+        shape=("n", _WIDTH),
+    )
+    stored = onnx.numpy_helper.to_array(made.graph.initializer[1]).astype(np.float64)
+    made.graph.initializer[1].CopyFrom(onnx.numpy_helper.from_array(stored, "v"))
+
+    written = quantize(
+        _saved(made, tmp_path), path=tmp_path / "small.onnx", scheme="weight-only-int8"
+    ).artifact
+
+    assert written is not None
+    onnxruntime.InferenceSession(written.path)
