@@ -55,7 +55,7 @@ def store_halves(
         if tensor.name not in wanted:
             continue
         value = rewriter.value(tensor.name)
-        if kind == "float16" and np.abs(value).max() > _LARGEST_HALF:
+        if kind == "float16" and (np.abs(value[np.isfinite(value)]) > _LARGEST_HALF).any():
             what = f"the weight `{tensor.name}` is beyond float16"
             raise DistilError(what, cure="use bfloat16, or weight-only")
         halves[tensor.name] = rewriter.name(f"{tensor.name}_half")

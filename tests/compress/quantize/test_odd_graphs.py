@@ -121,3 +121,15 @@ def test_a_product_in_float64_stays_as_it_is(tmp_path: Path) -> None:
 
     assert written is not None
     onnxruntime.InferenceSession(written.path)
+
+
+def test_a_mask_of_infinities_fits_float16(tmp_path: Path) -> None:
+    made = _two_products()
+    mask = np.where(np.eye(_WIDTH, dtype=bool), np.float32(-np.inf), 1).astype(np.float32)
+    made.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(mask, "w"))
+
+    written = quantize(
+        _saved(made, tmp_path), path=tmp_path / "small.onnx", scheme="float16"
+    ).artifact
+
+    assert written is not None
