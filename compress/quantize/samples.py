@@ -51,6 +51,8 @@ def split_samples(data: Data, inputs: Sequence[TensorSpec]) -> Samples:
     calibrated = kept = 0
     for number, batch in enumerate(batches()):
         feeds, right = _without_labels(batch, inputs, number)
+        if not rows_of(feeds):
+            continue
         if number % _EVERY == 0:
             if calibrated < CALIBRATE:
                 calibrating += _digests(feeds)

@@ -133,3 +133,15 @@ def test_a_mask_of_infinities_fits_float16(tmp_path: Path) -> None:
     ).artifact
 
     assert written is not None
+
+
+def test_an_empty_batch_among_the_samples_is_passed_over(tmp_path: Path) -> None:
+    every = _samples()
+    batches = [every[:0], every[:0], *(every[at : at + 8] for at in range(0, 96, 8))]
+
+    made = quantize(
+        _saved(_two_products(), tmp_path), path=tmp_path / "small.onnx", scheme="row",
+        data=batches, max_drop=1.0, timed=False,
+    )  # fmt: skip
+
+    assert made.artifact is not None
