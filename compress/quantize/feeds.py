@@ -45,4 +45,5 @@ def _checked(array: object, spec: TensorSpec, *, where: str) -> NDArray[Any]:
         raise InputError(what, where=where, cure="prepare samples as for inference")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InputError("holds NaN or infinity", where=where, cure="clean the samples")
-    return np.ascontiguousarray(array) if array.ndim else array
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)  # onnxruntime reads no other
+    return np.ascontiguousarray(native) if array.ndim else native

@@ -145,3 +145,16 @@ def test_an_empty_batch_among_the_samples_is_passed_over(tmp_path: Path) -> None
     )  # fmt: skip
 
     assert made.artifact is not None
+
+
+def test_samples_of_the_other_byte_order_are_read_as_they_are(tmp_path: Path) -> None:
+    source = _saved(_two_products(), tmp_path)
+    found = [
+        quantize(
+            source, path=tmp_path / "small.onnx", scheme="row", data=data, metric="cosine",
+            timed=False,
+        ).fidelity
+        for data in (_samples(), _samples().astype(">f4"))
+    ]  # fmt: skip
+
+    assert found[0] == found[1]
