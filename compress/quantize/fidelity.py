@@ -71,8 +71,11 @@ def fidelity(
     metric: Metric,
     labels: NDArray[np.int64] | None = None,
 ) -> Fidelity:
-    """reference, answered: (n, values). A NaN in an answer counts as lost."""
-    close = cosines(reference, np.nan_to_num(answered))
+    """reference, answered: (n, values). A NaN in an answer counts as lost, and what is not finite
+    in the reference as 0 in both for the cosine, so that a sample without a number is lost."""
+    finite = np.isfinite(reference)
+    given = np.nan_to_num(np.where(finite, answered, 0))
+    close = cosines(np.where(finite, reference, 0), given)
     bound = 1.0
     if metric == "accuracy":
         if labels is None:

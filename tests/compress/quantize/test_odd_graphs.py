@@ -158,3 +158,12 @@ def test_samples_of_the_other_byte_order_are_read_as_they_are(tmp_path: Path) ->
     ]  # fmt: skip
 
     assert found[0] == found[1]
+
+
+def test_an_answer_that_is_not_finite_in_the_float_file_is_none_that_is_kept() -> None:
+    exact = np.array([[np.nan, np.nan], [3.0, -np.inf]])
+
+    kept = fidelity(exact, np.array([[1.0, 2.0], [3.0, -np.inf]]), metric="cosine")
+
+    assert kept.value == pytest.approx(0.5)
+    assert kept.drop == pytest.approx(0.5)
