@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 from compress.gate.finding import Finding, unmeasured
 from compress.gate.lookup import STUDENT, TEACHER, pair_of, quality_of
-from compress.gate.metric_rules import judge_metric
+from compress.gate.metric_rules import ROUNDING, judge_metric
 from compress.gate.wording import apart, percent, points, signed
 from compress.metrics.tango import samples_needed
 from compress.recipe.catalogue import Limit, Metric
@@ -58,7 +58,7 @@ def judge_drop(
 def point_finding(difference: float, floor: float, how: str) -> Finding:
     """The observed difference against the limit, without a proof: only by the user's word."""
     return Finding(
-        status="pass" if difference >= floor - 1e-12 else "violated",
+        status="pass" if difference >= floor - ROUNDING else "violated",
         observed=signed(apart(points, difference, floor)),
         margin=signed(points(difference - floor)),
         reason=f"`test: point`: the observed value alone, without a bound; {how}",

@@ -142,6 +142,16 @@ def test_a_drop_of_f1_has_three_outcomes(fields: dict[str, str], status: str, sa
     assert found.observed.startswith("-2 pp")
 
 
+def test_a_drop_of_just_the_limit_keeps_it_whatever_floats_make_of_it() -> None:
+    assert 0.85 - 0.9 < -0.05
+    evidence = _measured(_change("worst_class_accuracy", 0.9, 0.85 - 0.9, 0.005))
+    fields = {"metric": "worst_class_accuracy", "vs": "teacher", "test": "point"}
+    found = judge(evidence, [budget(max_drop="5pp", **fields)])[0]
+    assert (found.status, found.margin) == ("pass", "+0 pp")
+    assert found.observed.startswith("-5 pp")
+    assert judge(evidence, [budget(max_drop="4.9pp", **fields)])[0].status == "violated"
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "observed"),
     [
