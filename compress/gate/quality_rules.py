@@ -142,11 +142,14 @@ def _against(samples: int, events: int, limit: Limit) -> Finding:
         reason = f"even at best {percent(hopeful)}, {how}"
         return Finding(status="violated", observed=observed, margin=margin, reason=reason)
     met_here = rate > limit.value if upward else rate < limit.value
-    more = (
-        _about(_rate_samples(rate, limit.value))
-        if met_here
-        else "the observed rate is past it, and more samples are likely to show a violation"
-    )
+    if met_here:
+        more = _about(_rate_samples(rate, limit.value))
+    elif rate == limit.value:  # 0 flips with `max: 0%`: nothing was seen that violates it
+        at_end = limit.value == (1.0 if upward else 0.0)
+        proven = f"; no number of samples proves {percent(limit.value)}" if at_end else ""
+        more = f"the observed rate is the limit itself{proven}"
+    else:
+        more = "the observed rate is past it, and more samples are likely to show a violation"
     reason = f"too few samples: the limit lies inside the bounds; {more}; {how}"
     return Finding(status="inconclusive", observed=observed, margin=margin, reason=reason)
 

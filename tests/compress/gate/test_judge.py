@@ -79,6 +79,21 @@ def test_rates_are_judged_by_exact_bounds(fields: dict[str, Any], status: str) -
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        {"metric": "negative_flip_rate", "max": "0%"},
+        {"metric": "agreement", "min": "100%"},
+    ],
+)
+def test_a_rate_at_its_end_is_not_called_past_the_limit(fields: dict[str, str]) -> None:
+    found = verdict(report(pairs=(pair(samples=500, lost=0, gained=0),)), **fields)
+    assert found.status == "inconclusive"
+    end = fields.get("max") or fields["min"]
+    proven = f"no number of samples proves {end.replace('%', ' %')}"
+    assert f"the observed rate is the limit itself; {proven}" in found.reason
+
+
+@pytest.mark.parametrize(
     ("fields", "status", "observed", "limit", "margin"),
     [
         ({"max": "100000B"}, "pass", "97.7 KiB", "<= 100000 B", "+0 B"),
