@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.errors import InputError
+
 _LEAST = 1e-12  # a probability of 0 on the right class would be an infinite loss
 _SUM = 1e-3  # how far the sum of a row of probabilities may be from 1
 
@@ -31,7 +33,17 @@ class Answers:
 
 
 def answers(subject: str, scores: NDArray[np.floating], labels: NDArray[np.integer]) -> Answers:
-    """scores: (n, classes) logits, or probabilities where every row already is a distribution."""
+    """scores: (n, classes) logits, or probabilities where every row already is a distribution.
+
+    InputError where the best score of a sample is no number: its class would be chance.
+    """
+    unknown = int(np.count_nonzero(~np.isfinite(scores.max(axis=1))))
+    if unknown:
+        raise InputError(
+            f"answers NaN or infinity to {unknown:,} of {len(scores):,} samples",
+            where=subject,
+            cure="numbers of a float16 file may overflow: export it as float32",
+        )
     chances = probabilities(scores)
     right = chances[np.arange(len(labels)), labels]
     squares = np.square(chances).sum(axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compress.errors import InputError
 from compress.metrics import totals as totals_module
 from compress.metrics.bootstrap import group_spread, resample
 from compress.metrics.scores import answers, probabilities
@@ -48,6 +49,14 @@ def test_scores_that_are_distributions_are_not_squashed_again() -> None:
     sure = answers("a", np.array([[1e4, -1e4]]), np.array([1]))
     assert sure.scored is not None
     assert np.isfinite(sure.scored.nll).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_are_refused_by_name(bad: float) -> None:
+    scores = np.array([[1.0, 2.0], [bad, 0.0], [-np.inf, 3.0]])
+    with pytest.raises(InputError, match="NaN or infinity to 1 of 3 samples") as caught:
+        answers("student", scores, np.array([0, 1, 1]))
+    assert caught.value.where == "student"
 
 
 def test_many_classes_are_summed_in_another_way_to_the_same_numbers(
