@@ -7,6 +7,8 @@ from typing import Literal
 
 from compress.values import Part
 
+FEWEST_GROUPS = 5  # of fewer, bounds of the bootstrap miss one time in four, not one in twenty
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -32,3 +34,9 @@ def no_baseline(why: str, cure: str, missing: Literal["fail", "warn", "seed"] = 
     if missing == "fail":
         return Finding(status="unmeasured", reason=reason, missing="baseline")
     return Finding(status="inconclusive", reason=f"{reason} (`missing: {missing}`)", warns=True)
+
+
+def too_few_groups(groups: int, observed: str) -> Finding:
+    """Neither proven nor convicted: what so few resampled groups say of others is luck."""
+    reason = f"too few samples: {groups:,} groups say too little of others; {FEWEST_GROUPS} may do"
+    return Finding(status="inconclusive", observed=observed, reason=reason)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
-from compress.gate.finding import Finding, unmeasured
+from compress.gate.finding import FEWEST_GROUPS, Finding, too_few_groups, unmeasured
 from compress.gate.lookup import STUDENT, TEACHER, pair_of, quality_of
 from compress.gate.wording import WRITERS, apart, percent, plain, points, signed, times
 from compress.recipe.catalogue import Limit, Metric
@@ -64,7 +64,7 @@ def judge_metric_change(
                 seen = replace(seen, value=seen.limit)
             seen = replace(seen, low=seen.value, high=seen.value)
             how = "`test: point`: the observed value alone, without a bound"
-            return _judge(seen, limit, points, how, points, sign=True)
+            return _judge(seen, limit, points, how, points, sign=True, point=True)
         return _judge(seen, limit, points, _how(found), points, sign=True)
     if found.ratio is None or found.ratio_low is None or found.ratio_high is None:
         return unmeasured(f"the teacher's {metric.name} is 0: no ratio")
@@ -105,6 +105,7 @@ def _judge(
     write_margin: Callable[..., str],
     *,
     sign: bool = False,
+    point: bool = False,
 ) -> Finding:
     turn = 1.0 if limit.field in ("min", "max_drop") else -1.0
 
@@ -112,6 +113,8 @@ def _judge(
         written = apart(write, turn * value, turn * seen.limit)
         return signed(written) if sign else written
 
+    if seen.groups < FEWEST_GROUPS and not point:
+        return too_few_groups(seen.groups, text(seen.value))
     observed = f"{text(seen.value)} (at worst {text(seen.low)})"
     margin = signed(write_margin(seen.low - seen.limit, 3))
     if seen.low >= seen.limit:

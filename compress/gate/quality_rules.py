@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from compress.gate.finding import Finding, unmeasured
+from compress.gate.finding import FEWEST_GROUPS, Finding, too_few_groups, unmeasured
 from compress.gate.lookup import STUDENT, TEACHER, pair_of, quality_of
 from compress.gate.metric_rules import ROUNDING, judge_metric
 from compress.gate.wording import apart, percent, points, signed
@@ -40,6 +40,8 @@ def judge_drop(
         counts = f"{pair.groups:,} groups of {counts}"
     if point:
         return point_finding(pair.difference, floor, counts)
+    if pair.groups is not None and pair.groups < FEWEST_GROUPS:
+        return too_few_groups(pair.groups, signed(points(pair.difference)))
     bound = "Tango" if pair.groups is None else "cluster bootstrap"
     observed = f"{signed(points(pair.difference))} (at worst {signed(apart(points, low, floor))})"
     margin = signed(points(low - floor))

@@ -207,6 +207,22 @@ def test_samples_of_few_groups_prove_less() -> None:
     assert (point.status, point.observed, point.margin) == ("pass", "-2.5 pp", "+1 pp")
 
 
+def test_fewer_than_five_groups_prove_nothing_and_convict_nobody() -> None:
+    few = dataclasses.replace(
+        pair(), groups=3, difference_low_bound=-0.026, difference_high_bound=-0.024
+    )
+    f1 = dataclasses.replace(_change("macro_f1", 0.95, -0.02, 0.0), groups=3)
+    evidence = report(pairs=(dataclasses.replace(few, metrics=(f1,)),))
+    for metric in ("accuracy", "macro_f1"):
+        for drop in ("1pp", "5pp"):
+            fields = {"metric": metric, "vs": "teacher", "max_drop": drop}
+            found = judge(evidence, [budget(**fields)])[0]
+            assert found.status == "inconclusive"
+            assert "too few samples: 3 groups say too little of others" in found.reason
+            point = judge(evidence, [budget(**fields, test="point")])[0]
+            assert point.status == ("pass" if drop == "5pp" else "violated")
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
