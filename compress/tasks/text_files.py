@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from compress.errors import InputError, RuntimeMissing
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 _LONGEST_FIELD = 1 << 24  # characters
+_HALF = re.compile(r"[\ud800-\udfff]")  # of a pair of surrogates, as JSON can escape one alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,9 @@ def read_table(
         value = _field(row, text, where)
         if not isinstance(value, str):
             raise InputError(f"{text!a} is {type(value).__name__}, not text", where=where)
+        if _HALF.search(value):  # no tokenizer takes it
+            cure = "write whole characters, or drop the row"
+            raise InputError(f"{text!a} ends or begins within a character", where=where, cure=cure)
         texts.append(value)
         labels.append("" if label is None else _name(_field(row, label, where), label, where))
         if group is not None:
@@ -138,7 +143,7 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8") as stream:
+    with path.open(encoding="utf-8-sig") as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
                 continue

@@ -19,6 +19,7 @@ from compress.recipe.nodes import TextTask
 from compress.tasks import Task, build_task, text_task
 from compress.tasks.mapped import MappedFiles
 from compress.tasks.text_duplicates import text_groups
+from compress.tasks.text_files import read_table
 from compress.tasks.wordnet import definitions, load_wordnet
 
 WORDS = [f"w{index}" for index in range(60)]
@@ -192,3 +193,14 @@ def test_wordnet_of_other_bytes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data.noun").write_bytes(WORDNET + b" ")
     with pytest.raises(InputError, match="is not the file of WordNet"):
         load_wordnet(folder=tmp_path, cache=tmp_path, contents=contents)
+
+
+def test_jsonl_may_begin_with_a_byte_order_mark_and_holds_no_half_characters(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"text": "a", "label": "x"}\n')
+    assert read_table(path, text="text", label="label").texts == ("a",)
+    path.write_bytes(b'{"text": "a \\ud83d", "label": "x"}\n')
+    with pytest.raises(InputError, match="within a character"):
+        read_table(path, text="text", label="label")
