@@ -192,6 +192,9 @@ def feeds(
 
 def read_samples(path: Path) -> Inputs:
     """An array, or one per input name. Pickled objects are refused."""
+    import zipfile
+    import zlib
+
     import numpy as np
 
     from compress.errors import InputError
@@ -206,7 +209,7 @@ def read_samples(path: Path) -> Inputs:
         raise InputError(
             f"can't be read: {error.strerror or error}", where=str(path), cure="check the path"
         ) from error
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             "is no array file without pickled objects",
             where=str(path),

@@ -111,6 +111,7 @@ def test_no_smaller_file_is_exit_1_and_no_file(tmp_path: Path, call: Call) -> No
         (("--data", "samples.npz", "--max-drop", "3"), "--max-drop"),
         (("--scheme", "auto"), "needs samples"),
         (("--data", "samples.npz", "--metric", "accuracy", *STATIC[:3]), "accuracy needs labels"),
+        (("--data", "cut.npz"), "is no array file"),
         (("--data", "empty"), "holds no .npz or .npy file"),
     ],
 )
@@ -119,6 +120,7 @@ def test_what_is_wrong_with_the_wish_is_exit_2(
 ) -> None:
     _npz(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "samples.npz").read_bytes()[:-30])
     result = call("quantize", source, "int8.onnx", *arguments)
     assert result.code == 2
     assert_one_line_error(result, said)
