@@ -60,8 +60,12 @@ def init(
     A recipe, a model and a gate file to change; nothing is overwritten.
     """
     with Invocation("init", json_file=json_file, quiet=quiet, verbose=verbose, debug=debug) as call:
+        from compress.errors import InputError
         from exporters.atomic import write_text
 
+        if ci is not None and schema:  # schemas are written over, workflows never are
+            what, cure = "--ci and --schema write different files", "run it once with each"
+            raise InputError(what, cure=cure)
         if ci is not None:
             files = _workflow(ci.value, folder)
         else:

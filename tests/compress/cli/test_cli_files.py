@@ -68,6 +68,14 @@ def test_init_overwrites_nothing(call, tmp_path: Path) -> None:
     assert not (tmp_path / "recipe.yaml").exists()
 
 
+def test_init_overwrites_no_workflow_beside_the_schemas(call, tmp_path: Path) -> None:
+    workflow = tmp_path / ".gitlab" / "distil-gate.yml"
+    workflow.parent.mkdir()
+    workflow.write_text("mine")
+    assert_one_line_error(call("init", "--ci", "gitlab", "--schema"), "--ci and --schema")
+    assert workflow.read_text() == "mine"
+
+
 def test_init_writes_the_schemas(call, tmp_path: Path) -> None:
     assert call("init", "--schema").code == 0
     assert call("init", "--schema").code == 0  # again, over our own
