@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +33,8 @@ Recipe = Annotated[
     Path | None,
     typer.Argument(metavar="[RECIPE]", help="Also recompute rows of its stored teacher outputs."),
 ]
-_LONG_UNITS_S = {"h": 3600.0, "d": 86400.0}
+_LONG_UNITS_S = {"h": 3600, "d": 86400}
+_LARGE_UNITS_B = {"GB": 10**9, "TB": 10**12, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
 @app.command("list")
@@ -155,13 +157,11 @@ def prune(
 def _seconds(text: str) -> float:
     """A time with its unit; hours and days too, which no recipe needs."""
     from compress.errors import InputError
-    from compress.recipe.units import parse_duration
+    from compress.recipe.units import DURATIONS, parse_quantity
 
-    number, unit = text.rstrip("hd"), text[len(text.rstrip("hd")) :]
+    units = {**DURATIONS, **{name: Decimal(value) for name, value in _LONG_UNITS_S.items()}}
     try:
-        if unit in _LONG_UNITS_S:
-            return float(number) * _LONG_UNITS_S[unit]
-        return parse_duration(text, example="30d")
+        return float(parse_quantity(text, units, example="30d"))
     except ValueError as error:
         raise InputError(
             f"{text!r} is not a time", where="--older-than", cure="write, e.g., 30d, 12h or 90min"
@@ -169,11 +169,13 @@ def _seconds(text: str) -> float:
 
 
 def _bytes(text: str) -> int:
+    """A size with its unit; those of disks too, which no recipe needs."""
     from compress.errors import InputError
-    from compress.recipe.units import parse_size
+    from compress.recipe.units import SIZES, parse_quantity
 
+    units = {**SIZES, **{name: Decimal(value) for name, value in _LARGE_UNITS_B.items()}}
     try:
-        return parse_size(text)
+        return int(parse_quantity(text, units, example="2GiB"))
     except ValueError as error:
         raise InputError(
             f"{text!r} is not a size", where="--max-size", cure="write, e.g., 2GiB or 500MB"

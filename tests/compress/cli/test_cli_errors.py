@@ -60,6 +60,8 @@ def test_control_characters_in_names_are_shown_and_not_obeyed() -> None:
         (["bench", "a.onnx", "a.onnx"], ["twice", "--aa"]),
         (["report", "missing"], ["missing"]),
         (["cache", "prune", "--older-than", "5"], ["--older-than", "30d"]),
+        (["cache", "prune", "--older-than=-30d"], ["--older-than", "30d"]),
+        (["cache", "prune", "--older-than", "nand"], ["--older-than", "30d"]),
         (["cache", "prune", "--max-size", "5"], ["--max-size", "2GiB"]),
         (["export", "m.py:f", "o.onnx", "--shape", "3,x"], ["--shape", "3,32,32"]),
         (["export", "m.py:f", "o.onnx", "--shape", "3"], ["m.py"]),

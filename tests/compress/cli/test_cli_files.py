@@ -76,6 +76,12 @@ def test_init_overwrites_no_workflow_beside_the_schemas(call, tmp_path: Path) ->
     assert workflow.read_text() == "mine"
 
 
+def test_cache_prune_takes_the_sizes_that_its_help_names(call, tmp_path: Path) -> None:
+    (tmp_path / "c" / "index").mkdir(parents=True)
+    assert call("cache", "prune", "--cache", "c", "--max-size", "2GiB").code == 0
+    assert call("cache", "prune", "--cache", "c", "--older-than", "30d").code == 0
+
+
 def test_init_writes_the_schemas(call, tmp_path: Path) -> None:
     assert call("init", "--schema").code == 0
     assert call("init", "--schema").code == 0  # again, over our own
