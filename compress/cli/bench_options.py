@@ -200,10 +200,11 @@ def read_samples(path: Path) -> Inputs:
     from compress.errors import InputError
 
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
+        # Opened here: numpy leaves a file open that it finds damaged.
+        with path.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
             return {name: loaded[name] for name in loaded.files}
     except OSError as error:
         raise InputError(
