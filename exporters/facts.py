@@ -11,7 +11,7 @@ from exporters.values import TensorSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 # Where an operator takes scales and zero points: they are no parameters.
 _SCALE_INPUTS = {
@@ -21,8 +21,14 @@ _SCALE_INPUTS = {
     "QLinearMatMul": (1, 2, 4, 5, 6, 7),
     "ConvInteger": (2, 3),
     "MatMulInteger": (2, 3),
+    # onnxruntime's own
+    "DynamicQuantizeMatMul": (2, 3),
+    "MatMulIntegerToFloat": (2, 3, 4, 5),
+    "QGemm": (1, 2, 4, 5, 7, 8),
+    "QAttention": (3, 4, 6, 7),
+    "MatMulNBits": (2, 3),
 }
-_QUANTIZED = frozenset(_SCALE_INPUTS) | {"DynamicQuantizeLinear", "MatMulNBits", "QGemm"}
+_QUANTIZED = frozenset(_SCALE_INPUTS) | {"DynamicQuantizeLinear"}
 _FLOATS = ("float32", "float16", "bfloat16", "float64")
 _INT8 = ("int8", "uint8")
 _WHOLE = 0.95  # of the weights: a float16 model keeps a few float32 constants
@@ -41,14 +47,14 @@ def outputs(graph: GraphProto) -> tuple[TensorSpec, ...]:
 
 def parameters(model: ModelProto) -> int:
     """How many weights are stored: floating point and quantized, without scales or zero points."""
-    return sum(elements(tensor) for tensor, _ in _weights(model))
+    return sum(count for count, _ in _weights(model))
 
 
 def precision(model: ModelProto) -> str:
     """float32, float16, bfloat16, int8 (most weights are 8-bit and computed on) or mixed."""
     counts: Counter[str] = Counter()
-    for tensor, kind in _weights(model):
-        counts[kind] += elements(tensor)
+    for count, kind in _weights(model):
+        counts[kind] += count
     total = counts.total()
     if not total:
         return _dominant(Counter(spec.dtype for spec in inputs(model.graph)), _WHOLE)
@@ -66,21 +72,29 @@ def _dominant(counts: Counter[str], share: float) -> str:
     return kind if known and count >= share * counts.total() else "mixed"
 
 
-def _weights(model: ModelProto) -> Iterator[tuple[TensorProto, str]]:
-    """Initialisers that are weights, and the name of their element type."""
+def _weights(model: ModelProto) -> Iterator[tuple[int, str]]:
+    """Of each initialiser that is a weight: how many numbers it holds, and their element type."""
     for graph in graphs(model):
-        scales, dequantized = set[str](), set[str]()
+        scales, dequantized, packed = set[str](), set[str](), dict[str, int]()
         for node in graph.node:
             places = _SCALE_INPUTS.get(node.op_type, ())
             scales.update(node.input[place] for place in places if place < len(node.input))
             if node.op_type == "DequantizeLinear" and node.input:
                 dequantized.add(node.input[0])
+            if node.op_type == "MatMulNBits" and len(node.input) > 1:
+                packed[node.input[1]] = _packed(node)
         sparse: Iterable[TensorProto] = (entry.values for entry in graph.sparse_initializer)
         for tensor in (*graph.initializer, *sparse):
             kind = dtype_name(tensor.data_type)
             weight = kind in _FLOATS or kind in _INT8 or tensor.name in dequantized
             if weight and tensor.name not in scales:
-                yield tensor, kind
+                yield packed.get(tensor.name) or elements(tensor), kind
+
+
+def _packed(node: NodeProto) -> int:
+    """Weights of a MatMulNBits: its bytes hold blocks, the last one of a column filled up."""
+    sizes = {one.name: one.i for one in node.attribute if one.name in ("K", "N")}
+    return sizes.get("K", 0) * sizes.get("N", 0)
 
 
 def _spec(value: ValueInfoProto) -> TensorSpec:

@@ -56,6 +56,21 @@ def test_weights_that_are_listed_as_inputs_are_not_asked_for(
     assert written.precision != "float32"
 
 
+@pytest.mark.parametrize("scheme", ["dynamic", "row", "weight-only-int8", "weight-only-int4"])
+def test_parameters_are_weights_alone_however_they_are_stored(
+    scheme: Scheme, tmp_path: Path
+) -> None:
+    """Scales were counted, and zeros that fill up a block; two weights in a byte were one."""
+    made = model([node("MatMul", "x", "w", out="y")], {"w": (72, 40)}, shape=("n", 72))
+
+    written = quantize(_saved(made, tmp_path), path=tmp_path / "small.onnx", scheme=scheme).artifact
+
+    assert written is not None
+    # Rows are scaled by two constants, of the kind that a float file has too.
+    assert written.parameters == 72 * 40 + (2 if scheme == "row" else 0)
+    assert written.precision == ("mixed" if scheme.startswith("weight-only") else "int8")
+
+
 @pytest.mark.parametrize("opset", [13, 14])
 def test_a_transformer_of_an_older_opset_is_calibrated(opset: int, tmp_path: Path) -> None:
     source = _saved(_two_products("Softmax", opset=opset), tmp_path)
