@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.metrics.scores import Answers
-from compress.metrics.totals import NAMES, Totals, metrics_of, totals_of
+from compress.metrics.totals import HIGHER, NAMES, Totals, metrics_of, totals_of
 from compress.values import MetricChange, MetricValue
 
 RESAMPLES = 10_000
@@ -18,26 +18,30 @@ _WORK = 200_000_000  # samples drawn in all, at most: at 200,000 samples 1,000 r
 _CHUNK = 2_000_000  # weights held at once
 _WIDE = 20_000_000  # sums held at once: with many classes they are more than the weights
 _TAIL = 0.05  # one-sided
+_Z = 1.6449  # standard errors of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resampled:
-    """points, draws: metric -> (subjects,) and (resamples, subjects)."""
+    """points, draws: metric -> (subjects,) and (resamples, subjects). fewest: groups with a sample
+    of the rarest class."""
 
     subjects: tuple[str, ...]
     points: dict[str, NDArray[np.float64]]
     draws: dict[str, NDArray[np.float64]]
     groups: int
+    fewest: int
 
     def value(self, metric: str, subject: str) -> MetricValue:
         """A metric of one model with its one-sided 95 % percentile bounds."""
         place = self.subjects.index(subject)
         low, high = _bounds(self.draws[metric][:, place])
+        unseen = self._unseen(metric, high - low)
         return MetricValue(
             metric=metric,
             value=float(self.points[metric][place]),
-            low=low,
-            high=high,
+            low=max(0.0, low - unseen) if unseen else low,
+            high=min(1.0, high + unseen) if unseen else high,
             groups=self.groups,
             resamples=len(self.draws[metric]),
         )
@@ -47,6 +51,7 @@ class Resampled:
         before, after = self.subjects.index(reference), self.subjects.index(candidate)
         point, draws = self.points[metric], self.draws[metric]
         low, high = _bounds(draws[:, after] - draws[:, before])
+        unseen = self._unseen(metric, high - low)
         ratio = ratio_low = ratio_high = None
         if point[before] > 0 and (draws[:, before] > 0).all():
             ratio = float(point[after] / point[before])
@@ -56,14 +61,22 @@ class Resampled:
             reference_value=float(point[before]),
             candidate_value=float(point[after]),
             difference=float(point[after] - point[before]),
-            difference_low=low,
-            difference_high=high,
+            difference_low=low - unseen,
+            difference_high=high + unseen,
             ratio=ratio,
             ratio_low=ratio_low,
             ratio_high=ratio_high,
             groups=self.groups,
             resamples=len(draws),
         )
+
+    def _unseen(self, metric: str, spread: float) -> float:
+        """What a share may hide where no resample differs: the score bound of 0 events in n, as
+        Tango's has it for two models that answer alike."""
+        if metric not in HIGHER or spread > 0:
+            return 0.0
+        units = self.fewest if metric == "worst_class_accuracy" else self.groups
+        return _Z**2 / (units + _Z**2)
 
 
 def resample(
@@ -96,6 +109,7 @@ def resample(
         points={name: point[name][0] for name in NAMES},
         draws={name: np.concatenate([part[name] for part in parts]) for name in NAMES},
         groups=count,
+        fewest=_fewest_groups(labels, np.arange(samples) if ids is None else ids),
     )
 
 
@@ -110,6 +124,11 @@ def group_spread(values: NDArray[np.floating], groups: NDArray[np.int64]) -> tup
     if count < 2:
         return count, float("inf")
     return count, float(np.sqrt(count / (count - 1) * np.square(sums).sum()) / len(values))
+
+
+def _fewest_groups(labels: NDArray[np.integer], ids: NDArray[np.integer]) -> int:
+    present = np.unique(np.stack([labels, ids]), axis=1)
+    return int(np.unique(present[0], return_counts=True)[1].min())
 
 
 def _chunks(resamples: int, samples: int, columns: int) -> list[int]:

@@ -75,7 +75,7 @@ def judge_stage(context: Context) -> Stage:
         )
 
     needs = (SHIP, f"{EXPORT}/{FLOAT_FILE}") if quantized else (SHIP,)
-    return Stage(name=JUDGE, version=6, parts=parts, compute=compute, needs=needs)
+    return Stage(name=JUDGE, version=7, parts=parts, compute=compute, needs=needs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

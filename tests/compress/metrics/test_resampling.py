@@ -9,7 +9,7 @@ from compress.errors import InputError
 from compress.metrics import totals as totals_module
 from compress.metrics.bootstrap import group_spread, resample
 from compress.metrics.scores import answers, probabilities
-from compress.metrics.totals import NAMES, metrics_of, totals_of
+from compress.metrics.totals import HIGHER, NAMES, metrics_of, totals_of
 
 
 def _scores(labels: np.ndarray, *, strength: float, seed: int, classes: int = 3) -> np.ndarray:
@@ -75,7 +75,8 @@ def test_many_classes_are_summed_in_another_way_to_the_same_numbers(
         assert sparse[name] == pytest.approx(dense[name], rel=1e-5)
 
 
-def test_twins_differ_by_nothing_in_every_resample() -> None:
+def test_twins_differ_by_what_so_few_samples_can_hide() -> None:
+    """Of n samples none differs: the score bound of the rate is z^2 / (n + z^2)."""
     labels = np.arange(300) % 3
     scores = _scores(labels, strength=1.5, seed=1)
     drawn = resample(
@@ -86,8 +87,21 @@ def test_twins_differ_by_nothing_in_every_resample() -> None:
     )
     for name in NAMES:
         found = drawn.change(name, "teacher", "student")
-        assert (found.difference, found.difference_low, found.difference_high) == (0.0, 0.0, 0.0)
+        units = 100 if name == "worst_class_accuracy" else 300
+        unseen = 1.6449**2 / (units + 1.6449**2) if name in HIGHER else 0.0
+        assert (found.difference, found.difference_low) == (0.0, -unseen)
+        assert found.difference_high == unseen
         assert found.ratio is None or (found.ratio, found.ratio_low) == (1.0, 1.0)
+
+
+def test_twenty_right_answers_do_not_prove_a_hundred_percent() -> None:
+    """No resample differs; the score bound says 88.1 % of twenty, 78.7 % of ten of a class."""
+    labels = np.arange(20) % 2
+    drawn = resample([answers("student", np.eye(2)[labels], labels)], labels, classes=2)
+    found = {name: drawn.value(name, "student") for name in HIGHER}
+    for name, low in (("accuracy", 0.881), ("macro_f1", 0.881), ("worst_class_accuracy", 0.787)):
+        assert found[name].value == found[name].high == 1.0
+        assert found[name].low == pytest.approx(low, abs=5e-4)
 
 
 def test_copies_of_one_group_prove_no_more_than_one_of_them() -> None:
