@@ -15,6 +15,7 @@ SplitName = Literal["train", "validation", "test"]
 
 _LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 _VALIDATION = ("validation", "valid", "val")
+_SPLITS = frozenset({"train", "training", "test", "testing", *_VALIDATION})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,12 @@ def list_files(folder: Path, wanted: Wanted) -> Listing:
         for name in _VALIDATION:
             if name in top and "validation" not in roots:
                 roots["validation"] = top[name]
+    elif all(name.lower() in _SPLITS for name in top) and any(map(_folders, top.values())):
+        raise InputError(
+            f"the folders {', '.join(sorted(top))} are splits, and would be taken for classes",
+            where=where,
+            cure="name them train, test and validation, a folder per class inside each",
+        )
     classes = tuple(sorted(_folders(roots["train"])))
     if len(classes) < 2:
         raise InputError(

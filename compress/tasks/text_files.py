@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,7 +128,12 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Mapping[str, Any]]:
     limit = csv.field_size_limit(_LONGEST_FIELD)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            for row in csv.DictReader(stream, delimiter=delimiter, strict=True):
+            rows = csv.DictReader(stream, delimiter=delimiter, strict=True)
+            for name, times in Counter(filter(None, rows.fieldnames or ())).items():
+                if times > 1:
+                    what = f"its header names the column {name!a} {times} times"
+                    raise InputError(what, where=str(path), cure="give each a name of its own")
+            for row in rows:
                 if None in row:
                     number = len(row[None])
                     raise InputError(
@@ -192,6 +198,7 @@ def _plain(row: Mapping[str, Any], name: str, where: str) -> object:
 
 
 def _name(value: Any, column: str, where: str) -> str:
-    if isinstance(value, (str, int, float, bool)) and str(value).strip():
+    known = value == value  # NaN is how tables write that there is none
+    if known and isinstance(value, (str, int, float, bool)) and str(value).strip():
         return str(value).strip()
     raise InputError(f"{column!a} is empty or no plain value", where=where, cure="drop the row")

@@ -265,3 +265,14 @@ def test_test_membership_does_not_follow_names(tmp_path: Path) -> None:
     for index, path in enumerate(sorted(root.rglob("*.*"))):
         path.rename(path.with_name(f"z{100 - index}{path.suffix}"))
     assert {row.tobytes() for row in _build(root).test().inputs} == before
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("training", "testing", "val")])
+def test_splits_of_other_names_are_not_taken_for_classes(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    for name in names:
+        _save(tmp_path / "d" / name, 2)
+    with pytest.raises(InputError, match="are splits, and would be taken for classes") as caught:
+        _build(tmp_path / "d")
+    assert "name them train, test" in str(caught.value.cure)

@@ -204,3 +204,15 @@ def test_jsonl_may_begin_with_a_byte_order_mark_and_holds_no_half_characters(
     path.write_bytes(b'{"text": "a \\ud83d", "label": "x"}\n')
     with pytest.raises(InputError, match="within a character"):
         read_table(path, text="text", label="label")
+
+
+def test_a_column_named_twice_and_a_label_that_is_no_number_are_refused(tmp_path: Path) -> None:
+    """The last of two columns was taken, and NaN was a class of its own."""
+    table = tmp_path / "t.csv"
+    table.write_text("text,label,label\na,x,y\n")
+    with pytest.raises(InputError, match="names the column 'label' 2 times"):
+        read_table(table, text="text", label="label")
+    rows = tmp_path / "t.jsonl"
+    rows.write_text('{"text": "a", "label": NaN}\n')
+    with pytest.raises(InputError, match="'label' is empty"):
+        read_table(rows, text="text", label="label")
