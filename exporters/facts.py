@@ -93,7 +93,7 @@ def _weights(model: ModelProto) -> Iterator[tuple[int, str]]:
 
 def _packed(node: NodeProto) -> int:
     """Weights of a MatMulNBits: its bytes hold blocks, the last one of a column filled up."""
-    sizes = {one.name: one.i for one in node.attribute if one.name in ("K", "N")}
+    sizes: dict[str, int] = {one.name: one.i for one in node.attribute if one.name in ("K", "N")}
     return sizes.get("K", 0) * sizes.get("N", 0)
 
 
