@@ -23,13 +23,14 @@ _Z = 1.6449  # standard errors of it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resampled:
-    """points, draws: metric -> (subjects,) and (resamples, subjects). fewest: groups with a sample
-    of the rarest class."""
+    """points, draws: metric -> (subjects,) and (resamples, subjects). fewest: samples of the rarest
+    class."""
 
     subjects: tuple[str, ...]
     points: dict[str, NDArray[np.float64]]
     draws: dict[str, NDArray[np.float64]]
     groups: int
+    samples: int
     fewest: int
 
     def value(self, metric: str, subject: str) -> MetricValue:
@@ -71,12 +72,12 @@ class Resampled:
         )
 
     def _unseen(self, metric: str, spread: float) -> float:
-        """What a share may hide where no resample differs: the score bound of 0 events in n, as
-        Tango's has it for two models that answer alike."""
+        """What a share may hide where no resample differs: the score bound of 0 events in n
+        samples, as Tango's has it for two models that answer alike."""
         if metric not in HIGHER or spread > 0:
             return 0.0
-        units = self.fewest if metric == "worst_class_accuracy" else self.groups
-        return _Z**2 / (units + _Z**2)
+        samples = self.fewest if metric == "worst_class_accuracy" else self.samples
+        return _Z**2 / (samples + _Z**2)
 
 
 def resample(
@@ -109,7 +110,8 @@ def resample(
         points={name: point[name][0] for name in NAMES},
         draws={name: np.concatenate([part[name] for part in parts]) for name in NAMES},
         groups=count,
-        fewest=_fewest_groups(labels, np.arange(samples) if ids is None else ids),
+        samples=samples,
+        fewest=int(np.unique(labels, return_counts=True)[1].min()),
     )
 
 
@@ -124,11 +126,6 @@ def group_spread(values: NDArray[np.floating], groups: NDArray[np.int64]) -> tup
     if count < 2:
         return count, float("inf")
     return count, float(np.sqrt(count / (count - 1) * np.square(sums).sum()) / len(values))
-
-
-def _fewest_groups(labels: NDArray[np.integer], ids: NDArray[np.integer]) -> int:
-    present = np.unique(np.stack([labels, ids]), axis=1)
-    return int(np.unique(present[0], return_counts=True)[1].min())
 
 
 def _chunks(resamples: int, samples: int, columns: int) -> list[int]:
