@@ -55,7 +55,7 @@ REGIMES: Mapping[str, tuple[str, ...]] = {
     "all labels": (),
     "2,000 labels": ("task.validation=500", "task.labelled=1500"),
 }
-KINDS = ("tuning", "arms", "hint", "at 4x")
+KINDS = ("tuning", "arms", "hint", "hint at 100", "at 4x")
 CONTROLS = ("labels", "label smoothing", "labels, mixup")
 RATES: Mapping[str, tuple[float, ...]] = {  # the best of each is inside, by first looks
     "all labels": (0.15, 0.4, 1.0),
@@ -83,21 +83,13 @@ ARMS: Mapping[str, dict[str, Any]] = {
     "funmatch": FUNMATCH,
     "teacher's decisions": {"loss": {"kind": "hard", "weight": 1.0}},
 }
-HINT = {
-    "loss": {
-        "kind": "sum",
-        "terms": [
-            {"loss": KD},
-            {
-                "loss": {
-                    "kind": "hint",
-                    "layers": [{"student": "stages.1", "teacher": "stages.5"}],
-                    "weight": 1.0,
-                }
-            },
-        ],
-    }
-}
+LAYERS = [{"student": "stages.1", "teacher": "stages.5"}]
+
+
+def hint(weight: float) -> dict[str, Any]:
+    """KD, and a hint on one inner layer; 100 is the published weight."""
+    beside = {"loss": {"kind": "hint", "layers": LAYERS, "weight": weight}}
+    return {"loss": {"kind": "sum", "terms": [{"loss": KD}, beside]}}
 
 
 def units() -> list[dict[str, Any]]:
@@ -108,7 +100,9 @@ def units() -> list[dict[str, Any]]:
         planned += [{"regime": regime, "kind": "arms", "seed": seed} for seed in SEEDS]
     for regime in REGIMES:
         planned += [{"regime": regime, "kind": "hint", "seed": seed} for seed in range(3)]
-        planned.append({"regime": regime, "kind": "at 4x", "seed": 0})
+        planned += [
+            {"regime": regime, "kind": kind, "seed": 0} for kind in ("hint at 100", "at 4x")
+        ]
     return planned
 
 
@@ -125,7 +119,9 @@ def arms_of(
     tuned = best_rates(unit["regime"], done)
     methods = {"learning_rate": tuned["kd"]}
     if unit["kind"] == "hint":
-        return {"kd": {**ARMS["kd"], **methods}, "hint": {**HINT, **methods}}
+        return {"kd": {**ARMS["kd"], **methods}, "hint": {**hint(1.0), **methods}}
+    if unit["kind"] == "hint at 100":
+        return {"kd": {**ARMS["kd"], **methods}, "hint at 100": {**hint(100.0), **methods}}
     if unit["kind"] == "at 4x":
         longer = {"epochs": 4 * EPOCHS}
         smoothed = {**ARMS["label smoothing"], "learning_rate": tuned["label smoothing"]}
