@@ -73,7 +73,10 @@ def _dominant(counts: Counter[str], share: float) -> str:
 
 
 def _weights(model: ModelProto) -> Iterator[tuple[int, str]]:
-    """Of each initialiser that is a weight: how many numbers it holds, and their element type."""
+    """Of each stored tensor that is a weight: how many numbers it holds, and their element type.
+
+    Some exporters write every weight as a Constant and none as an initialiser.
+    """
     for graph in graphs(model):
         scales, dequantized, packed = set[str](), set[str](), dict[str, int]()
         for node in graph.node:
@@ -84,11 +87,19 @@ def _weights(model: ModelProto) -> Iterator[tuple[int, str]]:
             if node.op_type == "MatMulNBits" and len(node.input) > 1:
                 packed[node.input[1]] = _packed(node)
         sparse: Iterable[TensorProto] = (entry.values for entry in graph.sparse_initializer)
-        for tensor in (*graph.initializer, *sparse):
+        named = [(tensor.name, tensor) for tensor in (*graph.initializer, *sparse)]
+        for name, tensor in (*named, *_constants(graph)):
             kind = dtype_name(tensor.data_type)
-            weight = kind in _FLOATS or kind in _INT8 or tensor.name in dequantized
-            if weight and tensor.name not in scales:
-                yield packed.get(tensor.name) or elements(tensor), kind
+            weight = kind in _FLOATS or kind in _INT8 or name in dequantized
+            if weight and name not in scales:
+                yield packed.get(name) or elements(tensor), kind
+
+
+def _constants(graph: GraphProto) -> Iterator[tuple[str, TensorProto]]:
+    """Name and tensor of each Constant that holds one."""
+    for node in graph.node:
+        if node.op_type == "Constant" and node.output:
+            yield from ((node.output[0], at.t) for at in node.attribute if at.name == "value")
 
 
 def _packed(node: NodeProto) -> int:

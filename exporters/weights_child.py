@@ -36,6 +36,9 @@ def run_child(source: Path, target: Path) -> str:
     from exporters.atomic import atomic_path
 
     _refuse_foreign(source)
+    if target.exists() and target.samefile(source):
+        cure = f"name another file, such as {source.with_suffix('.safetensors').name}"
+        raise InputError("would be written over itself", where=str(source), cure=cure)
     with atomic_path(target) as temporary, tempfile.TemporaryDirectory() as scratch:
         said = Path(scratch) / "said.json"
         # Absolute paths and -P: the current folder may hold packages of our names, or a torch.py.

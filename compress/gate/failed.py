@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -20,7 +21,7 @@ def _json(path: str, line: str, code: int) -> str:
         "gate": path,
         "exit_code": code,
         "error": line,
-        "command": f"distil gate {path}",
+        "command": f"distil gate {shlex.quote(path)}",
         "verdicts": [],
     }
     return json.dumps(document, indent=2) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
@@ -71,7 +72,7 @@ def as_json(result: GateResult) -> str:
                 "error": None,
                 "measured_at": result.measured_at,
                 "exit_code": result.exit_code,
-                "command": f"distil gate {result.path}",
+                "command": f"distil gate {shlex.quote(str(result.path))}",
                 "verdicts": [
                     {**asdict(verdict), "line": result.lines.get(verdict.budget)}
                     for verdict in result.verdicts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -154,7 +155,7 @@ def _curable(verdict: Verdict, gate: LoadedGate) -> Verdict:
     """Where the models are named, the cure of what is missing or too noisy is to measure them."""
     if gate.candidate is None or verdict.metric.startswith("parity."):
         return verdict
-    command = f"`distil gate {gate.path} --measure"
+    command = f"`distil gate {shlex.quote(str(gate.path))} --measure"
     if verdict.missing == "measurement":
         why = verdict.reason.partition("; ")[0]
         return dataclasses.replace(verdict, reason=f"{why}; run {command}`")

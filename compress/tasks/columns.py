@@ -40,16 +40,23 @@ def checked_columns(
 def column_of(values: Sequence[object]) -> NDArray[np.generic]:
     """A column of a table, (n,): numbers where every value that is there is one, else texts.
 
-    What is absent or empty is NaN among numbers, and "(empty)" among texts.
+    What is absent or empty is NaN among numbers, and "(empty)" among texts. "1_0" is a text: names
+    are written so, and Python alone reads it as ten.
     """
     texts = ["" if value is None else str(value).strip() for value in values]
     try:
-        numbers = [float(text) if text else np.nan for text in texts]
+        numbers = [_number(text) if text else np.nan for text in texts]
     except ValueError:
         return np.array([text or "(empty)" for text in texts])
     if not any(texts):
         return np.array(["(empty)"] * len(texts))
     return np.array(numbers)
+
+
+def _number(text: str) -> float:
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
 
 
 def group_numbers(texts: Sequence[str]) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ def weight_files(folder: Path) -> list[Path]:
     pickles = sorted(folder.glob("*.bin")) + sorted(folder.glob("*.pt"))
     cure = "save it again with model.save_pretrained(folder)"
     if pickles:
-        cure = f"`distil convert {pickles[0]} {folder / 'model.safetensors'}` reads it safely"
+        target = shlex.quote(str(folder / "model.safetensors"))
+        cure = f"`distil convert {shlex.quote(str(pickles[0]))} {target}` reads it safely"
     what = "holds no model.safetensors" + (", and a pickle is never opened" if pickles else "")
     raise InputError(what, where=str(folder), cure=cure)
 

@@ -45,6 +45,17 @@ def test_a_state_dict_inside_is_found_and_named(tmp_path: Path, zipped: bool) ->
     assert sorted(tensors) == ["bias", "weight"]
 
 
+def test_a_file_is_not_written_over_itself(tmp_path: Path) -> None:
+    source, other = tmp_path / "in.pt", tmp_path / "linked.pt"
+    torch.save({"w": torch.zeros(1)}, source)
+    other.symlink_to(source)
+    before = source.read_bytes()
+    for target in (source, other):
+        with pytest.raises(InputError, match="written over itself"):
+            convert_weights(source, target)
+    assert source.read_bytes() == before
+
+
 def test_a_malicious_pickle_is_refused_by_name_and_leaves_no_trace(tmp_path: Path) -> None:
     trace, target = tmp_path / "pwned", tmp_path / "out"
     target.write_bytes(b"earlier")

@@ -79,6 +79,19 @@ def test_counts_of_a_small_classifier(tmp_path: Path) -> None:
     assert (found.precision, found.opset, found.external_bytes) == ("float32", 20, 0)
 
 
+def test_weights_in_constant_nodes_are_parameters_too(tmp_path: Path) -> None:
+    model = classifier()
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    del model.graph.initializer[:]
+    for place, (name, tensor) in enumerate(weights.items()):
+        tensor.name = ""
+        node = helper.make_node("Constant", [], [name], name=name, value=tensor)
+        model.graph.node.insert(place, node)
+    onnx.save(model, tmp_path / "m.onnx")
+    found = inspect_model(tmp_path / "m.onnx")
+    assert (found.parameters, found.precision) == (72 + 4 + 20, "float32")
+
+
 @pytest.mark.parametrize("batch", [1, "n"])
 def test_macs_are_those_of_one_sample(tmp_path: Path, batch: int | str) -> None:
     onnx.save(classifier(batch), tmp_path / "m.onnx")

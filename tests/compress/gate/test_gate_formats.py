@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import xml.etree.ElementTree as ElementTree
 
@@ -36,6 +37,15 @@ def result(*verdicts: Verdict, name: str = "toy") -> GateResult:
     return GateResult(
         path="distil.gate.yaml", name=name, digest="ab" * 32, verdicts=verdicts, lines={"size": 7}
     )
+
+
+def test_the_command_can_be_pasted_though_a_folder_has_a_space() -> None:
+    placed = dataclasses.replace(result(verdict()), path="my models/distil.gate.yaml")
+    assert (
+        json.loads(render(placed, "json"))["command"] == "distil gate 'my models/distil.gate.yaml'"
+    )
+    failed = json.loads(FAILED["json"]("my models/distil.gate.yaml", "no such file", 2))
+    assert failed["command"] == "distil gate 'my models/distil.gate.yaml'"
 
 
 def test_the_table_is_plain_and_aligned() -> None:

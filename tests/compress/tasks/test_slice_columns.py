@@ -102,6 +102,7 @@ def test_values_of_a_column_are_numbers_only_where_all_are() -> None:
     assert column_of(["1", " 2.5", None]).tolist()[:2] == [1.0, 2.5]
     assert column_of(["1", "b", ""]).tolist() == ["1", "b", "(empty)"]
     assert column_of([None, ""]).tolist() == ["(empty)", "(empty)"]
+    assert column_of(["1_0", "2_0"]).tolist() == ["1_0", "2_0"]
     ages = column_of([*range(40), None])
     names = [members.name for members in column_members("age", ages)]
     assert names == ["unknown", "0 to 9.75", "9.75 to 19.5", "19.5 to 29.25", "29.25 to 39"]
