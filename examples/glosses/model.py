@@ -71,6 +71,8 @@ def teacher() -> nn.Module:
         cure = "tune it with teacher.yaml, then run ship_teacher.py on its run folder"
         raise InputError("the tuned teacher is not there", where=str(changes), cure=cure)
     stated = json.loads((HERE / "teacher.json").read_text())
+    if stated["base_sha256"] != WEIGHTS_SHA256:
+        raise InputError("names changes of another encoder", where=str(HERE / "teacher.json"))
     if sha256_file(changes) != stated["changes_sha256"]:
         raise InputError("is not what teacher.json names", where=str(changes))
     module = untuned()
