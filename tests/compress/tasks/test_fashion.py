@@ -19,10 +19,10 @@ import psutil
 import pytest
 
 from compress.errors import DistilError, InputError
-from compress.tasks.debian import Tools
 from compress.tasks.download import Limits, fetch
 from compress.tasks.fashion import load_fashion
 from exporters.events import Event
+from tests.compress.tasks.debian_tools import APT, FAULTS, NO_TOOLS, programs, unpack_from
 
 
 def _idx(shape: tuple[int, ...], seed: int) -> bytes:
@@ -38,7 +38,7 @@ SMALL = {
     "t10k-labels-idx1-ubyte": _idx((10,), 4),
 }
 PINS = {name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in SMALL.items()}
-NO_TOOLS = Tools(apt_get="no-such-apt-get", dpkg_deb="no-such-dpkg-deb")
+DEBIAN = "/usr/share/datasets/fashion-mnist"
 PATIENT = Limits(wait_seconds=60.0)  # a machine may stall where the server does not
 QUICK = Limits(wait_seconds=0.3)
 
@@ -220,27 +220,8 @@ def test_debian_files_need_no_cache(tmp_path: Path) -> None:
     assert not (tmp_path / "cache").exists()
 
 
-def _programs(folder: Path, *, apt: str, dpkg: str, limit_seconds: float = 10.0) -> Tools:
-    for name, body in (("apt-get", apt), ("dpkg-deb", dpkg)):
-        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
-        (folder / name).chmod(0o755)
-    return Tools(
-        apt_get=str(folder / "apt-get"),
-        dpkg_deb=str(folder / "dpkg-deb"),
-        limit_seconds=limit_seconds,
-    )
-
-
-def _unpack_from(stock: Path) -> str:
-    inside = "$3/usr/share/datasets/fashion-mnist"
-    return f'mkdir -p "{inside}" && cp "{stock}"/*.gz "{inside}"'
-
-
-APT = 'for last; do :; done; echo deb > "${last}_1_all.deb"'
-
-
 def test_the_debian_package_is_unpacked_without_root(tmp_path: Path) -> None:
-    tools = _programs(tmp_path, apt=APT, dpkg=_unpack_from(_write(tmp_path / "stock")))
+    tools = programs(tmp_path, apt=APT, dpkg=unpack_from(_write(tmp_path / "stock"), DEBIAN))
     cache = tmp_path / "cache"
     _check(_load(cache, tools=tools))
     names = sorted(path.name for path in cache.rglob("*") if path.is_file())
@@ -248,19 +229,11 @@ def test_the_debian_package_is_unpacked_without_root(tmp_path: Path) -> None:
     _check(_load(cache))
 
 
-@pytest.mark.parametrize(
-    ("apt", "dpkg", "reason"),
-    [
-        ("echo 'E: Unable to locate package' >&2; exit 100", "exit 0", "Unable to locate package"),
-        ("exit 0", "exit 0", "left 0 packages"),
-        (APT, "echo not a Debian archive >&2; exit 2", "not a Debian archive"),
-        (APT, "exit 0", "the package holds no"),
-    ],
-)
+@pytest.mark.parametrize(("apt", "dpkg", "reason"), FAULTS)
 def test_apt_that_fails_leaves_the_download(
     apt: str, dpkg: str, reason: str, tmp_path: Path
 ) -> None:
-    tools = _programs(tmp_path, apt=apt, dpkg=dpkg)
+    tools = programs(tmp_path, apt=apt, dpkg=dpkg)
     with pytest.raises(InputError, match=reason):
         _load(tmp_path / "cache", tools=tools)
     with serving() as (address, _):
@@ -271,7 +244,7 @@ def test_apt_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     started = tmp_path / "started"
     apt = f"sleep 600 & echo $$ $! > '{started}'; sleep 600"
     for limit_seconds in (0.3, 3.0, 30.0):  # a machine may stall before it has started
-        tools = _programs(tmp_path, apt=apt, dpkg="", limit_seconds=limit_seconds)
+        tools = programs(tmp_path, apt=apt, dpkg="", limit_seconds=limit_seconds)
         with pytest.raises(InputError, match=f"took longer than {limit_seconds:g} s"):
             _load(tmp_path / "cache", tools=tools)
         if started.exists() and started.read_text():

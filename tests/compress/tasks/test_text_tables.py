@@ -1,9 +1,8 @@
-"""Tables of texts: three formats, one task; splits that keep near-duplicates together; WordNet."""
+"""Tables of texts: three formats, one task; splits that keep near-duplicates together."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,6 @@ from compress.tasks import Task, build_task, text_task
 from compress.tasks.mapped import MappedFiles
 from compress.tasks.text_duplicates import text_groups
 from compress.tasks.text_files import read_table
-from compress.tasks.wordnet import definitions, load_wordnet
 
 WORDS = [f"w{index}" for index in range(60)]
 
@@ -99,6 +97,28 @@ def test_rows_of_a_group_stay_on_one_side(folder: Path) -> None:
     assert not sides[1] & sides[2]
 
 
+@pytest.mark.parametrize("group", [None, "by"])
+def test_near_duplicates_stay_on_one_side_whatever_their_group(
+    folder: Path, group: str | None
+) -> None:
+    """150 texts of twelve words, each twice with another last word and by another author."""
+    random = np.random.default_rng(2)
+    rows = []
+    for index in range(300):
+        if index % 2 == 0:
+            words = [*random.choice(WORDS[:40], 11, replace=False)]
+        text = " ".join([*words, WORDS[40 + index % 20]])
+        label = ["no", "yes"][index // 2 % 2]
+        rows.append({"text": text, "label": label, "by": f"author {index}"})
+    (folder / "twice.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = task_in(folder, data="twice.jsonl", group=group, test=60, validation=60)
+    splits = [task.train, task.validation, task.test()]
+    assert sorted(np.concatenate([samples.ids for samples in splits])) == [*range(300)]
+    assert [len(samples) for samples in splits[1:]] == [60, 60]
+    for samples in splits:
+        assert np.bincount(samples.ids // 2, minlength=150).tolist().count(1) == 0
+
+
 def test_long_texts_are_cut_and_the_shipped_tokenizer_cuts_alike(folder: Path) -> None:
     task = task_in(folder, tokens=5)
     assert task.train.inputs.shape[1] == 5
@@ -169,30 +189,6 @@ def test_a_broken_csv_is_refused(folder: Path, text: str, what: str) -> None:
     (folder / "broken.csv").write_text(text)
     with pytest.raises(InputError, match=what):
         task_in(folder, data="broken.csv")
-
-
-WORDNET = (
-    b"  1 This software and database is being provided to you  \n"
-    b'00001740 03 n 01 entity 0 003 ~ 00001930 n 0000 | that which is perceived; "an example"  \n'
-    b"00002325 29 v 01 respire 1 005 $ 00001740 v 0000 01 + 02 00 | undergo it; quickly  \n"
-)
-
-
-def test_definitions_of_wordnet_lose_their_examples_and_keep_their_file() -> None:
-    assert definitions(WORDNET) == [
-        ("that which is perceived", "noun.Tops"),
-        ("undergo it; quickly", "verb.body"),
-    ]
-
-
-def test_wordnet_of_other_bytes_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "data.noun").write_bytes(WORDNET)
-    contents = {"data.noun": hashlib.sha256(WORDNET).hexdigest()}
-    table = load_wordnet(folder=tmp_path, cache=tmp_path, contents=contents)
-    assert table.labels == ("noun.Tops", "verb.body")
-    (tmp_path / "data.noun").write_bytes(WORDNET + b" ")
-    with pytest.raises(InputError, match="is not the file of WordNet"):
-        load_wordnet(folder=tmp_path, cache=tmp_path, contents=contents)
 
 
 def test_jsonl_may_begin_with_a_byte_order_mark_and_holds_no_half_characters(
