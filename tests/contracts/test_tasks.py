@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from text_table import change_text_table, text_table
 
 from compress.recipe.nodes import (
     AudioFolderTask,
@@ -175,6 +176,14 @@ def _change_sounds(folder: Path, what: str) -> None:
         path.rename(path.with_name("renamed.wav"))
 
 
+def _texts(folder: Path) -> TaskNode:
+    return text_table(folder, classes=CLASSES, train=TRAIN)
+
+
+def _two_texts(folder: Path) -> TaskNode:
+    return text_table(folder, classes=CLASSES, train=TRAIN, test=TEST)
+
+
 @dataclass(frozen=True)
 class Kind:
     """shape: of a row, without its channels; scale: what its numbers are multiplied by."""
@@ -195,6 +204,8 @@ KINDS = {
     "python": Kind(_python, _change_python),
     "waveforms": Kind(_waveforms, _change_sounds, "inputs", (400,), np.float32, 1.0),
     "log-mel": Kind(_log_mels, _change_sounds, "inputs", (3,), np.float32, 1.0),
+    "texts": Kind(_texts, change_text_table, "input_ids", (), np.uint16, 1.0),
+    "texts, a file of test": Kind(_two_texts, change_text_table, "input_ids", (), np.uint16, 1.0),
 }
 
 
