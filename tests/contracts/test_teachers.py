@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 from torch import nn
 
 from compress.errors import InputError
@@ -94,9 +98,14 @@ def _sklearn(folder: Path) -> TeacherNode:
 
 
 def _run(folder: Path) -> TeacherNode:
-    place = folder / "run"
-    place.mkdir()
-    linear_onnx(place / "student.onnx")
+    (folder / "run").mkdir()
+    linear_onnx(folder / "run" / "student.onnx")
+    _write_manifest(folder / "run")
+    return RunTeacher(kind="run", path="run")
+
+
+def _write_manifest(place: Path) -> None:
+    """As a run does that has written this student.onnx."""
     record = FileRecord(
         sha256=sha256_file(place / "student.onnx"),
         size_bytes=(place / "student.onnx").stat().st_size,
@@ -114,7 +123,6 @@ def _run(folder: Path) -> TeacherNode:
     )
     files = {"student.onnx": record}
     (place / "manifest.json").write_bytes(dump_manifest(Manifest(facts=facts, files=files)))
-    return RunTeacher(kind="run", path="run")
 
 
 def _outputs(folder: Path) -> TeacherNode:
@@ -158,22 +166,47 @@ def _transformers(folder: Path) -> TeacherNode:
     return TransformersTeacher(kind="transformers", path="vit")
 
 
+def _alter(path: Path) -> None:
+    """Other content, of the same form: other weights, answers or settings."""
+    match path.suffix:
+        case ".py":
+            path.write_text(path.read_text() + "WEIGHTS = 2 * WEIGHTS\n")
+        case ".json":
+            path.write_text(json.dumps({**json.loads(path.read_text()), "image_std": [0.5]}))
+        case ".npz":
+            with np.load(path) as stored:
+                np.savez(path, ids=stored["ids"], logits=2 * stored["logits"])
+        case ".safetensors":
+            *kept, last = path.read_bytes()
+            path.write_bytes(bytes([*kept, last ^ 1]))
+        case ".onnx":
+            model = onnx.load(path)
+            first = next(one for one in model.graph.initializer if one.data_type == 1)
+            first.CopyFrom(numpy_helper.from_array(2 * numpy_helper.to_array(first), first.name))
+            onnx.save(model, path)
+        case other:
+            raise AssertionError(other)
+
+
 @dataclass(frozen=True)
 class Kind:
     make: Callable[[Path], TeacherNode]
-    content: str  # the file that decides its answers
+    content: tuple[str, ...]  # the files that decide its answers
 
 
 KINDS = {
-    "torch": Kind(_torch, "teacher.safetensors"),
-    "transformers": Kind(_transformers, "vit/model.safetensors"),
-    "onnx": Kind(_onnx, "t.onnx"),
-    "onnx, channels last": Kind(_onnx_channels_last, "t.onnx"),
-    "onnx, scikit-learn": Kind(_sklearn, "t.onnx"),
-    "run": Kind(_run, "run/manifest.json"),
-    "outputs": Kind(_outputs, "outputs.npz"),
-    "python, a factory": Kind(_factory, "model.py"),
-    "python, a function": Kind(_function, "model.py"),
+    "torch": Kind(_torch, ("model.py", "teacher.safetensors")),
+    "transformers": Kind(
+        _transformers,
+        ("vit/config.json", "vit/model.safetensors", "vit/preprocessor_config.json"),
+    ),
+    "onnx": Kind(_onnx, ("t.onnx",)),
+    "onnx, channels last": Kind(_onnx_channels_last, ("t.onnx",)),
+    "onnx, scikit-learn": Kind(_sklearn, ("t.onnx",)),
+    "run": Kind(_run, ("run/student.onnx",)),
+    "outputs": Kind(_outputs, ("outputs.npz",)),
+    "python, a factory": Kind(_factory, ("model.py",)),
+    "python, a function": Kind(_function, ("model.py",)),
 }
 
 
@@ -221,10 +254,20 @@ def test_a_stored_view_holds_its_very_answers(made: Made, tmp_path: Path) -> Non
     np.testing.assert_allclose(stored[rows], expected, rtol=1e-5, atol=1e-5)
 
 
-def test_its_digest_is_that_of_its_content(made: Made) -> None:
+def test_its_digest_is_that_of_its_content_in_any_folder(made: Made, tmp_path: Path) -> None:
     before = teacher_digest(made.node, folder=made.folder)
-    assert before == teacher_digest(made.node, folder=made.folder) == made.teacher.digest
+    assert before == made.teacher.digest
     assert len(before) == 64
+    found = {before}
+    for name in made.kind.content:
+        folder = tmp_path / name.replace("/", " ")
+        shutil.copytree(made.folder, folder)
+        assert teacher_digest(made.node, folder=folder) == before
+        _alter(folder / name)
+        if isinstance(made.node, RunTeacher):
+            _write_manifest(folder / "run")
+        found.add(teacher_digest(made.node, folder=folder))
+    assert len(found) == 1 + len(made.kind.content)
 
 
 def test_it_stays_in_eval_mode_without_gradients(made: Made) -> None:
