@@ -36,14 +36,23 @@ from compress.tasks import ArrayData
 
 CALLS = Path(__file__).with_name("calls")
 
-def data():
-    return ArrayData(train=toy.images(300, 1), validation=toy.images(60, 2),
-                     test=toy.images(60, 3), classes=toy.CLASSES)
+def data(seed=1, scale=None):
+    return ArrayData(train=toy.images(300, seed), validation=toy.images(60, 2),
+                     test=toy.images(60, 3), classes=toy.CLASSES, scale=scale)
+
+def other_data():
+    return data(seed=4)
+
+def fainter():
+    return data(scale=1 / 510)
 
 def teacher(images):
     with CALLS.open("a") as stream:
         stream.write("x")
     return (images.reshape(len(images), -1) @ toy.weights().T).astype(np.float32)
+
+def scaled(images):
+    return 2 * teacher(images)
 
 def small():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
@@ -106,6 +115,27 @@ def test_another_view_is_another_entry(project: Path, override: str) -> None:
     second = teach(project, override)
     assert not second["teacher-outputs-0"].record.hit
     assert first["teacher-outputs-0"].entry.key != second["teacher-outputs-0"].entry.key
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "teacher.target=project.py:scaled",
+        "task.target=project.py:other_data",
+        "task.target=project.py:fainter",
+    ],
+)
+def test_what_is_as_right_on_validation_has_entries_of_its_own(
+    project: Path, override: str
+) -> None:
+    """Else the same facts would stand for another teacher, other samples or another scale."""
+    first, second = teach(project), teach(project, override)
+    assert second["teacher"].entry.files == first["teacher"].entry.files
+    for name in ("teacher", "teacher-outputs-0", "teacher-outputs-1"):
+        assert second[name].entry.key != first[name].entry.key
+        assert not second[name].record.hit
+    views = [made["teacher-outputs-0"].files[OUTPUTS_FILE].read_bytes() for made in (first, second)]
+    assert views[0] != views[1]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "bit-flipped", "foreign"])
