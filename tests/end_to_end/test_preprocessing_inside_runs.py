@@ -137,9 +137,17 @@ def test_its_times_are_not_held_against_a_file_that_does_less(
     assert "export both with the same `export.preprocess`" in e.value.cure
 
 
-def test_it_can_not_teach(inside: RunResult) -> None:
+def test_it_can_not_teach(project: Path, inside: RunResult, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"takes raw samples.*preprocess: outside"):
         run_teacher(inside.folder, digest="", threads=1)
+    with pytest.raises(InputError, match=r"takes raw samples.*preprocess: outside"):
+        run(
+            project / "recipe.yaml",
+            out=tmp_path / "next",
+            cache=project.parent / "cache",
+            overrides=("teacher={kind: run, path: inside}", "distill.loss={kind: kd}"),
+        )
+    assert not (tmp_path / "next" / "manifest.json").exists()
 
 
 def test_texts_are_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Whole runs from teachers that are no torch module: another framework's file, hard labels."""
+"""Whole runs from teachers that are no torch module: another framework's file, hard labels, an
+earlier run."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ import pytest
 
 from compress.pipeline.run import RunResult, run
 from compress.pipeline.verify import verify_run
+from compress.store.manifest import load_manifest
+from exporters.atomic import sha256_file
 
 TEACHERS = Path(__file__).parents[1] / "compress" / "teachers"
 sys.path.insert(0, str(TEACHERS))
@@ -82,4 +85,37 @@ def test_hard_labels_of_a_black_box_teach_without_a_model(project: Path, tmp_pat
     found = accuracies(result)
     assert list(found) == ["student"]
     assert found["student"] > 0.8
+    assert verify_run(result.folder) == ()
+
+
+def test_what_a_run_shipped_in_int8_teaches_the_next(
+    shapes: Path, finished: RunResult, store: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(shapes, project)
+    shutil.copytree(finished.folder, project / "before")
+    assert finished.report.sizes[-1].stage == "student int8"
+    result = run(
+        project / "recipe.yaml",
+        out=tmp_path / "run",
+        cache=store,
+        overrides=(
+            "teacher={kind: run, path: before}",
+            "distill.views=1",
+            "quantize={kind: none}",
+            "decisions={precision: float32}",
+            "slices=none",
+        ),
+    )
+    found = accuracies(result)
+    assert found["teacher"] == pytest.approx(accuracies(finished)["student"], abs=0.01)
+    assert found["student"] > found["teacher"] - 0.2
+    assert [v.status for v in result.report.verdicts if v.budget == "accuracy"] == ["pass"]
+    facts = load_manifest(result.folder).facts
+    assert facts.teacher_digest == sha256_file(project / "before" / "student.onnx")
+    with (
+        np.load(result.folder / "predictions.npz") as now,
+        np.load(finished.folder / "predictions.npz") as before,
+    ):
+        assert (now["teacher"] == before["student"]).mean() > 0.99
     assert verify_run(result.folder) == ()
