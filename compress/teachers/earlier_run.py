@@ -40,7 +40,10 @@ def run_teacher(
     device: str = "cpu",
     input_names: Sequence[str] = (),
 ) -> Teacher:
-    """What the run shipped, with its class names, sample shape and scale. Raises as `shipped`."""
+    """What the run shipped, with its class names, sample shape and scale. Raises as `shipped`.
+
+    Of texts there is no shape: rows are as long as the longest text of a table.
+    """
     manifest, path = shipped(folder)
     facts = manifest.facts
     if facts.preprocessing.inside is not None:
@@ -53,6 +56,6 @@ def run_teacher(
         onnx_teacher(path, digest=digest, threads=threads, device=device, input_names=input_names),
         name=facts.name,
         classes=facts.classes,
-        input_shape=facts.preprocessing.shape,
+        input_shape=None if facts.preprocessing.tokenizer else facts.preprocessing.shape,
         scale=facts.preprocessing.scale,
     )

@@ -11,8 +11,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from compress.pipeline.run import RunResult, plan, run
+from compress.pipeline.run import RunResult, plan, prepare, run
 from compress.pipeline.verify import verify_run
+from compress.recipe.load import load_recipe
+from compress.teachers.check import check_teacher
+from compress.teachers.earlier_run import run_teacher
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,15 @@ def test_predict_py_answers_raw_texts_as_the_run_judged_them(
     assert all(0.34 < row["probability"] <= 1.0 for row in rows)
     manifest = json.loads((finished.folder / "manifest.json").read_text())
     assert manifest["preprocessing"]["tokenizer"] == "tokenizer.json"
+
+
+def test_its_file_teaches_texts_that_are_cut_elsewhere(sayings: Path, finished: RunResult) -> None:
+    """The longest row of its table says nothing of what a network of tokens takes."""
+    loaded = load_recipe(sayings / "recipe.yaml", overrides=("task.tokens=9",))
+    task = prepare(loaded, cache=sayings.parent / "cache").task
+    assert task.train.inputs.shape[1] == 9
+    teacher = run_teacher(finished.folder, digest="", threads=1, input_names=task.input_names)
+    assert check_teacher(teacher, task) > 0.8
 
 
 def test_a_second_run_computes_nothing(sayings: Path, finished: RunResult) -> None:
