@@ -97,6 +97,17 @@ def test_the_published_embedder_is_made_smaller_without_labels(example: Path) ->
 
 
 @pytest.mark.slow
+def test_half_the_width_learns_relations_of_the_published_embedder(example: Path) -> None:
+    found = _run(example, "narrow.yaml")
+    (fidelity,) = found.report.fidelities
+    assert fidelity.samples >= 120
+    assert fidelity.spearman > 0.1  # from random weights, in one epoch
+    assert [verdict.budget for verdict in found.report.verdicts] == ["similarities", "speed"]
+    assert found.report.history is not None
+    assert found.report.history.parameters < 6_000_000
+
+
+@pytest.mark.slow
 def test_the_recipe_runs_on_real_definitions_from_the_shipped_teacher(tmp_path: Path) -> None:
     kept = ROOT / ".distil" / "data" / "wordnet"  # else Debian's package is fetched
     found = run(
