@@ -34,7 +34,8 @@ TokenLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # student, teacher, mask
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """loss: (student, teacher, target) -> scalar. Shapes are those of one sample.
+    """loss: (student, teacher, target) -> scalar. Shapes are those of one sample; (CLASSES,) stands
+    for any number of classes.
 
     zero: 0 where the student equals the teacher. alone: the mean over samples of the loss of each
     alone; otherwise it compares samples, and a batch of one gives 0.
@@ -55,8 +56,8 @@ def _standardized_dkd(student: Tensor, teacher: Tensor, target: Tensor) -> Tenso
     return dkd(standardize(student), standardize(teacher), target, temperature=2.0)
 
 
-def _triple(student: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
-    return triple(student, teacher, student, teacher, target)
+def _triple(student: Tensor, teacher: Tensor, target: Tensor, *, hard: float = 2.0) -> Tensor:
+    return triple(student, teacher, student, teacher, target, hard=hard)
 
 
 def _without_target(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
@@ -108,7 +109,8 @@ CASES: dict[str, Case] = {
         teacher=WIDE,
         zero=False,
     ),
-    "triple": Case(loss=_triple, zero=False),
+    "triple": Case(loss=_triple, zero=False),  # its labels ask for more than the teacher gives
+    "triple without labels": Case(loss=partial(_triple, hard=0.0)),
 }
 MASKED: dict[str, TokenLoss] = {
     "kd": lambda s, t, m: kd(s, t, temperature=2.0, mask=m),
@@ -118,10 +120,16 @@ MASKED: dict[str, TokenLoss] = {
 }
 
 
-def draw(case: Case, *, batch: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def draw(
+    case: Case, *, batch: int, seed: int, classes: int = CLASSES
+) -> tuple[Tensor, Tensor, Tensor]:
     """Random student, teacher and target in float64."""
     generator = torch.Generator().manual_seed(seed)
-    student = torch.randn(batch, *case.student, generator=generator, dtype=torch.float64)
-    teacher = torch.randn(batch, *case.teacher, generator=generator, dtype=torch.float64)
-    target = torch.randint(0, CLASSES, (batch,), generator=generator)
+
+    def side(shape: tuple[int, ...]) -> Tensor:
+        own = (classes,) if shape == (CLASSES,) else shape
+        return torch.randn(batch, *own, generator=generator, dtype=torch.float64)
+
+    student, teacher = side(case.student), side(case.teacher)
+    target = torch.randint(0, classes, (batch,), generator=generator)
     return student, teacher, target
