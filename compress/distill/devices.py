@@ -32,6 +32,7 @@ def check_device(device: Literal["cpu", "cuda"]) -> None:
 def make_accelerator(device: Literal["cpu", "cuda"], *, precision: str) -> Any:
     """An Accelerator on that device. precision: float32, bfloat16, or on CUDA float16."""
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
     check_device(device)
     if device == "cpu" and precision == "float16":
@@ -40,4 +41,9 @@ def make_accelerator(device: Literal["cpu", "cuda"], *, precision: str) -> Any:
             where="distill.precision",
             cure="write `precision: bfloat16` or `auto`",
         )
-    return Accelerator(cpu=device == "cpu", mixed_precision=MIXED[precision])
+    mixed = MIXED[precision]
+    # accelerate holds a whole process to the precision of its first Accelerator, and only this
+    # lets the next training have another; earlier ones see the new state, which suits them too.
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
+        AcceleratorState._reset_state()
+    return Accelerator(cpu=device == "cpu", mixed_precision=mixed)

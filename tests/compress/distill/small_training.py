@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import nn
 
+from compress.distill.devices import make_accelerator
 from compress.distill.feed import Batch, TrainingFeed
 from compress.distill.objective import build_objective
 from compress.distill.teaching import OnlineTeacher
@@ -116,6 +116,7 @@ def fit(
     mixup: float | None = None,
     stored: list[np.ndarray] | None = None,
     batch: int = 32,
+    precision: str = "float32",
     **changes: Any,
 ) -> Outcome:
     """Train as a recipe with this loss would; changes are of Settings."""
@@ -128,7 +129,7 @@ def fit(
         feed=feed,
         objective=build_objective(node, soft_labels=mixup is not None),
         settings=replace(SETTINGS, **changes),
-        accelerator=Accelerator(cpu=True),
+        accelerator=make_accelerator("cpu", precision=precision),
         teacher=online,
         taps=taps,
         checkpoints=checkpoints,
