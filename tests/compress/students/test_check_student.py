@@ -9,6 +9,7 @@ import torch
 
 from compress.errors import InputError
 from compress.recipe.nodes import PythonStudent, PythonTask
+from compress.students.build import build_student
 from compress.students.check import checked_student
 from compress.tasks.build import build_task
 from compress.tasks.data import Task
@@ -97,3 +98,20 @@ def test_a_good_student_comes_back_untouched_and_no_random_number_is_used(
     assert torch.equal(module.state_dict()["norm.running_mean"], torch.zeros(1))
     assert tuple(samples[0].shape) == (2, 1, 16, 16)
     assert samples[0].max() <= 1.0
+
+
+def test_the_first_weights_of_a_users_own_student_depend_on_the_seed_alone(tmp_path: Path) -> None:
+    """Arms of a race and seeds of a study are pairs by this."""
+    (tmp_path / "students.py").write_text(STUDENTS)
+    node = PythonStudent(kind="python", target="students.py:normed")
+
+    def weights(seed: int, before: int) -> torch.Tensor:
+        torch.manual_seed(before)  # whatever the process drew before
+        torch.rand(before)
+        found: torch.Tensor = build_student(node, folder=tmp_path, seed=seed).state_dict()[
+            "head.weight"
+        ]
+        return found
+
+    assert torch.equal(weights(5, before=1), weights(5, before=2))
+    assert not torch.equal(weights(5, before=1), weights(6, before=1))
