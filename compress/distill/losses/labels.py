@@ -34,8 +34,10 @@ def labels(student: Tensor, target: Tensor, *, smoothing: float = 0.0) -> Tensor
 def sigmoid_labels(student: Tensor, target: Tensor) -> Tensor:
     """Binary cross-entropy, summed over classes, mean over samples. student: (batch, classes).
 
-    target: (batch, classes) of 0 to 1, where a row that sums to less than one counts as that part
-    of a sample; or (batch,) class indices, each one yes among noes.
+    target: (batch,) class indices, each one yes among noes, where -100 is a sample without a label,
+    which counts nowhere; or (batch, classes), what mixup makes of those: a row that sums to less
+    than one, where a label is not known, counts as that part of a sample. So these are not sets of
+    labels: a row without any yes is a sample without a label, and not one of noes alone.
     """
     if target.is_floating_point():
         known = target.sum(dim=-1).clamp(max=1)
