@@ -25,6 +25,16 @@ def test_a_budget_that_no_race_fits_names_the_smallest_that_does(
     assert "min or more" in str(refused.value.cure)
 
 
+def test_embeddings_are_refused_with_the_loss_that_suits_them(
+    sayings: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="the task gives embeddings") as refused:
+        advise_recipe(load_recipe(sayings / "embed.yaml"), cache=tmp_path)
+    assert refused.value.where == "task.outputs"
+    assert "{kind: embedding, form: similarity-kl}" in str(refused.value.cure)
+    assert run_command(["advise", str(sayings / "embed.yaml"), "--cache", str(tmp_path)]) == 2
+
+
 def test_without_a_teacher_there_is_nothing_to_advise(shapes: Path, tmp_path: Path) -> None:
     assert run_command(["advise", str(shapes / "teacher.yaml"), "--cache", str(tmp_path)]) == 2
 
