@@ -10,6 +10,7 @@ import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from compress.gate.lookup import BASELINE, STUDENT, TEACHER
 from compress.gate.sources import BenchmarkSource
 from compress.values import Report
 
+_File = tuple[str, dict[str, Any]]  # its path and what is in it
 _LARGEST_BYTES = 256 * 2**20
 _CURE = "write it with `pytest --benchmark-json FILE --benchmark-save-data`"
 
@@ -36,12 +38,13 @@ _CURE = "write it with `pytest --benchmark-json FILE --benchmark-save-data`"
 def read_benchmarks(node: BenchmarkSource, *, folder: Path) -> Report:
     """Each file is one epoch: one process that ran all of its benchmarks.
 
-    Without raw data (`--benchmark-save-data`) a file gives its median alone. Raises InputError
-    where a file is missing, malformed, or lacks a benchmark that is named.
+    Without raw data (`--benchmark-save-data`) a file gives its median alone; all together are as
+    old as the oldest. Raises InputError where a file is missing, malformed, given twice, or lacks a
+    benchmark that is named.
     """
     from compress.gate.evidence import empty_report
 
-    files = [_read(folder / name) for name in node.pytest_benchmark]
+    files = _once([_read(folder / name) for name in node.pytest_benchmark])
     names = {STUDENT: node.student, TEACHER: node.teacher, BASELINE: node.baseline}
     epochs = {
         subject: tuple(_samples_ns(data, name, where=path) for path, data in files)
@@ -63,12 +66,37 @@ def read_benchmarks(node: BenchmarkSource, *, folder: Path) -> Report:
     )
     import dataclasses
 
-    created = str(files[-1][1].get("datetime", ""))
+    created = _oldest([str(data.get("datetime", "")) for _, data in files])
     report = empty_report(node.student)
     return dataclasses.replace(report, created_at=created, measured=measured)
 
 
-def _read(path: Path) -> tuple[str, dict[str, Any]]:
+def _once(files: list[_File]) -> list[_File]:
+    """The files as they are. InputError for two of equal content, which are one process."""
+    for at, (path, data) in enumerate(files):
+        before = next((other for other, found in files[:at] if found == data), None)
+        if before is not None:
+            raise InputError(
+                f"holds what {before} holds: one process, which would count twice",
+                where=path,
+                cure="name each file once, one per process",
+            )
+    return files
+
+
+def _oldest(dates: list[str]) -> str:
+    """The first of some dates; where one is no date, that one: nobody knows its age."""
+
+    def day(text: str) -> str:
+        try:
+            return date.fromisoformat(text[:10]).isoformat()
+        except ValueError:
+            return ""
+
+    return min(dates, key=day)
+
+
+def _read(path: Path) -> _File:
     try:
         if path.stat().st_size > _LARGEST_BYTES:
             raise InputError(

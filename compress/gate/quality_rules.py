@@ -51,7 +51,8 @@ def judge_drop(
     if high < floor:
         reason = f"even the {bound} upper bound at 95 % is {signed(points(high))}, {counts}"
         return Finding(status="violated", observed=observed, margin=margin, reason=reason)
-    proven = f"too few samples: {pair.samples:,} prove a drop of at most {points(max(-low, 0.0))}"
+    held = f"{pair.samples:,}" if pair.groups is None else f"{pair.groups:,} groups"
+    proven = f"too few samples: {held} prove a drop of at most {points(max(-low, 0.0))}"
     wanted = f"the budget is {points(limit.value)}"
     reason = f"{proven}, {wanted}: {_enough(pair, limit.value)}; {counts}"
     return Finding(status="inconclusive", observed=observed, margin=margin, reason=reason)
@@ -68,7 +69,7 @@ def point_finding(difference: float, floor: float, how: str) -> Finding:
 
 
 def _enough(pair: PairedQuality, margin: float) -> str:
-    """How many samples would do, if the rates seen here are the true ones."""
+    """How many samples, or groups, would do, if the rates seen here are the true ones."""
     if not 0 < margin < 1:
         return "no number of samples proves equality"
     if pair.difference <= -margin:
@@ -83,19 +84,19 @@ def _enough(pair: PairedQuality, margin: float) -> str:
     needed: float | None
     needed = samples_needed(margin, psi, pair.difference, alpha=ALPHA, power=POWER)
     if pair.groups is not None:
-        # Samples of one group say less: as many times more as the bootstrap's bounds are wider.
+        # Samples of one group say less, and more of the same groups would say nothing new.
         error = (pair.difference_high_bound - pair.difference_low_bound) / (2 * Z_ALPHA)
         room = margin + pair.difference
-        needed = pair.samples * ((Z_ALPHA + NormalDist().inv_cdf(POWER)) * error / room) ** 2
-    return _about(needed)
+        needed = pair.groups * ((Z_ALPHA + NormalDist().inv_cdf(POWER)) * error / room) ** 2
+    return _about(needed, "" if pair.groups is None else "groups ")
 
 
-def _about(needed: float | None) -> str:
+def _about(needed: float | None, unit: str = "") -> str:
     if needed is None or needed > _MOST:
         return "more samples than are practical are needed at this rate"
     digits = max(0, len(str(int(needed))) - 2)
     rounded = math.ceil(needed / 10**digits) * 10**digits
-    return f"about {rounded:,} are needed at these rates"
+    return f"about {rounded:,} {unit}are needed at these rates"
 
 
 def _no_pair(reference: str) -> Finding:

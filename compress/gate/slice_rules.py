@@ -64,12 +64,18 @@ def slice_part(test: SliceTest, margin: float, *, holm: bool = True) -> Part:
     one = test.slice
     counts = f"{one.samples:,} samples, {one.lost:,} lost, {one.gained:,} gained"
     if test.p is None:
-        enough = f"about {plain(test.needed)} would do" if test.needed else "the reference is wrong"
+        held = "" if one.spread is None else f"{plain(one.groups or 1)} groups, "
+        unit = "groups " if held else ""
+        enough = (
+            f"about {plain(test.needed)} {unit}would do"
+            if test.needed
+            else "the reference is wrong"
+        )
         return Part(
             name=slice_name(one),
             status="inconclusive",
             observed=_change(one),
-            reason=f"too few samples: {enough}; {counts}",
+            reason=f"too few samples: {enough}; {held}{counts}",
         )
     blocks = test.worse if holm else test.suspect
     status: Literal["pass", "violated", "inconclusive"] = "violated"

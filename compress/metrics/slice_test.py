@@ -29,7 +29,7 @@ _GRID = 64  # values tried for the share of lost samples, which H0 leaves open
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceTest:
     """p and both corrections; None where the slice is not testable. needed: samples that would be
-    enough to test it among these slices."""
+    enough to test it among these slices; of a slice of groups, groups."""
 
     slice: Slice
     p: float | None
@@ -119,16 +119,18 @@ def _tests(least: Sequence[float]) -> int:
 
 
 def _needed(one: Slice, margin: float, level: float) -> int | None:
-    """Samples at which losing all would be seen; None where the reference is never right."""
+    """Samples or groups at which losing all would be seen; None where the reference is never
+    right."""
     share = one.reference_right / one.samples
     if share <= margin:
         return None
-    high = max(1, one.samples)
+    held = one.samples if one.spread is None else one.groups or 1  # as _p counts them
+    high = max(1, held)
     while drop_p(round(share * high), 0, high, margin=margin) > level:
         high *= 2
         if high > 1_000_000:
             return None
-    low = one.samples
+    low = held
     while high - low > 1:
         middle = (low + high) // 2
         if drop_p(round(share * middle), 0, middle, margin=margin) > level:

@@ -203,6 +203,9 @@ def test_samples_of_few_groups_prove_less() -> None:
     found = judge(report(pairs=(grouped,)), [budget(**fields)])[0]
     assert found.status == "inconclusive"
     assert "100 groups of 10,000 samples" in found.reason
+    # By hand: 100 (2.926 * (0.03 / 3.29) / 0.01)^2, where 0.01 is the room between 2.5 and 3.5 pp.
+    assert "too few samples: 100 groups prove a drop of at most 4 pp" in found.reason
+    assert "about 720 groups are needed at these rates" in found.reason
     point = judge(report(pairs=(grouped,)), [budget(**fields, test="point")])[0]
     assert (point.status, point.observed, point.margin) == ("pass", "-2.5 pp", "+1 pp")
 

@@ -50,7 +50,7 @@ def write(folder: Path, files: int, *, data: bool = True) -> Path:
             rows.append({"name": f"test_infer[{name}]", "stats": stats})
         document = {
             "benchmarks": rows,
-            "datetime": "2026-11-24T10:00:00",
+            "datetime": f"2026-11-24T10:00:{number:02}",
             "machine_info": {"cpu": {"brand_raw": "toy", "count": 2}},
         }
         names.append(f"bench{number}.json")
@@ -101,6 +101,47 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
         judged(path)
     assert "bench1.json" in str(caught.value)
+
+
+def test_a_file_that_is_given_twice_is_no_second_epoch(tmp_path: Path) -> None:
+    """By its name, and as a copy of another name: twelve epochs would pass, of one process."""
+    path = write(tmp_path, 1)
+    for number in range(1, 12):
+        (tmp_path / f"bench{number}.json").write_text((tmp_path / "bench0.json").read_text())
+    copies = ", ".join(f"bench{number}.json" for number in range(12))
+    for names in (copies, ", ".join(["bench0.json"] * 12)):
+        path.write_text(GATE % names)
+        with pytest.raises(InputError, match=r"holds what .*bench0\.json holds: one process"):
+            judged(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({0: "2026-11-04T10:00:00"}, "it is 20 days old"),
+        ({5: "2026-11-04T10:00:00", 11: "2026-11-23T23:00:00+00:00"}, "it is 20 days old"),
+        ({5: "long ago", 11: "2026-11-04T10:00:00"}, "it does not say when it was measured"),
+        ({11: None}, "it does not say when it was measured"),
+        ({number: f"2026-11-17T10:00:{number:02}" for number in range(6)}, ""),
+    ],
+)
+def test_several_files_are_as_old_as_the_oldest(
+    tmp_path: Path, written: dict[int, str | None], said: str
+) -> None:
+    path = write(tmp_path, 12)
+    path.write_text(f"max_age: 7d\n{path.read_text()}")
+    for number, when in written.items():
+        file = tmp_path / f"bench{number}.json"
+        document = json.loads(file.read_text())
+        file.write_text(
+            json.dumps(
+                {**document, "datetime": when}
+                if when
+                else {key: value for key, value in document.items() if key != "datetime"}
+            )
+        )
+    result = run_gate(load_gate(path), load_report=load, today=date(2026, 11, 24))
+    assert result.notes == ((f"bench0.json is set aside: {said}",) if said else ())
 
 
 def test_its_own_compare_reads_our_file(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compress.gate.slice_rules import slice_part
 from compress.metrics.slice_test import drop_p, run_slice_tests
 from compress.metrics.slices import (
     binned_members,
@@ -85,6 +88,18 @@ def test_a_slice_too_small_for_any_verdict_is_named_and_costs_the_others_nothing
     assert needed is not None
     assert 3 <= needed <= 10
     assert drop_p(needed, 0, needed, margin=0.03) <= 0.05
+
+
+def test_what_is_needed_of_grouped_samples_is_told_in_groups() -> None:
+    """Two recordings of 100 samples each tell no more than two samples."""
+    grouped = replace(_slice(200, 100, right=200), groups=2, spread=0.5)
+    single = _slice(2, 1, right=2)
+    (of_groups,), (of_samples,) = (run_slice_tests([one], 0.03) for one in (grouped, single))
+    assert (of_groups.p, of_samples.p) == (None, None)
+    assert of_groups.needed == of_samples.needed == 5  # 0.515^5 is below .05, 0.515^4 is not
+    reason = slice_part(of_groups, 0.03).reason
+    assert "about 5 groups would do; 2 groups, 200 samples, 100 lost" in reason
+    assert "about 5 would do; 2 samples, 1 lost" in slice_part(of_samples, 0.03).reason
 
 
 def test_a_slice_where_the_reference_is_never_right_can_not_fall() -> None:
