@@ -17,6 +17,8 @@ from compress.quantize.outputs import answers as answers
 Metric = Literal["accuracy", "top1", "cosine", "nearest"]
 METRICS: tuple[Metric, ...] = ("accuracy", "top1", "cosine", "nearest")
 _UNIT = 1e-3  # how far the length of a vector may be from 1
+_VARIES = 1e-12  # of the mean square: a variance below it is rounding
+_LEAST = 1e-30  # a scale of numbers that are all 0
 _SAME = 1e-3  # relative change of an answer below which batch mates did not matter
 
 
@@ -25,10 +27,10 @@ class Fidelity:
     """value, reference: in [0, 1]; what is lost is their difference.
 
     accuracy: right answers, of this file and of the float one. top1: answers of the same class.
-    cosine: mean over samples. nearest: samples whose nearest other sample is the same. spearman: of
-    a task of embeddings, the correlation of similarities with the teacher's. output: the name of
-    another output than the answer, that is kept worst. batch: at which it is, where not that of the
-    samples.
+    cosine: mean over samples, of answers of one number as one_number says. nearest: samples whose
+    nearest other sample is the same. spearman: of a task of embeddings, the correlation of
+    similarities with the teacher's. output: the name of another output than the answer, that is
+    kept worst. batch: at which it is, where not that of the samples.
     """
 
     metric: Metric | Literal["spearman"]
@@ -55,13 +57,23 @@ class Fidelity:
 
 
 def suitable_metric(reference: NDArray[np.float64], labels: NDArray[np.int64] | None) -> Metric:
-    """accuracy with labels; cosine for vectors of length 1; else the class, where there are any."""
+    """accuracy with labels; cosine for vectors of length 1; else the class. cosine for answers of
+    one number, which name no class."""
+    if reference.shape[1] == 1:
+        return "cosine"
     if labels is not None:
         return "accuracy"
     lengths = np.linalg.norm(reference, axis=1)
-    if reference.shape[1] == 1 or bool((np.abs(lengths - 1) < _UNIT).all()):
-        return "cosine"
-    return "top1"
+    return "cosine" if bool((np.abs(lengths - 1) < _UNIT).all()) else "top1"
+
+
+def check_metric(metric: Metric, reference: NDArray[np.float64]) -> None:
+    """InputError for one that answers of one number all meet, whatever they are."""
+    if reference.shape[1] == 1 and metric != "cosine":
+        raise InputError(
+            f"`{metric}` compares several numbers per sample, and the answers are one number",
+            cure="use cosine: for one number it is the error against the spread of the answers",
+        )
 
 
 def fidelity(
@@ -73,9 +85,12 @@ def fidelity(
 ) -> Fidelity:
     """reference, answered: (n, values). A NaN in an answer counts as lost, and what is not finite
     in the reference as 0 in both for the cosine, so that a sample without a number is lost."""
-    finite = np.isfinite(reference)
-    given = np.nan_to_num(np.where(finite, answered, 0))
-    close = cosines(np.where(finite, reference, 0), given)
+    if reference.shape[1] == 1:
+        close = one_number(reference[:, 0], answered[:, 0])
+    else:
+        finite = np.isfinite(reference)
+        given = np.nan_to_num(np.where(finite, answered, 0))
+        close = cosines(np.where(finite, reference, 0), given)
     bound = 1.0
     if metric == "accuracy":
         if labels is None:
@@ -127,6 +142,25 @@ def changed_by_batch_mates(
     together = answers(path, batches, threads=threads)
     moved = np.linalg.norm(together - single, axis=1)
     return float((moved > _SAME * np.maximum(np.linalg.norm(single, axis=1), 1e-12)).mean())
+
+
+def one_number(
+    reference: NDArray[np.floating], answered: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Of each of n numbers 1 minus its squared error over twice the variance of the reference, at
+    least -1: what the cosine is to vectors of one length, where that of single numbers is their
+    sign alone. Of numbers that do not vary, over twice their square. 0 where either is not finite.
+    """
+    known = np.isfinite(reference) & np.isfinite(answered)
+    wanted = np.where(known, reference, 0).astype(np.float64)
+    given = np.where(known, answered, 0).astype(np.float64)
+    finite = reference[np.isfinite(reference)].astype(np.float64)
+    size = float(np.square(finite).mean()) if finite.size else 0.0
+    spread = float(finite.var()) if finite.size else 0.0
+    scale = spread if spread > _VARIES * size else size
+    error = np.abs(given - wanted) / max(np.sqrt(scale), _LEAST)
+    # An error of two deviations loses all: -1, as for opposite vectors.
+    return np.where(known, 1.0 - np.square(np.minimum(error, 2.0)) / 2.0, 0.0)
 
 
 def cosines(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.quantize.feeds import rows_of
-from compress.quantize.fidelity import Fidelity, Metric, cosines, fidelity, suitable_metric
+from compress.quantize.fidelity import (
+    Fidelity,
+    Metric,
+    check_metric,
+    cosines,
+    fidelity,
+    one_number,
+    suitable_metric,
+)
 from compress.quantize.outputs import Answers, all_answers
 from compress.quantize.samples import Samples
 
@@ -46,6 +54,7 @@ class Judge:
         self._exact: dict[int | None, Answers] = {}
         self.reference = self._reference(None).first
         self.metric: Metric = metric or suitable_metric(self.reference, samples.labels)
+        check_metric(self.metric, self.reference)
 
     def __call__(self, path: Path, depends: bool) -> Fidelity:
         """depends: whether answers may depend on what else is in the batch; then they are judged at
@@ -135,16 +144,23 @@ def _cosines(
     exact: Sequence[NDArray[np.float32]], answered: Sequence[NDArray[np.float32]]
 ) -> NDArray[np.float64]:
     """Of each row; 0 where the shapes differ. What is not finite in the float file counts as 0 in
-    both: two equal masks of infinities are equal."""
+    both: two equal masks of infinities are equal. Rows of one number are judged together, by the
+    spread of all of them."""
     found = []
+    numbers: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     for place, left in enumerate(exact):
         right = answered[place] if place < len(answered) else None
         if right is None or right.shape != left.shape:
             found.append(np.zeros(len(left)))
             continue
         finite = np.isfinite(left)
+        if left.shape[1] == 1:
+            numbers.append((np.where(finite, left, 0)[:, 0], np.where(finite, right, 0)[:, 0]))
+            continue
         wanted = np.where(finite, left, 0).astype(np.float64)
         given = np.nan_to_num(np.where(finite, right, 0).astype(np.float64))
         empty = np.logical_and(~wanted.any(axis=1), ~given.any(axis=1))
         found.append(np.where(empty, 1.0, cosines(wanted, given)))
+    if numbers:
+        found.append(one_number(*(np.concatenate(side) for side in zip(*numbers, strict=True))))
     return np.concatenate(found)

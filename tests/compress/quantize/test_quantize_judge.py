@@ -12,7 +12,7 @@ from small_transformer import ids, small_transformer
 
 from compress.errors import InputError
 from compress.quantize.api import quantize
-from compress.quantize.fidelity import answers
+from compress.quantize.fidelity import answers, fidelity
 from compress.quantize.judge import Judge, rebatched
 from compress.quantize.samples import split_samples
 from exporters.artifact import open_artifact
@@ -34,6 +34,36 @@ def two_outputs(path: Path, *, spoilt: float, total: bool = False) -> Path:
     graph = helper.make_graph(
         nodes,
         "two",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in shapes.items()],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in stored.items()],
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path
+    )
+    return path
+
+
+def one_number(path: Path, *, times: float = 1.0, plus: float = 0.0, before: bool = False) -> Path:
+    """x: (n, 4) -> `price`, (n, 1): 100 and the sum of x, times and plus something. before: behind
+    an output of four numbers."""
+    stored = {
+        "ones": np.ones((4, 1), np.float32), "base": np.float32(100),
+        "times": np.float32(times), "plus": np.float32(plus),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("MatMul", ["x", "ones"], ["sum"]),
+        helper.make_node("Add", ["sum", "base"], ["exact"]),
+        helper.make_node("Mul", ["exact", "times"], ["more"]),
+        helper.make_node("Add", ["more", "plus"], ["price"]),
+        helper.make_node("Add", ["x", "x"], ["boxes"]),
+    ]
+    shapes: dict[str, list[int | str]] = {"price": ["n", 1]}
+    if before:
+        shapes = {"boxes": ["n", 4], **shapes}
+    graph = helper.make_graph(
+        nodes,
+        "one",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
         [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in shapes.items()],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in stored.items()],
@@ -79,6 +109,61 @@ def test_an_output_without_a_batch_axis_is_not_the_answer(tmp_path: Path) -> Non
     path = two_outputs(tmp_path / "float.onnx", spoilt=1.0, total=True)
     rows = np.random.default_rng(0).random((8, 4)).astype(np.float32)
     np.testing.assert_allclose(answers(path, [{"x": rows}]), 2 * rows)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_one_number_is_judged_by_its_error_and_not_by_its_sign(
+    before: bool, tmp_path: Path
+) -> None:
+    """All are about 102 with a deviation of 0.58, so that any such file has cosines of 1."""
+    source = one_number(tmp_path / "float.onnx", before=before)
+    rows = np.random.default_rng(0).random((96, 4)).astype(np.float32)
+    samples = split_samples(rows, open_artifact(source).inputs)
+    judge = Judge(source, samples, metric=None, max_drop=0.005, batch=1, threads=1)
+    assert judge.metric == ("top1" if before else "cosine")
+    exact = answers(source, samples.held_out)[:, 0]
+    held = np.concatenate([feeds["x"] for feeds in samples.held_out]).sum(1) + 100.0
+    if not before:
+        np.testing.assert_allclose(exact, held, rtol=1e-6)
+
+    def lost(**change: float) -> float:
+        found = judge(one_number(tmp_path / "made.onnx", before=before, **change), False)
+        assert found.output == ("price" if before and found.drop else "")
+        return found.drop
+
+    assert lost() == 0.0
+    deviation = float(held.std())
+    for part in (0.2, 0.5, 1.0):  # of a deviation: by hand, half of its square
+        assert lost(plus=part * deviation) == pytest.approx(part**2 / 2, rel=1e-3)
+    assert lost(times=0.5) == pytest.approx(2.0)  # off by 90 deviations: as an opposite vector
+    # A file that always gives the mean: half, less what errors beyond two deviations count less.
+    assert 0.4 < lost(times=0.0, plus=float(held.mean())) <= 0.5
+
+
+def test_one_number_is_no_class_whatever_labels_are_there(tmp_path: Path) -> None:
+    """Its largest number is always the first: accuracy and top1 pass any file."""
+    source = one_number(tmp_path / "float.onnx")
+    rows = np.random.default_rng(0).random((96, 4)).astype(np.float32)
+    data = {"x": rows, "labels": np.zeros(96, np.int64)}
+    samples = split_samples(data, open_artifact(source).inputs)
+    assert samples.labels is not None
+    settings = {"max_drop": 0.005, "batch": 1, "threads": 1}
+    assert Judge(source, samples, metric=None, **settings).metric == "cosine"
+    for metric in ("accuracy", "top1", "nearest"):
+        with pytest.raises(InputError, match=f"`{metric}` compares several numbers per sample"):
+            Judge(source, samples, metric=metric, **settings)
+
+
+def test_what_is_no_number_is_lost_and_numbers_that_do_not_vary_are_their_own_scale() -> None:
+    exact = np.array([[1.0], [3.0], [np.inf], [5.0]])
+    found = fidelity(exact, np.array([[1.0], [np.nan], [np.inf], [5.0]]), metric="cosine")
+    assert found.value == pytest.approx(0.5)
+    same = np.full((4, 1), 10.0)
+    assert fidelity(same, same, metric="cosine").value == 1.0
+    assert fidelity(same, same * 1.1, metric="cosine").value == pytest.approx(1 - 0.1**2 / 2)
+    nothing = np.zeros((4, 1))
+    assert fidelity(nothing, nothing, metric="cosine").value == 1.0
+    assert fidelity(nothing, nothing + 1e-9, metric="cosine").value == -1.0
 
 
 def test_samples_are_put_into_batches_of_another_size_in_their_order() -> None:
