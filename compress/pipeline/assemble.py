@@ -19,7 +19,7 @@ from compress.pipeline.stage import Finished
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE
 from compress.pipeline.stages.inheriting import BLOCK
 from compress.pipeline.stages.inside import INSIDE_FILE, inside_note, raw_dtype
-from compress.pipeline.stages.judging import FLOAT_STUDENT, JUDGE, QUALITY_FILE
+from compress.pipeline.stages.judging import FLOAT_STUDENT, JUDGE, QUALITY_FILE, failed_notes
 from compress.pipeline.stages.ledger import LEDGER, LEDGER_FILE
 from compress.pipeline.stages.measuring import MEASURE, MEASURED_FILE
 from compress.pipeline.stages.method import METHOD
@@ -107,6 +107,7 @@ def assemble_report(
         node_costs=tuple(from_json(NodeCost, value) for value in ledger["node_costs"]),
         notes=(
             *_notes(context, decisions, fidelities),
+            *failed_notes(facts),
             *rounding_notes(finished),
             *served_notes(finished, quantize=QUANTIZE, facts_file=FACTS, choice=CHOOSE),
             *ledger["notes"],

@@ -20,7 +20,7 @@ from compress.tasks.data import Samples
 from compress.teachers.outputs import plain_outputs
 from exporters.events import Event
 
-_TEACHER = "teacher"
+_TEACHER, _STUDENT = "teacher", "student"
 
 
 def judge_embeddings(
@@ -37,11 +37,14 @@ def judge_embeddings(
     reference = given.get(_TEACHER)
     if reference is None:
         reference = _black_box(context, test)
-    found = []
+    found, failed = [], {}
     for name, embeddings in given.items():
         if name == _TEACHER or reference is None:
             continue
         on_event(Event("progress", stage, f"comparing similarities of {name}"))
+        if name != _STUDENT and not np.isfinite(embeddings).all():  # a control
+            failed[name] = "answers NaN or infinity"
+            continue
         found.append(asdict(fidelity(_TEACHER, name, reference, embeddings, groups=test.groups)))
     facts: dict[str, Any] = {
         "qualities": [],
@@ -50,6 +53,7 @@ def judge_embeddings(
         "added": [],
         "class_counts": {},
         "fidelities": found,
+        "failed": failed,
     }
     arrays: dict[str, NDArray[np.generic]] = {
         name.replace(" ", "_"): embeddings for name, embeddings in given.items()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.errors import InputError
 from compress.metrics.compared import compare_answers
 from compress.metrics.scores import Answers, answers
 from compress.pipeline.context import Context, versions_of
@@ -80,7 +81,8 @@ def judge_stage(context: Context) -> Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """facts: qualities, pairs, slices, added, class_counts; arrays: ids, labels and classes."""
+    """facts: qualities, pairs, slices, added, class_counts, and failed: why a row has none of
+    these, by its name; arrays: ids, labels and classes."""
 
     facts: dict[str, Any]
     arrays: dict[str, Any]
@@ -90,14 +92,27 @@ def judge_files(
     context: Context, files: Mapping[str, Path], names: Sequence[str], on_event: OnEvent
 ) -> Judged:
     """Every file on the test split. names: the rows of the report, the reference first; what else
-    there is among `files` says what a step added."""
+    there is among `files` says what a step added.
+
+    Raises InputError where the reference or the student answers NaN; another that does has failed.
+    """
     task, recipe = context.task, context.recipe
     test = task.test()
 
     def answer(name: str, samples: Samples) -> NDArray[np.float32]:
         return scores(files[name], task, samples, threads=context.threads)
 
-    given = {name: answers(name, answer(name, test), test.labels) for name in files}
+    given: dict[str, Answers] = {}
+    failed: dict[str, str] = {}
+    for name in files:
+        found = answer(name, test)
+        try:
+            given[name] = answers(name, found, test.labels)
+        except InputError as error:
+            if name in (names[0], _STUDENT):
+                raise
+            failed[name] = error.what
+    names = [name for name in names if name in given]
     on_event(Event("progress", JUDGE, "drawing resamples"))
     compared = compare_answers(
         tuple(given.values()), test.labels, task.classes, groups=test.groups, seed=recipe.seed
@@ -129,9 +144,19 @@ def judge_files(
         "slices": [asdict(one) for one in slices],
         "added": [asdict(_added(step, pairs[key])) for key, step in _steps(given).items()],
         "class_counts": counts,
+        "failed": failed,
     }
     arrays = {name.replace(" ", "_"): given[name].classes for name in names}
     return Judged(facts=facts, arrays={"ids": test.ids, "labels": test.labels, **arrays})
+
+
+def failed_notes(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a reader is told of the rows without answers. facts: as judged."""
+    failed: Mapping[str, str] = facts.get("failed", {})
+    return tuple(
+        f"The {name} failed: it {what}. Its row says nothing of answers."
+        for name, what in failed.items()
+    )
 
 
 def _steps(given: Mapping[str, Answers]) -> dict[tuple[str, str], str]:
