@@ -1,8 +1,9 @@
 """Run every test marked `gpu` and keep a report. Standard library only.
 
-It needs a Python with pytest, numpy, onnx, onnxruntime and a torch with CUDA: the environment of
-`make gpu-env` where there is one, else the Python that runs this file. What a machine lacks (the
-CUDA or TensorRT provider of onnxruntime, say) stands in the report as missing, with the reason.
+It needs a Python with pytest, numpy, onnx, onnxruntime, a torch with CUDA and, for trainings, what
+requirements.lock names: the environment of `make gpu-env` where there is one, else the Python that
+runs this file. What a machine lacks (the CUDA or TensorRT provider of onnxruntime, say) stands in
+the report as missing, with the reason.
 """
 
 from __future__ import annotations
@@ -133,6 +134,7 @@ def run_tests(python: str, files: list[Path]) -> str:
             "gpu",
             "-p",
             "no:randomly",  # the first reason that is told is the same each time
+            "--continue-on-collection-errors",  # a file that lacks a package stops no other
             "-W",
             "default",
             f"--junitxml={junit}",

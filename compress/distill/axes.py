@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from compress.distill.evaluate import evaluating
+from compress.distill.evaluate import evaluating, moved
 from compress.distill.feed import Rows
 from compress.distill.teaching import OnlineTeacher
 from compress.errors import InputError
 from compress.metrics.fidelity import spread_rows
 from compress.tasks.data import Task
-from compress.tasks.views import as_inputs
+from compress.tasks.views import Inputs, as_inputs
 
 SAMPLES = 20_000  # stored outputs that the axes are made of, at most
 ASKED = 2_000  # samples that a teacher in the loop is asked for
@@ -56,7 +56,7 @@ def teacher_width(
         return int(np.asarray(outputs[0][np.arange(1)]).shape[-1])
     if teacher is None:
         return None
-    return int(teacher(as_inputs(task, task.train.inputs[:1])).scores.shape[-1])
+    return int(teacher(_there(teacher, as_inputs(task, task.train.inputs[:1]))).scores.shape[-1])
 
 
 def principal(embeddings: Tensor, width: int) -> Tensor | None:
@@ -78,6 +78,12 @@ def principal(embeddings: Tensor, width: int) -> Tensor | None:
     return found
 
 
+def _there(teacher: OnlineTeacher, inputs: Inputs) -> Inputs:
+    """The inputs where the teacher's weights are."""
+    weight = None if teacher.network is None else next(teacher.network.parameters(), None)
+    return inputs if weight is None else moved(inputs, weight.device)
+
+
 def _stored(view: Rows, count: int) -> Tensor:
     return torch.from_numpy(np.asarray(view[spread_rows(count, SAMPLES)]))
 
@@ -85,7 +91,7 @@ def _stored(view: Rows, count: int) -> Tensor:
 def _asked(teacher: OnlineTeacher, task: Task) -> Tensor:
     rows = spread_rows(len(task.train), ASKED)
     parts = [
-        teacher(as_inputs(task, task.train.inputs[rows[at : at + _BATCH]])).scores
+        teacher(_there(teacher, as_inputs(task, task.train.inputs[rows[at : at + _BATCH]]))).scores
         for at in range(0, len(rows), _BATCH)
     ]
     return torch.cat(parts).float().cpu()

@@ -30,9 +30,14 @@ def check_device(device: Literal["cpu", "cuda"]) -> None:
 
 
 def make_accelerator(device: Literal["cpu", "cuda"], *, precision: str) -> Any:
-    """An Accelerator on that device. precision: float32, bfloat16, or on CUDA float16."""
+    """An Accelerator on that device. precision: float32, bfloat16, or on CUDA float16.
+
+    Accelerate keeps the first device and precision of a process: a second training that asks for
+    others would end in its ValueError, or stay on the CPU without a word. So they are forgotten
+    first, unless several processes agreed on them.
+    """
     from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
+    from accelerate.state import AcceleratorState, is_initialized
 
     check_device(device)
     if device == "cpu" and precision == "float16":
@@ -41,9 +46,9 @@ def make_accelerator(device: Literal["cpu", "cuda"], *, precision: str) -> Any:
             where="distill.precision",
             cure="write `precision: bfloat16` or `auto`",
         )
-    mixed = MIXED[precision]
-    # accelerate holds a whole process to the precision of its first Accelerator, and only this
-    # lets the next training have another; earlier ones see the new state, which suits them too.
-    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
-        AcceleratorState._reset_state()
-    return Accelerator(cpu=device == "cpu", mixed_precision=mixed)
+    wanted = (device, MIXED[precision])
+    if is_initialized():
+        state = AcceleratorState()
+        if state.backend is None and (state.device.type, state.mixed_precision) != wanted:
+            AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=device == "cpu", mixed_precision=MIXED[precision])

@@ -69,6 +69,7 @@ def test_the_gpu_lock_repeats_nothing_of_the_common_one() -> None:
 def test_the_check_runs_the_files_that_hold_the_marker(tools: dict[str, ModuleType]) -> None:
     names = {path.name for path in tools["run_gpu_check"].marked_files()}
     assert {"test_runners.py", "test_bench_on_gpu.py"} <= names
+    assert {"test_training_on_gpu.py", "test_teacher_on_gpu.py"} <= names
     assert "test_bench_timing.py" not in names
 
 
