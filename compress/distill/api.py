@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 from torch import nn
 
 from compress.distill.axes import teacher_axes, teacher_width
 from compress.distill.devices import make_accelerator
-from compress.distill.evaluate import Validation, embed
+from compress.distill.evaluate import Validation, embed, spread_samples
 from compress.distill.feed import TrainingFeed
 from compress.distill.objective import build_objective
 from compress.distill.same_training import hold_to, shapes_digest, weights_digest
@@ -24,19 +25,27 @@ from compress.distill.trainer import train
 from compress.errors import InputError
 from compress.metrics.fidelity import MOST_VALIDATED
 from compress.recipe.loss_needs import (
+    compares_classes,
     needs_axes,
     needs_projection,
     needs_teacher,
     needs_whole_batch,
     taps_of,
 )
+from compress.recipe.loss_nodes import LossNode
 from compress.recipe.nodes import Augment, Distill
 from compress.tasks.assemble import Parts, assemble
 from compress.tasks.augment import Augmentation
 from compress.tasks.data import ArrayData, Task
+from compress.tasks.labelled import NO_LABEL
 from compress.tasks.streams import StreamData, stream_task
+from compress.teachers.check import check_apart, check_form, check_right
+from compress.teachers.modules import module_teacher
 from compress.values import Epoch
 from exporters.events import Event
+
+CHECKED = 10_000  # validation samples on which a teacher must be better than chance
+FEWEST_CHECKED = 30  # labels below which a sound teacher is no better than chance by bad luck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +80,17 @@ def distill(
     batch order, views and adapters. checkpoints: a folder; the same call goes on from the newest
     one there, to the bits of an unbroken training.
 
-    Raises InputError for settings that don't fit and for checkpoints of another call,
-    TrainingDiverged on a loss that is not finite.
+    Before the first step the teacher is checked on validation, on at most 10,000 samples: its
+    classes are as many as the data's, it answers a sample alike each time and whatever its batch
+    mates, gives logits, and is right more often than naming the largest class would be. Of a task
+    of embeddings its answers must be steady and differ from sample to sample. Not checked: averaged
+    weights that teach; where there are classes, a teacher of which the loss reads layers alone or
+    outputs that need not be scores of classes (`embedding`, `pkt`, `rkd`); and of any whether it is
+    right, where validation has fewer than 30 labels.
+
+    Raises InputError for settings that don't fit, for a teacher that fails this check, with the
+    likely cause, and for checkpoints of another call, TrainingDiverged on a loss that is not
+    finite.
     """
     node = _node(loss, settings or {})
     _check(node, teacher)
@@ -82,16 +100,17 @@ def distill(
     task = data if isinstance(data, Task) else _task(data, augment or {}, seed)
     if task.frames and node.mixup is not None:
         raise InputError("frames of streams are not mixed", where="distill(settings=...)")
+    taps = taps_of(node.loss)
+    online = None
+    if teacher is not None and node.teach_by == "teacher" and needs_teacher(node.loss):
+        network = copy.deepcopy(teacher)
+        _check_teacher(network, task, node.loss, accelerator.device)
+        online = OnlineTeacher(network=network, taps=taps)
     folder = None if checkpoints is None else Path(checkpoints)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         about = _decisive(node, task, teacher, student, seed)
         hold_to(folder, about, writes=accelerator.is_main_process)
-    taps = taps_of(node.loss)
-    online = None
-    if teacher is not None and node.teach_by == "teacher" and needs_teacher(node.loss):
-        network = copy.deepcopy(teacher).eval().requires_grad_(requires_grad=False)
-        online = OnlineTeacher(network=network.to(accelerator.device), taps=taps)
     model = copy.deepcopy(student).train()
     axes = teacher_axes(model, task, teacher=online) if needs_axes(node.loss) else None
     width = teacher_width(task, teacher=online) if needs_projection(node.loss) else None
@@ -151,7 +170,25 @@ def _validation(task: Task, teacher: OnlineTeacher | None, device: torch.device)
             "embeddings are learnt from a teacher alone", where="distill(teacher=None)"
         )
     count = min(len(task.validation), MOST_VALIDATED)
-    return Validation(task=task, embeddings=embed(teacher.network, task, count, device=device))
+    embeddings = embed(teacher.network, task, count, device=device)
+    check_apart(embeddings)
+    return Validation(task=task, embeddings=embeddings)
+
+
+def _check_teacher(network: nn.Module, task: Task, loss: LossNode, device: torch.device) -> None:
+    """InputError as the docstring of distill says; leaves the network in eval mode, without
+    gradients and on the device."""
+    teacher = module_teacher(network, name="teacher", digest="")
+    scores = task.outputs == "classes" and compares_classes(loss)
+    if scores or task.outputs == "embeddings":
+        network.cpu()  # some kernels of a GPU round otherwise at another batch
+        check_form(teacher, task)
+    network.to(device)
+    judged = task.validation
+    if len(judged) > CHECKED:
+        judged = spread_samples(judged, CHECKED)
+    if scores and np.count_nonzero(judged.labels != NO_LABEL) >= FEWEST_CHECKED:
+        check_right(teacher, replace(task, validation=judged))
 
 
 def _node(loss: Any, settings: Mapping[str, Any]) -> Distill:

@@ -13,7 +13,7 @@ from torch import nn
 
 from compress.metrics.fidelity import cosines, spearman, spread_rows
 from compress.tasks.batches import row_batches
-from compress.tasks.data import Task
+from compress.tasks.data import Samples, Task
 from compress.tasks.labelled import NO_LABEL
 from compress.tasks.views import Inputs, as_inputs
 
@@ -59,16 +59,7 @@ def embed(
     between: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float32]:
     """(count, width): what a module gives of evenly spread validation samples, in eval mode."""
-    chosen = spread_rows(len(task.validation), count)
-    samples = task.validation
-    samples = replace(
-        samples,
-        ids=samples.ids[chosen],
-        inputs=samples.inputs[chosen],
-        labels=samples.labels[chosen],
-        columns={},
-        groups=None,
-    )
+    samples = spread_samples(task.validation, count)
     found: NDArray[np.float32] = np.empty((count, 0), dtype=np.float32)
     with evaluating(module):
         for index, rows in enumerate(row_batches(task, samples, EVALUATION_BATCH)):
@@ -80,6 +71,19 @@ def embed(
                 found = np.empty((count, numbers.shape[1]), dtype=np.float32)
             found[rows] = numbers
     return found
+
+
+def spread_samples(samples: Samples, most: int) -> Samples:
+    """At most `most` of them, evenly spread."""
+    rows = spread_rows(len(samples), most)
+    return replace(
+        samples,
+        ids=samples.ids[rows],
+        inputs=samples.inputs[rows],
+        labels=samples.labels[rows],
+        columns={},
+        groups=None,
+    )
 
 
 def validate(

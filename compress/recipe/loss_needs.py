@@ -57,6 +57,15 @@ def needs_scores(node: LossNode) -> bool:
     return any(_reads_scores(term) for term in terms_of(node))
 
 
+def compares_classes(node: LossNode) -> bool:
+    """Whether the teacher's outputs are read as scores of classes: not its layers alone, and not
+    as vectors whose relations or directions are kept."""
+    return any(
+        _reads_scores(term) and not isinstance(term, PktLoss | RkdLoss | EmbeddingLoss)
+        for term in terms_of(node)
+    )
+
+
 def needs_axes(node: LossNode) -> bool:
     """Whether the teacher's outputs are projected to the student's width by PCA."""
     return any(isinstance(t, EmbeddingLoss) and t.project == "pca" for t in terms_of(node))

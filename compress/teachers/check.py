@@ -28,9 +28,12 @@ def check_embedder(teacher: Teacher, task: Task, embeddings: NDArray[np.float32]
     Raises InputError as check_teacher does, and for one that gives all samples nearly the same
     direction, which is no better than chance.
     """
-    _check_facts(teacher, task)
-    if teacher.by_id is None:
-        _check_steady(teacher, task)
+    check_form(teacher, task)
+    check_apart(embeddings)
+
+
+def check_apart(embeddings: NDArray[np.float32]) -> None:
+    """InputError for embeddings (n, width) of a teacher that all have nearly the same direction."""
     found = cosines("teacher", embeddings)
     apart = found[np.triu_indices(len(found), k=1)]
     if float(apart.std()) < _ALIKE:
@@ -45,13 +48,24 @@ def check_embedder(teacher: Teacher, task: Task, embeddings: NDArray[np.float32]
 def check_teacher(teacher: Teacher, task: Task) -> float:
     """Accuracy on validation, of streams over its frames; of stored outputs that lack it, on train.
 
-    Raises InputError for other class names, another order of them, other inputs, answers that
-    change from call to call or with their batch mates, probabilities where logits are due, and a
-    teacher that is no better than chance: then with the likely cause.
+    Raises InputError as check_form and check_right do.
     """
+    check_form(teacher, task)
+    return check_right(teacher, task)
+
+
+def check_form(teacher: Teacher, task: Task) -> None:
+    """InputError for other class names, another order of them, other inputs, and answers that
+    change from call to call or with their batch mates; a few samples are asked for."""
     _check_facts(teacher, task)
     if teacher.by_id is None:
         _check_steady(teacher, task)
+
+
+def check_right(teacher: Teacher, task: Task) -> float:
+    """Accuracy as check_teacher gives it. InputError for another number of classes, probabilities
+    where logits are due, and a teacher that is no better than chance: then with the likely cause.
+    """
     samples = _judged(teacher, task)
     right, judged, alike = 0, 0, True
     for rows in row_batches(task, samples, BATCH):

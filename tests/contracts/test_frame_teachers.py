@@ -3,7 +3,6 @@ from, exported and timed."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from recurrent_toy import Recurrent, Streams, leaky_teacher, stream_data
 from torch import Tensor, nn
 
 from benchmarks import measure
@@ -40,6 +40,7 @@ from compress.teachers.outputs import (
 )
 from compress.teachers.stored import Form, open_outputs
 from compress.teachers.teacher import Teacher
+from exporters.events import Event
 from exporters.export import export
 from exporters.parity import check_parity
 from tests.benchmarks.conftest import HURRIED
@@ -55,66 +56,16 @@ LEARNING = Settings(
     checkpoint_every_s=1e9,
     optimizer="adamw",
 )
-KEPT = 0.8  # of the state, from frame to frame
-Streams = tuple[list[np.ndarray], list[np.ndarray]]
-
-
-def _streams(count: int, seed: int) -> Streams:
-    """3 numbers a frame; the class is the largest of their leaky sums, which no frame shows."""
-    random = np.random.default_rng(seed)
-    features, labels = [], []
-    for _ in range(count):
-        stream = random.normal(size=(int(random.integers(2, 24)), 3)).astype(np.float32)
-        state, named = np.zeros(3), []
-        for frame in stream:
-            state = KEPT * state + (1 - KEPT) * np.tanh(frame)
-            named.append(int(state.argmax()))
-        features.append(stream)
-        labels.append(np.array(named))
-    return features, labels
-
-
-def _data() -> StreamData:
-    return StreamData(
-        train=_streams(120, 1),
-        validation=_streams(40, 2),
-        test=_streams(20, 3),
-        classes=("a", "b", "c"),
-    )
-
-
-class Recurrent(nn.Module):
-    """(batch, frames, 3) and a mask, which a network that reads forwards has no use for."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.gru = nn.GRU(3, width, batch_first=True)
-        self.head = nn.Linear(width, 3)
-
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        return self.head(self.gru(features)[0])
-
-
-def _teacher(*, kept: float = KEPT) -> Recurrent:
-    """Its state is the leaky sum itself: n = tanh(x), z = kept."""
-    module = Recurrent(3)
-    with torch.no_grad():
-        for weight in module.parameters():
-            weight.zero_()
-        module.gru.weight_ih_l0[6:] = torch.eye(3)
-        module.gru.bias_ih_l0[3:6] = math.log(kept / (1 - kept))
-        module.head.weight.copy_(20 * torch.eye(3))
-    return module
 
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return stream_task(_data())
+    return stream_task(stream_data())
 
 
 @pytest.fixture(scope="module")
 def teacher() -> Teacher:
-    return module_teacher(_teacher(), name="leaky", digest="0" * 64)
+    return module_teacher(leaky_teacher(), name="leaky", digest="0" * 64)
 
 
 def test_it_is_checked_and_right_on_every_frame(teacher: Teacher, task: Task) -> None:
@@ -152,7 +103,7 @@ def test_its_outputs_are_stored_without_padding(
             np.testing.assert_allclose(one[:count], due[:count], rtol=1e-5, atol=1e-5)
     now = partial(view_answers, teacher, task, seed=0, view=0)
     assert differing_rows(stored, now, task, form=form).size == 0
-    other = module_teacher(_teacher(kept=0.5), name="other", digest="1" * 64)
+    other = module_teacher(leaky_teacher(kept=0.5), name="other", digest="1" * 64)
     now = partial(view_answers, other, task, seed=0, view=0)
     assert differing_rows(stored, now, task, form=form).size > 32
     with pytest.raises(InputError, match="119 samples"):
@@ -179,9 +130,9 @@ def _learnt(**settings: object) -> tuple[nn.Module, tuple[float, ...]]:
     torch.manual_seed(0)
     given = {"batch": 20, "learning_rate": 0.05, "optimizer": "adamw", "average": 0.5}
     trained = distill(
-        _teacher(),
+        leaky_teacher(),
         Recurrent(6),
-        data=_data(),
+        data=stream_data(),
         loss={"kind": "kd", "weight": 1, "temperature": 1},
         settings=given | settings,
     )
@@ -207,7 +158,7 @@ def test_a_batch_in_parts_learns_what_the_whole_batch_does() -> None:
 def test_stored_frames_teach_what_the_teacher_in_the_loop_does(
     teacher: Teacher, task: Task, tmp_path: Path
 ) -> None:
-    other = module_teacher(_teacher(kept=0.2), name="other", digest="1" * 64)
+    other = module_teacher(leaky_teacher(kept=0.2), name="other", digest="1" * 64)
     store_view(teacher, task, path=tmp_path / "view", seed=0, view=0)
     store_view(other, task, path=tmp_path / "other", seed=0, view=0)
 
@@ -220,7 +171,7 @@ def test_stored_frames_teach_what_the_teacher_in_the_loop_does(
             objective=build_objective(KdLoss(kind="kd", weight=1.0, temperature=1.0)),
             settings=LEARNING,
             accelerator=Accelerator(cpu=True),
-            teacher=None if stored else OnlineTeacher(network=_teacher()),
+            teacher=None if stored else OnlineTeacher(network=leaky_teacher()),
         )
         return [epoch.train_loss for epoch in outcome.epochs]
 
@@ -230,22 +181,22 @@ def test_stored_frames_teach_what_the_teacher_in_the_loop_does(
     assert losses("other") != pytest.approx(online, rel=0.05)
 
 
-@pytest.mark.slow
-def test_what_is_learnt_is_exported_for_streams_of_any_length(
-    student: nn.Module, task: Task, tmp_path: Path
-) -> None:
-    rows = task.validation.inputs
+def _exported_and_timed(
+    module: nn.Module, task: Task, path: Path, *, streams: int, settings: BenchSettings
+) -> list[int]:
+    """Checks the file on so many streams of validation; the batches that it was timed at."""
+    rows = task.validation.inputs[:streams]
     artifact = export(
-        student,
+        module,
         as_inputs(task, rows[:2]),
-        path=tmp_path / "student.onnx",
+        path=path,
         input_names=task.input_names,
         open_axes=task.open_axes,
     )
 
     def reference(given: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            return student(*as_inputs(task, given)).numpy()
+            return module(*as_inputs(task, given)).numpy()
 
     parity = check_parity(
         reference,
@@ -258,14 +209,52 @@ def test_what_is_learnt_is_exported_for_streams_of_any_length(
     )
     assert parity.passed, parity
     measured = measure(
-        {"student": artifact.path},
+        {"m": artifact.path},
         inputs=task.collate(rows[:4]),
-        settings=BenchSettings(batch=(1, 4), epochs=2),
+        settings=settings,
         seed=0,
         pace=HURRIED,
     )
     (found,) = measured.measurements
-    assert [cell.setting.batch for cell in found.cells] == [1, 4]
+    assert all(cell.latency.p50_ms > 0 for cell in found.cells)
+    return [cell.setting.batch for cell in found.cells]
+
+
+@pytest.mark.slow  # the exporter takes 20 s of CPU for a GRU
+def test_what_is_learnt_is_exported_for_streams_of_any_length(
+    student: nn.Module, task: Task, tmp_path: Path
+) -> None:
+    settings = BenchSettings(batch=(1, 4), epochs=2)
+    path = tmp_path / "student.onnx"
+    assert _exported_and_timed(student, task, path, streams=40, settings=settings) == [1, 4]
+
+
+def test_a_teacher_of_another_order_or_number_of_classes_is_refused_before_the_first_step() -> None:
+    """In memory, where streams are trained on: recipes do not take them."""
+    order, count, forgetful = leaky_teacher(), leaky_teacher(), leaky_teacher(kept=1e-3)
+    with torch.no_grad():
+        order.head.weight.copy_(order.head.weight[[1, 2, 0]].clone())
+        forgetful.head.weight.neg_()
+    count.head = nn.Linear(3, 4)
+    for teacher, said in [
+        (order, r"right on \d+\.\d % of validation, no better than naming the largest class"),
+        (forgetful, "no better than naming the largest class"),
+        (count, r"outputs of shape \(4,\) per sample, the task has 3 classes"),
+        (Whole(), "depends on the others in its batch"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            distill(teacher, Recurrent(6), data=stream_data(), on_event=_no_step)
+
+
+class Whole(nn.Module):
+    """Reads padding: the mean over all frames of the batch's longest stream."""
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        return features + features.mean(dim=1, keepdim=True)
+
+
+def _no_step(event: Event) -> None:
+    pytest.fail(f"{event.message} was told before the teacher was refused")
 
 
 Change = Callable[[Streams], Streams]
@@ -283,7 +272,7 @@ Change = Callable[[Streams], Streams]
     ],
 )
 def test_streams_that_do_not_fit_are_refused(change: Change, said: str) -> None:
-    data = _data()
+    data = stream_data()
     spoilt = StreamData(train=change(data.train), test=data.test, classes=data.classes)
     with pytest.raises(InputError, match=said):
         stream_task(spoilt)

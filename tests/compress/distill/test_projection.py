@@ -11,6 +11,7 @@ from torch import nn
 from compress import distill
 from compress.distill.axes import teacher_width
 from compress.distill.teaching import OnlineTeacher
+from compress.errors import InputError
 from compress.tasks import StreamData
 from compress.tasks.streams import Streams
 
@@ -80,6 +81,15 @@ def test_similarities_and_layers_have_no_use_for_it() -> None:
     wrong = {"kind": "embedding", "form": "similarity-mse", "project": "learned"}
     with pytest.raises(Exception, match="`project: learned` is for outputs"):
         distill(network(5, seed=0), network(2, seed=1), data=embedding_task(), loss=wrong)
+
+
+def test_a_teacher_that_gives_all_samples_one_direction_is_refused() -> None:
+    teacher = nn.Linear(6, 5)
+    with torch.no_grad():
+        teacher.weight.zero_()
+        teacher.bias.fill_(1.0)
+    with pytest.raises(InputError, match="gives all samples nearly the same embedding"):
+        distill(teacher, network(5, seed=1), data=embedding_task(), loss=loss("none"))
 
 
 class PerFrame(nn.Module):
