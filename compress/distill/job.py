@@ -101,12 +101,14 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
     torch.manual_seed(start)
     task_node: Any = TypeAdapter(TaskNode).validate_python(spec.task)
     folder = Path(spec.folder)
+    tell = _event_file(workdir / "events.jsonl")
     task = build_task(
         task_node,
         folder=folder,
         seed=spec.seed,
         cache=Path(spec.cache),
         data_folder=Path(spec.data_folder) if spec.data_folder else None,
+        on_event=lambda event: tell(event) if event.kind == "test-read" else None,
     )
     model = build(spec, task)
     outputs = [
@@ -146,7 +148,6 @@ def run_job(spec: JobSpec, build: Build = student_of) -> None:
     if needs_projection(node.loss):
         width = teacher_width(task, outputs=outputs, teacher=teacher)
     objective = build_objective(node.loss, soft_labels=node.mixup is not None, axes=axes)
-    tell = _event_file(workdir / "events.jsonl")
     with _tracked(node, spec, accelerator) as track:
 
         def tell_all(event: Event) -> None:

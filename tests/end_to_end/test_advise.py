@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from compress.cli.invocation import Invocation
 from compress.cli.main import run_command
 from compress.errors import InputError
 from compress.pipeline.method import advise_recipe
 from compress.pipeline.run import plan, run
 from compress.recipe.load import load_recipe
+from exporters.events import Event
 
 SHORT = ("distill.epochs=1", "distill.views=1")
 
@@ -41,13 +43,25 @@ def test_without_a_teacher_there_is_nothing_to_advise(shapes: Path, tmp_path: Pa
 
 @pytest.mark.slow
 def test_the_race_recommends_and_the_run_goes_on_with_it(
-    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shapes: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    raced, drawn = list[Event](), Invocation.on_event
+
+    def watched(self: Invocation, event: Event) -> None:
+        raced.append(event)
+        drawn(self, event)
+
+    monkeypatch.setattr(Invocation, "on_event", watched)
     cache, recipe = tmp_path / "cache", shapes / "recipe.yaml"
     kept = tmp_path / "advice.json"
     command = ["advise", str(recipe), "--budget", "10min", "--cache", str(cache), "-q"]
     command += [part for change in SHORT for part in ("--set", change)]
     assert run_command([*command, "--json", str(kept)]) == 0
+    assert len([event for event in raced if event.message.startswith("pilot ")]) >= 9
+    assert _readers(raced) == []  # on validation data alone
     said = capsys.readouterr().out
     found = json.loads(kept.read_text())["result"]
     rows = {row["arm"]: row for row in found["advice"]["rows"]}
@@ -67,6 +81,19 @@ def test_the_race_recommends_and_the_run_goes_on_with_it(
     auto = (*SHORT, "distill.loss={kind: auto, budget: 10min}")
     steps = plan(recipe, cache=cache, overrides=auto)
     assert [step.hit for step in steps if step.stage == "method"] == [True]
-    result = run(recipe, out=tmp_path / "run", cache=cache, overrides=auto)
+    told: list[Event] = []
+    result = run(recipe, out=tmp_path / "run", cache=cache, overrides=auto, on_event=told.append)
+    assert _readers(told) == ["judge"]
     method = next(one for one in result.report.decisions if one.question == "method")
     assert method.chosen == found["advice"]["chosen"]
+
+
+def _readers(events: list[Event]) -> list[str]:
+    """The stages in which the test split was read."""
+    stage, found = "", []
+    for event in events:
+        if event.kind == "start":
+            stage = event.stage
+        if event.kind == "test-read":
+            found.append(stage)
+    return found

@@ -20,7 +20,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 SERVER = """
 import json, os, resource, sys
-import compress.pipeline.run, compress.cli.main, exporters.export, onnx, onnxscript, torch.onnx
+import compress.distill.launch, compress.pipeline.run, compress.cli.main
+import exporters.export, onnx, onnxscript, torch.onnx
 
 def child(order):
     os.setsid()
@@ -33,6 +34,8 @@ def child(order):
         os.close(descriptor)
     if order["file_bytes"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["file_bytes"], order["file_bytes"]))
+    if order["grace_s"] is not None:
+        compress.distill.launch.GRACE_S = order["grace_s"]
     code = 99
     try:
         compress.cli.main.main(order["arguments"])
@@ -132,8 +135,10 @@ class Server:
         cwd: Path,
         environment: Mapping[str, str] | None = None,
         file_bytes: int = 0,
+        grace_s: float | None = None,
     ) -> Started:
-        """Start one command. file_bytes: the largest file that it may write; 0: any."""
+        """Start one command. file_bytes: the largest file that it may write; 0: any. grace_s: how
+        long it waits for a training that it stops; None: as long as it always does."""
         self._count += 1
         out, err = self.folder / f"{self._count}.out", self.folder / f"{self._count}.err"
         order = {
@@ -143,6 +148,7 @@ class Server:
             "out": str(out),
             "err": str(err),
             "file_bytes": file_bytes,
+            "grace_s": grace_s,
         }
         return Started(self.ask(order), out, err, self)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 from fault_commands import Ended, Server, Started
@@ -39,9 +41,9 @@ class Project:
         shutil.copytree(good.cache, self.cache, ignore=shutil.ignore_patterns("work"))
         shutil.rmtree(self.cache / "index" / "train")
 
-    def start(self) -> Started:
-        arguments = self.good.arguments("--cache", self.cache, out=self.out)
-        return self.server.start(*arguments, cwd=self.good.cwd)
+    def start(self, *more: str | Path, grace_s: float | None = None) -> Started:
+        arguments = self.good.arguments("--cache", self.cache, *more, out=self.out)
+        return self.server.start(*arguments, cwd=self.good.cwd, grace_s=grace_s)
 
     def training(self) -> Started:
         """A run that has written a checkpoint since it was started."""
@@ -95,3 +97,58 @@ def test_stops_of_every_kind_cost_nothing_but_time(
     for name in ("student.safetensors", "student.onnx"):
         assert ours[name] == theirs[name]
     assert sorted(path.name for path in project.out.glob(".*")) == [".distil.lock"]
+
+
+# The network of slow.py; a step lasts for as long as a file is there.
+STUCK = """
+import time
+from pathlib import Path
+from slow import Slow
+
+HOLD = Path(__file__).with_name("hold")
+
+class Stuck(Slow):
+    def forward(self, images):
+        while self.training and HOLD.exists():
+            HOLD.with_name("held").touch()
+            time.sleep(0.01)
+        return super().forward(images)
+
+def student():
+    return Stuck(8)
+"""
+
+
+def test_a_step_that_outlasts_the_grace_is_killed_and_costs_what_came_after_its_checkpoint(
+    good: Good, server: Server, tmp_path: Path
+) -> None:
+    project = Project(good, tmp_path, server)
+    (good.project / "stuck.py").write_text(STUCK)
+    hold, held = good.project / "hold", good.project / "held"
+    student = ("--set", "student.target=stuck.py:student")
+
+    run = project.start(*student, grace_s=0.5)
+    _until(lambda: bool(_checkpoints(project.cache)), run)
+    hold.touch()
+    _until(held.exists, run)
+    job, kept = project.job(run), _checkpoints(project.cache)
+    os.kill(run.pid, signal.SIGTERM)
+    run.wait().assert_error(143, "stopped in stage train; run the same command again to resume")
+    assert not job.is_running()
+    assert _checkpoints(project.cache) == kept != set()
+    project.assert_untouched()
+
+    hold.unlink()
+    run = project.start(*student)
+    _until(lambda: bool(_trained(project.cache)), run)
+    os.kill(run.pid, signal.SIGTERM)  # what comes after the training is of no interest
+    run.wait()
+    (resumed,), (whole,) = _trained(project.cache), _trained(good.cache)
+    newest = max(int(path.stem.split("-")[1]) for path in kept)
+    assert resumed["meta"]["history"]["resumed_from_steps"] == [newest]
+    assert resumed["files"]["weights.safetensors"] == whole["files"]["weights.safetensors"]
+
+
+def _trained(cache: Path) -> list[dict[str, Any]]:
+    """What is stored of trainings."""
+    return [json.loads(path.read_text()) for path in (cache / "index" / "train").glob("*.json")]

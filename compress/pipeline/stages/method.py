@@ -207,7 +207,7 @@ class _Pilots:
         return run_stages(stages, store=self.store, on_event=self._tell)
 
     def _tell(self, event: Event) -> None:
-        if event.kind in ("progress", "wait"):
+        if event.kind in ("progress", "wait", "test-read"):
             self.on_event(event)
 
 
