@@ -124,6 +124,7 @@ class _Loop:
         self.progress = Progress(step=0, losses=(), epochs=(), resumed_from_steps=())
         self.losses: list[float] = []
         self.best: dict[str, Tensor] | None = None
+        self.saved: Progress | None = None
         self.saved_at = time.monotonic()
 
     def _learner(self, taps: Sequence[Tap], width: int | None) -> nn.Module:
@@ -207,7 +208,7 @@ class _Loop:
             optimizer=self.plain_optimizer,
             scaler=self.accelerator.scaler,
         )
-        self.saved_at = time.monotonic()
+        self.saved, self.saved_at = self.progress, time.monotonic()
 
     def run_epoch(self, stop_requested: Callable[[], bool]) -> None:
         epoch, started = len(self.progress.epochs), time.monotonic()
@@ -229,6 +230,8 @@ class _Loop:
                 self._stop()
             if time.monotonic() - self.saved_at >= settings.checkpoint_every_s:
                 self.save()
+                if self.accelerator.num_processes == 1 and stop_requested():
+                    self._stop()  # asked for while it saved; several agree in the next update
         self._finish_epoch(epoch, started, stop_requested)
 
     def _finish_epoch(self, epoch: int, started: float, stop_requested: Callable[[], bool]) -> None:
@@ -263,7 +266,8 @@ class _Loop:
         )
 
     def _stop(self) -> None:
-        self.save()
+        if self.saved != self.progress:  # a large one twice may outlast the grace of a stop
+            self.save()
         raise Interrupted(
             f"training stopped at step {self.progress.step} of {self.steps}",
             signal_number=15,

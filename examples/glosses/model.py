@@ -44,10 +44,17 @@ def small_embedder() -> nn.Module:
 
 
 def narrow_embedder() -> nn.Module:
-    """Three layers of half the width, untrained: it learns relations, and its own tokens."""
-    vocabulary = _encoder().config.vocabulary
-    config = EncoderConfig(vocabulary=vocabulary, width=192, layers=3, heads=12, inner=768)
-    return TextEmbedder(_with_known_tokens(Encoder(config)))
+    """Three layers of half the width, untrained, over tokens that begin as the principal axes of
+    the encoder's answer to each: from random tokens one epoch keeps 0.30 of the similarities."""
+    width, teacher = 192, _encoder()
+    vectors = token_vectors(teacher, width=width, start=START, end=END)
+    config = EncoderConfig(
+        vocabulary=teacher.config.vocabulary, width=width, layers=3, heads=12, inner=768
+    )
+    narrow = Encoder(config)
+    with torch.no_grad():
+        narrow.embeddings.word_embeddings.weight.copy_(vectors)
+    return TextEmbedder(_with_known_tokens(narrow))
 
 
 def static_embedder() -> nn.Module:

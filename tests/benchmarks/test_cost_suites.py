@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +41,29 @@ def steps_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Counter[st
     return made
 
 
+def stored_as(dtype: str) -> Callable[[Path], None]:
+    return lambda folder: costs.test_a_step_with_stored_outputs_against_labels_alone(folder, dtype)
+
+
 @pytest.mark.parametrize(
     ("run", "name"),
     [
-        (costs.test_a_step_of_the_engine_against_a_plain_loop, "engine step / plain PyTorch step"),
         (
-            costs.test_a_step_with_stored_outputs_against_labels_alone,
-            "stored outputs / labels alone",
+            lambda _: costs.test_a_step_of_the_engine_against_a_plain_loop(),
+            "engine step / plain PyTorch step",
         ),
-        (costs.test_a_step_with_the_teacher_in_the_loop, "teacher in the loop / labels alone"),
+        (stored_as("float32"), "stored outputs, float32 / labels alone"),
+        (stored_as("float16"), "stored outputs, float16 / labels alone"),
+        (
+            lambda _: costs.test_a_step_with_the_teacher_in_the_loop(),
+            "teacher in the loop / labels alone",
+        ),
     ],
 )
 def test_a_ratio_comes_out_of_equal_steps_of_both_sides(
     steps_of: list[Counter[str]], tmp_path: Path, run: Any, name: str
 ) -> None:
-    run()
+    run(tmp_path)
     (line,) = (tmp_path / "costs.jsonl").read_text().splitlines()
     row = json.loads(line)
     assert (row["ratio_of"], row["pairs"], row["steps"], row["batch"]) == (

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.suites import time_to_accuracy
 
 
+@pytest.mark.slow  # two trainings as jobs, beside the shapes' own run
 def test_a_unit_trains_both_sides_for_equal_steps_and_is_not_done_twice(
     shapes: Path,
     tmp_path: Path,

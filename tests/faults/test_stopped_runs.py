@@ -151,4 +151,5 @@ def test_a_step_that_outlasts_the_grace_is_killed_and_costs_what_came_after_its_
 
 def _trained(cache: Path) -> list[dict[str, Any]]:
     """What is stored of trainings."""
-    return [json.loads(path.read_text()) for path in (cache / "index" / "train").glob("*.json")]
+    entries = (cache / "index" / "train").glob("*.json")
+    return [json.loads(path.read_text().splitlines()[0]) for path in entries]

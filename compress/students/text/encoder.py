@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from compress.teachers.sentence_pooling import mean_pooled
 
+BEGINNING = 0.02  # standard deviation of weights, as in BERT
 _MASKED = -1e4  # finite in float16 and bfloat16, and small in quantized ranges
 
 
@@ -29,7 +30,11 @@ class EncoderConfig:
 
 
 class Encoder(nn.Module):
-    """Devlin et al. (2019), post-norm. (batch, tokens) ids and mask -> (batch, tokens, width)."""
+    """Devlin et al. (2019), post-norm. (batch, tokens) ids and mask -> (batch, tokens, width).
+
+    Weights begin as theirs: normal, of standard deviation 0.02. Torch's own beginning of an
+    embedding, 1, would have positions drown the tokens.
+    """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -38,6 +43,7 @@ class Encoder(nn.Module):
         self.encoder = nn.ModuleDict(
             {"layer": nn.ModuleList(_Layer(config) for _ in range(config.layers))}
         )
+        self.apply(_begin)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -51,6 +57,13 @@ class Encoder(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden, bias)
         return hidden
+
+
+def _begin(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=BEGINNING)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
 
 
 class TextEmbedder(nn.Module):
