@@ -17,7 +17,13 @@ from torch import nn
 from compress.errors import InputError
 from compress.recipe.named_files import named_file
 from compress.students.text.changes import apply_changes
-from compress.students.text.encoder import Encoder, EncoderConfig, TextClassifier, TextEmbedder
+from compress.students.text.encoder import (
+    Encoder,
+    EncoderConfig,
+    TextClassifier,
+    TextEmbedder,
+    bert_beginning,
+)
 from compress.students.text.pretrained import load_encoder
 from compress.students.text.smaller import truncated, with_inner, with_vocabulary
 from compress.students.text.static import StaticEncoder, token_vectors
@@ -51,7 +57,7 @@ def narrow_embedder() -> nn.Module:
     config = EncoderConfig(
         vocabulary=teacher.config.vocabulary, width=width, layers=3, heads=12, inner=768
     )
-    narrow = Encoder(config)
+    narrow = Encoder(config).apply(bert_beginning)
     with torch.no_grad():
         narrow.embeddings.word_embeddings.weight.copy_(vectors)
     return TextEmbedder(_with_known_tokens(narrow))

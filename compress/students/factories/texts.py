@@ -8,7 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor, nn
 
-from compress.students.text.encoder import BEGINNING, Encoder, EncoderConfig, TextClassifier
+from compress.students.text.encoder import (
+    Encoder,
+    EncoderConfig,
+    TextClassifier,
+    bert_beginning,
+)
 from compress.students.text.smaller import PrunedEmbedding
 from compress.tasks.data import Task
 from compress.tasks.text_tokenizer import sizes_of
@@ -30,9 +35,8 @@ def text_encoder(task: Task, *, width: int, depth: int) -> nn.Module:
         positions=tokens,
     )
     encoder = Encoder(config)
-    table = _table(task, vocabulary, config.width)
-    nn.init.normal_(table.table.weight, std=BEGINNING)
-    encoder.embeddings.word_embeddings = table
+    encoder.embeddings.word_embeddings = _table(task, vocabulary, config.width)
+    encoder.apply(bert_beginning)
     return TextClassifier(encoder, width=config.width, classes=len(task.classes))
 
 

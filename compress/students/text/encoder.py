@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from compress.teachers.sentence_pooling import mean_pooled
 
-BEGINNING = 0.02  # standard deviation of weights, as in BERT
+_BEGINNING = 0.02  # standard deviation of weights, as in BERT
 _MASKED = -1e4  # finite in float16 and bfloat16, and small in quantized ranges
 
 
@@ -30,11 +30,7 @@ class EncoderConfig:
 
 
 class Encoder(nn.Module):
-    """Devlin et al. (2019), post-norm. (batch, tokens) ids and mask -> (batch, tokens, width).
-
-    Weights begin as theirs: normal, of standard deviation 0.02. Torch's own beginning of an
-    embedding, 1, would have positions drown the tokens.
-    """
+    """Devlin et al. (2019), post-norm. (batch, tokens) ids and mask -> (batch, tokens, width)."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -43,7 +39,6 @@ class Encoder(nn.Module):
         self.encoder = nn.ModuleDict(
             {"layer": nn.ModuleList(_Layer(config) for _ in range(config.layers))}
         )
-        self.apply(_begin)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -59,9 +54,14 @@ class Encoder(nn.Module):
         return hidden
 
 
-def _begin(module: nn.Module) -> None:
+def bert_beginning(module: nn.Module) -> None:
+    """For `apply`, on an encoder that is to be trained from nothing: weights as BERT's begin.
+
+    Normal, of standard deviation 0.02, where torch's own beginning of an embedding, 1, has
+    positions drown the tokens.
+    """
     if isinstance(module, nn.Linear | nn.Embedding):
-        nn.init.normal_(module.weight, std=BEGINNING)
+        nn.init.normal_(module.weight, std=_BEGINNING)
     if isinstance(module, nn.Linear):
         nn.init.zeros_(module.bias)
 
