@@ -88,6 +88,7 @@ def test_hard_labels_of_a_black_box_teach_without_a_model(project: Path, tmp_pat
     assert verify_run(result.folder) == ()
 
 
+@pytest.mark.slow  # two runs
 def test_what_a_run_shipped_in_int8_teaches_the_next(
     shapes: Path, finished: RunResult, store: Path, tmp_path: Path
 ) -> None:

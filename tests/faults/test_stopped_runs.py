@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from fault_commands import Ended, Server, Started
 from finished_run import Good
 
@@ -119,6 +120,7 @@ def student():
 """
 
 
+@pytest.mark.slow  # a minute of trainings
 def test_a_step_that_outlasts_the_grace_is_killed_and_costs_what_came_after_its_checkpoint(
     good: Good, server: Server, tmp_path: Path
 ) -> None:
