@@ -9,7 +9,12 @@ import torch
 
 from compress.errors import InputError
 from compress.students.text.changes import apply_changes, save_changes
-from compress.students.text.encoder import Encoder, EncoderConfig, TextClassifier
+from compress.students.text.encoder import (
+    Encoder,
+    EncoderConfig,
+    TextClassifier,
+    bert_beginning,
+)
 from compress.students.text.smaller import kept_layers, truncated, with_inner, with_vocabulary
 from compress.students.text.static import principal_axes, token_vectors
 from compress.teachers.sentence_pooling import mean_pooled
@@ -127,3 +132,17 @@ def test_changes_hold_only_what_a_tuning_moved(encoder: Encoder, tmp_path: Path)
         torch.testing.assert_close(base.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
     with pytest.raises(InputError, match="has no place"):
         apply_changes(torch.nn.Linear(2, 2), tmp_path / "changes.safetensors")
+
+
+def test_weights_that_begin_as_berts_are_small_and_leave_the_norms() -> None:
+    torch.manual_seed(0)
+    begun = Encoder(CONFIG).apply(bert_beginning)
+    embeddings = begun.embeddings
+    spread = torch.cat(
+        [embeddings.word_embeddings.weight, embeddings.position_embeddings.weight]
+    ).std()
+    assert 0.018 < float(spread.detach()) < 0.022  # 1,184 draws of 0.02
+    assert all(not one.bias.any() for one in begun.modules() if isinstance(one, torch.nn.Linear))
+    norms = [one for one in begun.modules() if isinstance(one, torch.nn.LayerNorm)]
+    assert norms
+    assert all((one.weight == 1).all() for one in norms)
