@@ -7,12 +7,13 @@
 
 Rivals: (a) the teacher with a uniform share of its channels pruned, tuned on labels, and (b) small
 residual networks of usual widths, trained on labels. Of either the three whose int8 files take
-least more time than the found one's; none that takes less. All arms are quantized alike after
-training, on the same images, see the same augmentation, and train for equal seconds by the epochs
-that the machine of the plan made in them; the seconds of the teacher's outputs count for the found
-one. A unit is one seed with all arms, at most 20 minutes; it is a line of
-docs/results/fashion-against.jsonl with the CPU model, and is skipped when present. The best of (a)
-and of (b) are chosen on validation; answers on test are kept unread until all units are there.
+least more time than the found one's; none that takes less. A tuning unit of a seed of its own tries
+each at two learning rates, and the best of (a) and of (b) on validation meet the found student,
+whose rate is that of its recipe. All arms are quantized alike after training, on the same images,
+see the same augmentation, and train for equal seconds by the epochs that the machine of the plan
+made in them; the seconds of the teacher's outputs count for the found one. A unit is one seed with
+all three, at most 20 minutes; it is a line of docs/results/fashion-against.jsonl with the CPU
+model, and is skipped when present. Answers on test are kept unread until all units are there.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 RESULTS = ROOT / "docs" / "results" / "fashion-against.jsonl"
 SEEDS = range(5)
-SECONDS = 150.0  # of training per arm on the machine of the plan: seven arms in 20 minutes
+SECONDS = 370.0  # of training per arm on the machine of the plan: three arms in 20 minutes
+TUNING_SECONDS, TUNING_SEED = 85.0, 100  # twelve trainings in 20 minutes
+RATES = {"pruned": (0.05, 0.15), "by hand": (0.15, 0.4)}  # of trained weights and of random ones
 CLOSEST = 3
 LEAST = 0.98  # of the found one's time: a rival that is faster than that would be a weaker one
 LABELS = {"kind": "labels", "smoothing": 0.1}
@@ -75,6 +78,7 @@ class Trained:
     path: Path
     accuracy: float
     epoch_s: float
+    train_s: float
     outputs_s: float
     answers: str  # on test, unread
 
@@ -111,6 +115,7 @@ def train(
     changes: dict[str, Any] = {"epochs": epochs, "seed": seed}
     if name != FOUND:
         changes["loss"] = TypeAdapter(LossNode).validate_python(LABELS)
+        changes["learning_rate"] = arm["learning_rate"]
     node = context.recipe.distill.model_copy(update=changes)
     recipe = context.recipe.model_copy(update={"student": student, "distill": node})
     own = replace(context, recipe=recipe)
@@ -132,6 +137,7 @@ def train(
         path=path,
         accuracy=float(done["arm-int8"].json(FACTS)["int8_accuracy"]),
         epoch_s=float(np.median([one["seconds"] for one in history["epochs"]])),
+        train_s=sum(one["seconds"] for one in history["epochs"]),
         outputs_s=sum(_seconds(one) for key, one in done.items() if key.startswith(OUTPUTS)),
         answers=base64.b85encode(right.astype(np.uint8).tobytes()).decode(),
     )
@@ -143,7 +149,9 @@ def plan_line(run: Path, store: Store) -> dict[str, Any]:
     if said["quantize"]["kind"] != "static":
         raise SystemExit("the student that was found is not in int8: rivals are, so do it by hand")
     context, started = context_of(store), time.monotonic()
-    arms = {FOUND: {"student": said["student"]}, **{n: {"student": s} for n, s in rivals().items()}}
+    arms: dict[str, dict[str, Any]] = {FOUND: {"student": said["student"]}}
+    for name, student in rivals().items():
+        arms[name] = {"student": student, "learning_rate": RATES[kind_of(name)][0]}
     found = train(FOUND, arms[FOUND], epochs=1, seed=0, context=context, store=store)
     inputs = timed_inputs(context, 32)
     looked: dict[str, tuple[float, Trained]] = {}
@@ -154,15 +162,15 @@ def plan_line(run: Path, store: Store) -> dict[str, Any]:
             looked[name] = ratio, made
             print(f"  {name}: {ratio:.3f} of the found one's time", flush=True)
     chosen = [FOUND]
-    for kind in ("pruned", "by hand"):
-        slower = [n for n, (ratio, _) in looked.items() if n.startswith(kind) and ratio >= LEAST]
+    for kind in RATES:
+        slower = [n for n, (ratio, _) in looked.items() if kind_of(n) == kind and ratio >= LEAST]
         chosen += sorted(slower, key=lambda name: looked[name][0])[:CLOSEST]
     planned = {}
     for name in chosen:
         made = found if name == FOUND else looked[name][1]
         left_s = SECONDS - (found.outputs_s if name == FOUND else 0.0)
         planned[name] = {
-            **arms[name],
+            "student": arms[name]["student"],
             "epochs": max(1, round(left_s / made.epoch_s)),
             "epoch_s": round(made.epoch_s, 2),
             "outputs_s": round(made.outputs_s, 1),
@@ -178,17 +186,49 @@ def _compared(found: Path, rival: Path, inputs: Any) -> dict[str, Any]:
     return {"verdict": told.verdict, "ratio": 1 / told.speedup, "low": low, "high": high}
 
 
-def seed_line(seed: int, plan: Mapping[str, Any], store: Store) -> dict[str, Any]:
-    """All arms from one seed."""
-    context, started, arms = context_of(store), time.monotonic(), []
+def tuning_line(plan: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """Every rival of the plan, at both rates of its kind: which is best of either kind."""
+    context, started, tried = context_of(store), time.monotonic(), []
     for name, arm in plan["arms"].items():
+        epochs = max(1, round(TUNING_SECONDS / arm["epoch_s"]))
+        for rate in RATES[kind_of(name)] if name != FOUND else ():
+            own = {**arm, "learning_rate": rate}
+            made = train(name, own, epochs=epochs, seed=TUNING_SEED, context=context, store=store)
+            tried.append(
+                {"name": name, "learning_rate": rate, "validation_accuracy": made.accuracy}
+            )
+            print(f"  {name} at {rate:g}: {100 * made.accuracy:.2f} %", flush=True)
+    return _line({"kind": "tuning", "seed": TUNING_SEED}, {"tried": tried}, started)
+
+
+def seed_line(
+    seed: int, plan: Mapping[str, Any], tuning: Mapping[str, Any], store: Store
+) -> dict[str, Any]:
+    """The found student and the best rival of either kind, from one seed."""
+    context, started, arms = context_of(store), time.monotonic(), []
+    for name, rate in {FOUND: None, **best_rivals(tuning)}.items():
+        arm = {**plan["arms"][name], "learning_rate": rate}
         epochs = arm["epochs"]
         made = train(name, arm, epochs=epochs, seed=seed, context=context, store=store)
-        arms.append(
-            {"name": name, "validation_accuracy": made.accuracy, "test_answers": made.answers}
-        )
+        told = {"name": name, "epochs": epochs, "train_s": round(made.train_s, 1)}
+        told |= {"validation_accuracy": made.accuracy, "test_answers": made.answers}
+        arms.append(told)
         print(f"  {name}: {100 * made.accuracy:.2f} % after {epochs} epochs", flush=True)
     return _line({"kind": "seed", "seed": seed}, {"arms": arms}, started)
+
+
+def best_rivals(tuning: Mapping[str, Any]) -> dict[str, float]:
+    """The best of either kind on validation -> its learning rate."""
+    best = {}
+    for kind in RATES:
+        tried = [one for one in tuning["tried"] if kind_of(one["name"]) == kind]
+        found = max(tried, key=lambda one: float(one["validation_accuracy"]))
+        best[str(found["name"])] = float(found["learning_rate"])
+    return best
+
+
+def kind_of(name: str) -> str:
+    return next(kind for kind in RATES if name.startswith(kind))
 
 
 def _line(unit: Mapping[str, Any], found: Mapping[str, Any], started: float) -> dict[str, Any]:
@@ -202,6 +242,11 @@ def _seconds(done: Finished) -> float:
 
 def _quiet(event: Event) -> None:
     pass
+
+
+def units() -> list[tuple[str, int | None]]:
+    """All units in their order: kind and seed."""
+    return [("plan", None), ("tuning", TUNING_SEED), *(("seed", seed) for seed in SEEDS)]
 
 
 def read_done() -> list[dict[str, Any]]:
@@ -218,16 +263,22 @@ def main() -> None:
     chosen = parser.parse_args()
     began = time.monotonic()
     with open_store(ROOT / ".distil") as store:
-        for seed in () if chosen.table else (None, *SEEDS):
+        for kind, seed in () if chosen.table else units():
             done = read_done()
-            plan = next((one for one in done if one["kind"] == "plan"), None)
-            if plan is None and (seed is not None or chosen.found is None):
-                parser.error("give --found RUN: there is no plan yet")
-            there = {one.get("seed") for one in done} if plan else set()
-            if seed in there or time.monotonic() - began > 60 * chosen.minutes:
+            if any(one["kind"] == kind and one.get("seed") == seed for one in done):
                 continue
-            print("plan" if plan is None else f"seed {seed}", flush=True)
-            line = plan_line(chosen.found, store) if plan is None else seed_line(seed, plan, store)
+            if time.monotonic() - began > 60 * chosen.minutes:
+                break
+            print(kind if seed is None else f"{kind}, seed {seed}", flush=True)
+            there = {one["kind"]: one for one in done}
+            if kind == "plan":
+                if chosen.found is None:
+                    parser.error("give --found RUN: there is no plan yet")
+                line = plan_line(chosen.found, store)
+            elif kind == "tuning":
+                line = tuning_line(there["plan"], store)
+            else:
+                line = seed_line(int(seed or 0), there["plan"], there["tuning"], store)
             with RESULTS.open("ab", buffering=0) as stream:
                 stream.write(f"{json.dumps(line)}\n".encode())
     from against_table import table  # beside this file
