@@ -12,7 +12,10 @@ from compress.search.predict import TABLE, Operator
 
 
 def operators_of(module: nn.Module, example: Sequence[Tensor]) -> tuple[Operator, ...]:
-    """Convolutions and products of one sample, by their shapes."""
+    """Convolutions and products of one sample, by their shapes. A module that was made on torch's
+    meta device, with some of its tensors elsewhere, is moved there whole: nothing is computed."""
+    if any(tensor.is_meta for tensor in module.parameters()):
+        module, example = module.to("meta"), [tensor.to("meta") for tensor in example]
     found: list[Operator] = []
 
     def note(layer: nn.Module, inputs: Any, output: Tensor) -> None:

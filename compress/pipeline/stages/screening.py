@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.screening import Screen
 from benchmarks.screening import Screened as Timed
 from benchmarks.values import Memory
@@ -38,7 +40,7 @@ from compress.search.inherited import InheritedStructure
 from compress.search.ledger import Screened, not_made
 from compress.search.predict import Operator
 from compress.search.shapes import as_if_trained, operators_of
-from compress.search.space import Plan
+from compress.search.space import Plan, Structure
 from compress.store.keys import Json
 from compress.store.store import Store
 from compress.students.build import student_code
@@ -70,7 +72,7 @@ class Screener:
     _screens: dict[tuple[str, int], Screen] = field(default_factory=dict)
     _reference: Path | None = None
     _teacher_memory: dict[Cell, Memory] = field(default_factory=dict)
-    _operators: dict[Plan, tuple[Operator, ...]] = field(default_factory=dict)
+    _operators: dict[tuple[Structure, int], tuple[Operator, ...]] = field(default_factory=dict)
 
     def __enter__(self) -> Screener:
         return self
@@ -100,15 +102,17 @@ class Screener:
         """Its operators, without exporting it; none where it can't be built."""
         if isinstance(plan.structure, InheritedStructure):
             return plan.structure.operators_at(plan.width)
-        if plan not in self._operators:
+        at = plan.structure, plan.width  # whatever it is stored in
+        if at not in self._operators:
             task = self.context.task
             example = as_inputs(task, task.train.inputs[:1])
             try:
-                module = untrained(planned(self.context, plan))
-                self._operators[plan] = operators_of(module, example)
+                with torch.device("meta"):  # hundreds are looked at: neither drawn nor computed
+                    module = untrained(planned(self.context, plan))
+                self._operators[at] = operators_of(module, example)
             except InputError:
-                self._operators[plan] = ()  # its screening says why
-        return self._operators[plan]
+                self._operators[at] = ()  # its screening says why
+        return self._operators[at]
 
     def screen(self, plan: Plan) -> Screened:
         """What the file of a plan takes of each budget; why there is none, where it can't be made:

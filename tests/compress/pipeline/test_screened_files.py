@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from compress.pipeline.context import Context
 from compress.pipeline.run import prepare
+from compress.pipeline.stages.schemes import planned
 from compress.pipeline.stages.screening import Screener
+from compress.pipeline.stages.untrained import untrained
 from compress.recipe.load import load_recipe
 from compress.search.ledger import Screened
+from compress.search.shapes import operators_of
 from compress.search.space import FLOAT, FactoryStructure, Plan, space_for
 from compress.store.store import open_store
+from compress.tasks.views import as_inputs
 from exporters.events import Event
 
 SHAPES = Path(__file__).parents[2] / "projects" / "shapes"
@@ -61,6 +69,22 @@ def test_what_is_screened_takes_raw_samples_where_the_shipped_file_does(project:
     # Written anew with a Cast and a Div, and timed on raw samples: it refuses any others.
     assert inside.size_bytes != bare.size_bytes
     assert inside.macs == bare.macs
+
+
+def test_shapes_are_those_of_the_structure_whatever_it_is_stored_in(project: Path) -> None:
+    structure = FactoryStructure(family="residual", depth=1, ratios=(1.0, 2.0))
+    with screener(project) as one:
+        context = one.context
+        for width in (8, 16):
+            plan = Plan(structure=structure, width=width, scheme=FLOAT)
+            network = untrained(planned(context, plan))
+            found = one.operators(plan)
+            assert found == operators_of(network, as_inputs(context.task, _rows(context)))
+            assert one.operators(replace(plan, scheme="static")) == found
+
+
+def _rows(context: Context) -> NDArray[np.generic]:
+    return context.task.train.inputs[:1]
 
 
 def test_what_can_not_be_built_fits_nothing_and_says_why(project: Path) -> None:

@@ -36,6 +36,20 @@ def test_looking_leaves_no_hook_behind() -> None:
     assert all(not layer._forward_hooks for layer in module.modules())
 
 
+def test_a_module_without_values_shows_the_same_shapes() -> None:
+    def text() -> nn.Module:
+        known = torch.zeros(50, 4, device="cpu")  # wherever the rest is made
+        return nn.Sequential(nn.Embedding.from_pretrained(known), nn.Linear(4, 2))
+
+    for made, example in (
+        (network, torch.zeros(1, 1, 16, 16)),
+        (text, torch.zeros(1, 3, dtype=torch.int64)),
+    ):
+        with torch.device("meta"):
+            bare = made()
+        assert operators_of(bare, (example,)) == operators_of(made(), (example,))
+
+
 def test_tables_of_vectors_are_bytes_and_no_time() -> None:
     module = nn.Sequential(nn.Embedding(50, 4), nn.Linear(4, 2))
     found = operators_of(module, (torch.zeros(1, 3, dtype=torch.int64),))

@@ -13,12 +13,14 @@ from tokenizers import Tokenizer, models
 
 from compress.errors import InputError
 from compress.recipe.student_nodes import FactoryStudent
+from compress.search.shapes import operators_of
 from compress.students.build import build_student, student_code
 from compress.students.check import checked_student
 from compress.students.counts import count_macs, count_parameters
 from compress.students.factories.make import families_for
 from compress.tasks.augment import Augmentation
 from compress.tasks.data import Samples, Task
+from compress.tasks.views import as_inputs
 from exporters.export import export
 from exporters.run import run_batches
 from exporters.session import open_session
@@ -90,6 +92,15 @@ def test_a_family_gives_logits_whose_file_answers_alike(
     session = open_session(tmp_path / "student.onnx", threads=1)
     got = run_batches(session, task.train.inputs[:2], batch=2, collate=task.collate)
     np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("node", "task"), FAMILIES, ids=NAMES)
+def test_a_family_shows_its_shapes_without_values(node: FactoryStudent, task: Task) -> None:
+    example = as_inputs(task, task.train.inputs[:1])
+    with torch.device("meta"):
+        bare = build_student(node, folder=HERE, seed=0, task=task).eval()
+    made = build_student(node, folder=HERE, seed=0, task=task).eval()
+    assert operators_of(bare, example) == operators_of(made, example) != ()
 
 
 def test_weights_depend_on_the_seed_alone() -> None:
