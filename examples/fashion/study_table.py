@@ -31,7 +31,7 @@ def table(done: Sequence[Mapping[str, Any]], *, planned: int) -> str:
             lines += ["No seed is complete.", ""]
             continue
         lines += [*_regime(arms, labels), ""]
-        for kind in ("hint", "hint at 100", "at 4x"):
+        for kind in ("hint", "hint at 100", "at 4x", "label share"):
             extra = [u for u in done if u["regime"] == regime and u["kind"] == kind]
             lines += _extra(kind, extra)
     return "\n".join(lines)
@@ -102,16 +102,21 @@ def _on_test(
 
 
 def _extra(kind: str, units: Sequence[Mapping[str, Any]]) -> list[str]:
-    if not units:
-        return []
-    scores = _scores(units)
-    shown = [f"{name} {100 * np.mean(values):.2f} %" for name, values in scores.items()]
-    line = f"{kind}, {len(units)} seeds, validation: {', '.join(shown)}"
-    if len(scores) == 2 and len(units) > 1:
-        first, second = scores.values()
-        apart = [b - a for a, b in zip(first, second, strict=True)]
-        line += f"; difference {_pp(float(np.mean(apart)))}, 95 % interval {_shown(apart, ['one'])}"
-    return [line + ".", ""]
+    """Pairs of arms, each beside what it is held against."""
+    lines: list[str] = []
+    names = list(_scores(units))
+    for first, second in zip(names[::2], names[1::2], strict=True):
+        before, after = (_scores(units)[name] for name in (first, second))
+        line = (
+            f"{kind}, {len(units)} seeds, validation: {first} {100 * np.mean(before):.2f} %, "
+            f"{second} {100 * np.mean(after):.2f} %"
+        )
+        if len(units) > 1:
+            apart = [b - a for a, b in zip(before, after, strict=True)]
+            mean, shown = _pp(float(np.mean(apart))), _shown(apart, ["one"])
+            line += f"; difference {mean}, 95 % interval {shown}"
+        lines += [line + ".", ""]
+    return lines
 
 
 def _scores(units: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
