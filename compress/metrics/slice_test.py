@@ -50,10 +50,10 @@ class SliceTest:
 
 def run_slice_tests(slices: Sequence[Slice], margin: float) -> tuple[SliceTest, ...]:
     """One test per slice, in their order. margin: the allowed drop, a fraction in [0, 1)."""
-    least = [_p(s.reference_right, 0, s, margin) for s in slices]
+    least = [_least(one, margin) for one in slices]
     level = ALPHA / _tests(least)
     testable = [index for index, p in enumerate(least) if p <= level]
-    ps = np.array([_p(slices[i].lost, slices[i].gained, slices[i], margin) for i in testable])
+    ps = np.array([max(least[i], _p(slices[i], margin)) for i in testable])
     holm, discovery = _holm(ps), _benjamini_hochberg(ps)
     place = {index: at for at, index in enumerate(testable)}
     return tuple(
@@ -97,13 +97,18 @@ def drop_p(lost: int, gained: int, samples: int, *, margin: float) -> float:
     return min(1.0, float(np.exp(logs).sum(axis=0).max()))
 
 
-def _p(lost: int, gained: int, one: Slice, margin: float) -> float:
+def _least(one: Slice, margin: float) -> float:
+    """p of the worst outcome, in which all is lost; of groups as if each had one sample."""
     if one.spread is None:
-        return drop_p(lost, gained, one.samples, margin=margin)
-    if (lost, gained) != (one.lost, one.gained):  # the worst outcome: as if one sample per group
-        groups = one.groups or 1
-        right = round(one.reference_right / one.samples * groups)
-        return drop_p(right, 0, groups, margin=margin)
+        return drop_p(one.reference_right, 0, one.samples, margin=margin)
+    groups = one.groups or 1
+    right = round(one.reference_right / one.samples * groups)
+    return drop_p(right, 0, groups, margin=margin)
+
+
+def _p(one: Slice, margin: float) -> float:
+    if one.spread is None:
+        return drop_p(one.lost, one.gained, one.samples, margin=margin)
     distance = (one.gained - one.lost) / one.samples + margin
     if one.spread == 0.0:
         return 0.0 if distance < 0 else 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -139,8 +141,26 @@ def _check_facts(teacher: Teacher, task: Task) -> None:
             where="teacher",
             cure="scale as the earlier run did",
         )
+    if teacher.tokenizer is not None and task.tokenizer is not None:
+        _check_tokens(teacher.tokenizer, task.tokenizer)
     if teacher.classes is not None:
         check_class_names(teacher.classes, task.classes)
+
+
+def _check_tokens(theirs: str, ours: str) -> None:
+    """InputError unless both make the same ids of a text: cut to whatever length, padded or not."""
+    from tokenizers import Tokenizer
+
+    # Written anew by one version of the library: another may leave out what is its default.
+    read, other = (json.loads(Tokenizer.from_str(text).to_str()) for text in (theirs, ours))
+    parts = ("normalizer", "pre_tokenizer", "model", "post_processor", "added_tokens")
+    differing = [part for part in parts if read[part] != other[part]]
+    if differing:
+        raise InputError(
+            f"the teacher was made for texts of another tokenizer ({differing[0]} differs)",
+            where="task.tokenizer",
+            cure="use the tokenizer.json of the earlier run",
+        )
 
 
 def check_class_names(theirs: tuple[str, ...], ours: tuple[str, ...]) -> None:

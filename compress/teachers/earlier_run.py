@@ -40,7 +40,8 @@ def run_teacher(
     device: str = "cpu",
     input_names: Sequence[str] = (),
 ) -> Teacher:
-    """What the run shipped, with its class names, sample shape and scale. Raises as `shipped`.
+    """What the run shipped, with its class names, sample shape, scale and tokenizer. Raises as
+    `shipped`.
 
     Of texts there is no shape: rows are as long as the longest text of a table.
     """
@@ -58,4 +59,18 @@ def run_teacher(
         classes=facts.classes,
         input_shape=None if facts.preprocessing.tokenizer else facts.preprocessing.shape,
         scale=facts.preprocessing.scale,
+        tokenizer=_tokenizer(manifest, folder),
     )
+
+
+def _tokenizer(manifest: Manifest, folder: Path) -> str | None:
+    """The text of its tokenizer.json, where it has one that is still as the run wrote it."""
+    name = manifest.facts.preprocessing.tokenizer
+    if name is None:
+        return None
+    path, record = folder / name, manifest.files.get(name)
+    if record is None or not path.is_file() or sha256_file(path) != record.sha256:
+        raise InputError(
+            f"{name} is not the file that the run wrote", where=str(path), cure="run it again"
+        )
+    return path.read_text(encoding="utf-8")

@@ -22,8 +22,8 @@ class Teacher:
     module, onnx_path: what it can be exported from or is; both None for a black box. by_id is
     there for stored outputs alone, which have no answer to an input: (n,) sample ids -> logits,
     where `gives` says how much of them was stored. classes: their names in its order, where it
-    knows them. input_shape, scale: what it was made for, where it knows that. members: of several
-    as one, each with its weight; then compress.teachers.outputs asks each in its own way.
+    knows them. input_shape, scale, tokenizer: what it was made for, where it knows that. members:
+    of several as one, each with its weight; then compress.teachers.outputs asks each in its way.
     """
 
     name: str
@@ -36,4 +36,5 @@ class Teacher:
     classes: tuple[str, ...] | None = None
     input_shape: tuple[int, ...] | None = None  # of one sample
     scale: float | None = None
+    tokenizer: str | None = None  # the text of its tokenizer.json
     members: tuple[tuple[Teacher, float], ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from compress.errors import InputError
 from compress.pipeline.run import RunResult, plan, prepare, run
 from compress.pipeline.verify import verify_run
 from compress.recipe.load import load_recipe
@@ -83,6 +85,23 @@ def test_its_file_teaches_texts_that_are_cut_elsewhere(sayings: Path, finished: 
     assert task.train.inputs.shape[1] == 9
     teacher = run_teacher(finished.folder, digest="", threads=1, input_names=task.input_names)
     assert check_teacher(teacher, task) > 0.8
+
+
+def test_its_file_teaches_no_texts_of_another_tokenizer(
+    sayings: Path, finished: RunResult, tmp_path: Path
+) -> None:
+    shutil.copytree(sayings, tmp_path / "other")
+    path = tmp_path / "other" / "tokenizer.json"
+    said = json.loads(path.read_text())
+    vocabulary = said["model"]["vocab"]
+    first, second = [word for word in vocabulary if word.isalpha()][:2]
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    path.write_text(json.dumps(said))
+    loaded = load_recipe(tmp_path / "other" / "recipe.yaml")
+    task = prepare(loaded, cache=tmp_path / "cache").task
+    teacher = run_teacher(finished.folder, digest="", threads=1, input_names=task.input_names)
+    with pytest.raises(InputError, match=r"texts of another tokenizer \(model differs\)"):
+        check_teacher(teacher, task)
 
 
 def test_a_second_run_computes_nothing(sayings: Path, finished: RunResult) -> None:

@@ -102,6 +102,18 @@ def test_what_is_needed_of_grouped_samples_is_told_in_groups() -> None:
     assert "about 5 would do; 2 samples, 1 lost" in slice_part(of_samples, 0.03).reason
 
 
+def test_few_groups_that_lose_all_prove_no_more_than_as_many_samples() -> None:
+    """Nothing varies among groups that all lost everything: that is not certainty."""
+    two, nine = (
+        replace(_slice(100 * groups, 100 * groups, right=100 * groups), groups=groups, spread=0.0)
+        for groups in (2, 9)
+    )
+    (of_two,), (of_nine,) = (run_slice_tests([one], 0.03) for one in (two, nine))
+    assert (of_two.p, of_two.needed) == (None, 5)
+    assert of_nine.p == drop_p(9, 0, 9, margin=0.03) > 0.0
+    assert of_nine.worse
+
+
 def test_a_slice_where_the_reference_is_never_right_can_not_fall() -> None:
     (found,) = run_slice_tests([_slice(50, 0, right=0)], 0.03)
     assert (found.p, found.needed) == (None, None)
