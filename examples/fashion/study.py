@@ -57,7 +57,7 @@ REGIMES: Mapping[str, tuple[str, ...]] = {
     "all labels": (),
     "2,000 labels": ("task.validation=500", "task.labelled=1500"),
 }
-KINDS = ("tuning", "arms", "hint", "hint at 100", "at 4x", "label share")
+KINDS = ("outputs", "tuning", "arms", "hint", "hint at 100", "at 4x", "label share")
 CONTROLS = ("labels", "label smoothing", "labels, mixup")
 RATES: Mapping[str, tuple[float, ...]] = {  # the best of each is inside, by first looks
     "all labels": (0.15, 0.4, 1.0),
@@ -96,9 +96,11 @@ def hint(weight: float) -> dict[str, Any]:
 
 
 def units() -> list[dict[str, Any]]:
-    """All units in their order: tuning first, then seeds, then the dear arms beside plain KD."""
+    """All units in their order: the teacher's outputs, tuning, seeds, then the dear arms beside
+    plain KD, and what explains some arms."""
     planned: list[dict[str, Any]] = []
     for regime in REGIMES:
+        planned.append({"regime": regime, "kind": "outputs", "seed": 0})
         planned.append({"regime": regime, "kind": "tuning", "seed": TUNING_SEED})
         planned += [{"regime": regime, "kind": "arms", "seed": seed} for seed in SEEDS]
     for regime in REGIMES:
@@ -152,6 +154,17 @@ def best_rates(regime: str, done: Sequence[Mapping[str, Any]]) -> dict[str, floa
         name: max(RATES[regime], key=lambda rate: found[f"{name} at {rate:g}"])
         for name in (*CONTROLS, "kd")
     }
+
+
+def store_outputs(unit: Mapping[str, Any]) -> dict[str, Any]:
+    """What the teacher gives of all views, which later units find stored; seconds of computing."""
+    loaded = load_recipe(HERE / "study.yaml", overrides=REGIMES[unit["regime"]])
+    with open_store(ROOT / ".distil") as store:
+        context = prepare(loaded, cache=store.root)
+        done = run_stages(teacher_stages(context), store=store, on_event=_say)
+    seconds = {name: round(done[name].entry.seconds, 1) for name in view_names(context)}
+    machine = dict(machine_fingerprint())
+    return {**unit, "views": seconds, "seconds": sum(seconds.values()), "machine": machine}
 
 
 def run_unit(
@@ -245,7 +258,10 @@ def main() -> None:
         if time.monotonic() - began > 60 * chosen.minutes:
             break
         print(f"{unit['regime']}: {unit['kind']}, seed {unit['seed']}", flush=True)
-        line = run_unit(unit, done, chosen.precision)
+        if unit["kind"] == "outputs":
+            line = store_outputs(unit)
+        else:
+            line = run_unit(unit, done, chosen.precision)
         with RESULTS.open("ab", buffering=0) as stream:  # in one piece: others may append too
             stream.write(f"{json.dumps(line)}\n".encode())
     from study_table import table  # beside this file
