@@ -12,9 +12,10 @@ equal steps on the same augmented views: one view per epoch, stored where a teac
 Controls learn without the teacher, each at the learning rate that a unit of its own found best on
 validation, and all methods at the one that this unit found best for plain KD; one of the controls
 mixes images up as FunMatch does. At four times the length there are four times the views, and it is
-tried once: one regime, one seed. "label share" asks why methods whose labels weigh 1 are behind
-with 2,000: the mean over the three or four of a batch that have a label gives each the weight of
-forty without one; by share, all images weigh the same. Answers on test are kept as they are; once
+tried once: one regime, one seed. "mixup" asks what of FunMatch costs accuracy; "label share" why
+methods whose labels weigh 1 are behind with 2,000: the mean over the three or four of a batch that
+have a label gives each the weight of forty without one; by share, all images weigh the same.
+Answers on test are kept as they are; once
 all units are there the table compares them with the labels.
 """
 
@@ -57,7 +58,7 @@ REGIMES: Mapping[str, tuple[str, ...]] = {
     "all labels": (),
     "2,000 labels": ("task.validation=500", "task.labelled=1500"),
 }
-KINDS = ("outputs", "tuning", "arms", "hint", "hint at 100", "at 4x", "label share")
+KINDS = ("outputs", "tuning", "arms", "hint", "hint at 100", "at 4x", "mixup", "label share")
 CONTROLS = ("labels", "label smoothing", "labels, mixup")
 RATES: Mapping[str, tuple[float, ...]] = {  # the best of each is inside, by first looks
     "all labels": (0.15, 0.4, 1.0),
@@ -107,8 +108,9 @@ def units() -> list[dict[str, Any]]:
         planned += [{"regime": regime, "kind": "hint", "seed": seed} for seed in range(3)]
         planned.append({"regime": regime, "kind": "hint at 100", "seed": 0})
     planned.append({"regime": "all labels", "kind": "at 4x", "seed": 0})
-    few = "2,000 labels"
-    return planned + [{"regime": few, "kind": "label share", "seed": seed} for seed in range(3)]
+    for regime, kind in (("all labels", "mixup"), ("2,000 labels", "label share")):
+        planned += [{"regime": regime, "kind": kind, "seed": seed} for seed in range(3)]
+    return planned
 
 
 def arms_of(
@@ -127,6 +129,9 @@ def arms_of(
         return {"kd": {**ARMS["kd"], **methods}, "hint": {**hint(1.0), **methods}}
     if unit["kind"] == "hint at 100":
         return {"kd": {**ARMS["kd"], **methods}, "hint at 100": {**hint(100.0), **methods}}
+    if unit["kind"] == "mixup":
+        plain = {key: value for key, value in FUNMATCH.items() if key != "mixup"}
+        return {"funmatch": {**FUNMATCH, **methods}, "funmatch, no mixup": {**plain, **methods}}
     if unit["kind"] == "label share":
         return {
             f"{name}{told}": {"loss": {**ARMS[name]["loss"], **labels}, **methods}

@@ -31,7 +31,7 @@ def table(done: Sequence[Mapping[str, Any]], *, planned: int) -> str:
             lines += ["No seed is complete.", ""]
             continue
         lines += [*_regime(arms, labels), ""]
-        for kind in ("hint", "hint at 100", "at 4x", "label share"):
+        for kind in ("hint", "hint at 100", "at 4x", "mixup", "label share"):
             extra = [u for u in done if u["regime"] == regime and u["kind"] == kind]
             lines += _extra(kind, extra)
     return "\n".join(lines)
