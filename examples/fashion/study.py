@@ -15,8 +15,8 @@ mixes images up as FunMatch does. At four times the length there are four times 
 tried once: one regime, one seed. "mixup" asks what of FunMatch costs accuracy; "label share" why
 methods whose labels weigh 1 are behind with 2,000: the mean over the three or four of a batch that
 have a label gives each the weight of forty without one; by share, all images weigh the same.
-Answers on test are kept as they are; once
-all units are there the table compares them with the labels.
+Answers on test are kept as they are; once all units are there the table compares them with the
+labels.
 """
 
 from __future__ import annotations
