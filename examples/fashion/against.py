@@ -8,8 +8,9 @@
 Rivals: (a) the teacher with a uniform share of its channels pruned, tuned on labels, and (b) small
 residual networks of usual widths, trained on labels. Of either the three whose int8 files take
 least more time than the found one's; none that takes less. A tuning unit of a seed of its own tries
-each at two learning rates, and the best of (a) and of (b) on validation meet the found student,
-whose rate is that of its recipe. All arms are quantized alike after training, on the same images,
+each at two learning rates, and the best of (a) and of (b) on validation meet the found student. Of
+that another unit tries one view of the teacher's outputs beside the recipe's three, which take more
+of so short a training than of one of 40 minutes; its rate is the recipe's. All arms are quantized alike after training, on the same images,
 see the same augmentation, and train for equal seconds by the epochs that the machine of the plan
 made in them; the seconds of the teacher's outputs count for the found one. A unit is one seed with
 all three, at most 20 minutes; it is a line of docs/results/fashion-against.jsonl with the CPU
@@ -59,6 +60,7 @@ RESULTS = ROOT / "docs" / "results" / "fashion-against.jsonl"
 SEEDS = range(5)
 SECONDS = 370.0  # of training per arm on the machine of the plan: three arms in 20 minutes
 TUNING_SECONDS, TUNING_SEED = 85.0, 100  # twelve trainings in 20 minutes
+VIEWS = (1, 3)
 RATES = {"pruned": (0.05, 0.15), "by hand": (0.15, 0.4)}  # of trained weights and of random ones
 CLOSEST = 3
 LEAST = 0.98  # of the found one's time: a rival that is faster than that would be a weaker one
@@ -113,7 +115,9 @@ def train(
     """The whole way of one arm to its int8 file, by the stages of a run."""
     student: Any = TypeAdapter(StudentNode).validate_python(arm["student"])
     changes: dict[str, Any] = {"epochs": epochs, "seed": seed}
-    if name != FOUND:
+    if name == FOUND:
+        changes["views"] = arm["views"]
+    else:
         changes["loss"] = TypeAdapter(LossNode).validate_python(LABELS)
         changes["learning_rate"] = arm["learning_rate"]
     node = context.recipe.distill.model_copy(update=changes)
@@ -149,7 +153,8 @@ def plan_line(run: Path, store: Store) -> dict[str, Any]:
     if said["quantize"]["kind"] != "static":
         raise SystemExit("the student that was found is not in int8: rivals are, so do it by hand")
     context, started = context_of(store), time.monotonic()
-    arms: dict[str, dict[str, Any]] = {FOUND: {"student": said["student"]}}
+    views = context.recipe.distill.views
+    arms: dict[str, dict[str, Any]] = {FOUND: {"student": said["student"], "views": views}}
     for name, student in rivals().items():
         arms[name] = {"student": student, "learning_rate": RATES[kind_of(name)][0]}
     found = train(FOUND, arms[FOUND], epochs=1, seed=0, context=context, store=store)
@@ -204,20 +209,36 @@ def tuning_line(plan: Mapping[str, Any], store: Store) -> dict[str, Any]:
     return _line({"kind": "tuning", "seed": TUNING_SEED}, {"tried": tried}, started)
 
 
-def seed_line(
-    seed: int, plan: Mapping[str, Any], tuning: Mapping[str, Any], store: Store
-) -> dict[str, Any]:
-    """The found student and the best rival of either kind, from one seed."""
-    context, started, arms = context_of(store), time.monotonic(), []
-    for name, rate in {FOUND: None, **best_rivals(tuning)}.items():
-        arm = {**plan["arms"][name], "learning_rate": rate}
+def found_line(plan: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """The found student with few and with many views, each in the seconds of an arm."""
+    context, started, tried = context_of(store), time.monotonic(), []
+    for views in VIEWS:
+        arm = {**plan["arms"][FOUND], "views": views}
+        outputs_s = arm["outputs_s"] * views / context.recipe.distill.views
+        epochs = max(1, round((SECONDS - outputs_s) / arm["epoch_s"]))
+        made = train(FOUND, arm, epochs=epochs, seed=TUNING_SEED, context=context, store=store)
+        told = {"views": views, "epochs": epochs, "validation_accuracy": made.accuracy}
+        tried.append(told)
+        print(f"  {views} views, {epochs} epochs: {100 * made.accuracy:.2f} %", flush=True)
+    return _line({"kind": "tuning found", "seed": TUNING_SEED}, {"tried": tried}, started)
+
+
+def seed_line(seed: int, there: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, Any]:
+    """The found student and the best rival of either kind, from one seed. there: a line by kind."""
+    context, started, trained = context_of(store), time.monotonic(), []
+    planned = there["plan"]["arms"]
+    best = max(there["tuning found"]["tried"], key=lambda one: float(one["validation_accuracy"]))
+    arms = {FOUND: {**planned[FOUND], "views": best["views"], "epochs": best["epochs"]}}
+    for name, rate in best_rivals(there["tuning"]).items():
+        arms[name] = {**planned[name], "learning_rate": rate}
+    for name, arm in arms.items():
         epochs = arm["epochs"]
         made = train(name, arm, epochs=epochs, seed=seed, context=context, store=store)
         told = {"name": name, "epochs": epochs, "train_s": round(made.train_s, 1)}
         told |= {"validation_accuracy": made.accuracy, "test_answers": made.answers}
-        arms.append(told)
+        trained.append(told)
         print(f"  {name}: {100 * made.accuracy:.2f} % after {epochs} epochs", flush=True)
-    return _line({"kind": "seed", "seed": seed}, {"arms": arms}, started)
+    return _line({"kind": "seed", "seed": seed}, {"arms": trained}, started)
 
 
 def best_rivals(tuning: Mapping[str, Any]) -> dict[str, float]:
@@ -249,7 +270,8 @@ def _quiet(event: Event) -> None:
 
 def units() -> list[tuple[str, int | None]]:
     """All units in their order: kind and seed."""
-    return [("plan", None), ("tuning", TUNING_SEED), *(("seed", seed) for seed in SEEDS)]
+    first = ("plan", None), ("tuning", TUNING_SEED), ("tuning found", TUNING_SEED)
+    return [*first, *(("seed", seed) for seed in SEEDS)]
 
 
 def read_done() -> list[dict[str, Any]]:
@@ -280,8 +302,10 @@ def main() -> None:
                 line = plan_line(chosen.found, store)
             elif kind == "tuning":
                 line = tuning_line(there["plan"], store)
+            elif kind == "tuning found":
+                line = found_line(there["plan"], store)
             else:
-                line = seed_line(int(seed or 0), there["plan"], there["tuning"], store)
+                line = seed_line(int(seed or 0), there, store)
             with RESULTS.open("ab", buffering=0) as stream:
                 stream.write(f"{json.dumps(line)}\n".encode())
     from against_table import table  # beside this file

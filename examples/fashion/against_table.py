@@ -27,7 +27,7 @@ def table(done: Sequence[Mapping[str, Any]], *, seeds: int) -> str:
     units = sorted((one for one in done if one["kind"] == "seed"), key=lambda one: one["seed"])
     if plan is None:
         return "There is no plan yet."
-    parts = [_closest(plan, tuning), f"{len(units)} of {seeds} seeds."]
+    parts = [_closest(plan, tuning), *_views(done), f"{len(units)} of {seeds} seeds."]
     if units:
         parts.append(_trained(units))
     if len(units) < seeds:
@@ -58,6 +58,17 @@ def _closest(plan: Mapping[str, Any], tuning: Mapping[str, Any] | None) -> str:
         )
         lines.append(f"| {name} | {arm['epochs']} | {told} | {seen} |")
     return "\n".join(lines)
+
+
+def _views(done: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What tuning saw of the found student."""
+    return [
+        f"The found student with {one['views']} views of outputs and {one['epochs']} epochs: "
+        f"{100 * one['validation_accuracy']:.2f} % on validation in tuning."
+        for line in done
+        if line["kind"] == "tuning found"
+        for one in line["tried"]
+    ]
 
 
 def _trained(units: Sequence[Mapping[str, Any]]) -> str:
