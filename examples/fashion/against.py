@@ -10,11 +10,13 @@ residual networks of usual widths, trained on labels. Of either the three whose 
 least more time than the found one's; none that takes less. A tuning unit of a seed of its own tries
 each at two learning rates, and the best of (a) and of (b) on validation meet the found student. Of
 that another unit tries one view of the teacher's outputs beside the recipe's three, which take more
-of so short a training than of one of 40 minutes; its rate is the recipe's. All arms are quantized alike after training, on the same images,
-see the same augmentation, and train for equal seconds by the epochs that the machine of the plan
-made in them; the seconds of the teacher's outputs count for the found one. A unit is one seed with
-all three, at most 20 minutes; it is a line of docs/results/fashion-against.jsonl with the CPU
-model, and is skipped when present. Answers on test are kept unread until all units are there.
+of so short a training than of one of 40 minutes; its rate is the recipe's.
+
+All arms are quantized alike after training, on the same images, see the same augmentation, and
+train for equal seconds by the epochs that the machine of the plan made in them; the seconds of the
+teacher's outputs count for the found one. A unit is one seed with all three, at most 20 minutes; it
+is a line of docs/results/fashion-against.jsonl with the CPU model, and is skipped when present.
+Answers on test are kept unread until all units are there.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from against_rivals import CLOSEST, FOUND, LEAST, PRUNED, RATES, kind_of, rivals  # beside this file
 from pydantic import TypeAdapter
 
 from benchmarks.compare import compare
@@ -61,16 +64,7 @@ SEEDS = range(5)
 SECONDS = 370.0  # of training per arm on the machine of the plan: three arms in 20 minutes
 TUNING_SECONDS, TUNING_SEED = 85.0, 100  # twelve trainings in 20 minutes
 VIEWS = (1, 3)
-RATES = {"pruned": (0.05, 0.15), "by hand": (0.15, 0.4)}  # of trained weights and of random ones
-CLOSEST = 3
-LEAST = 0.98  # of the found one's time: a rival that is faster than that would be a weaker one
 LABELS = {"kind": "labels", "smoothing": 0.1}
-PRUNED = {f"pruned {ratio} %": ratio for ratio in range(90, 25, -5)}  # ever slower
-BY_HAND = (
-    *(((16, 32), 1), ((32, 64), 1), ((16, 32, 64), 1), ((32, 64, 96), 1), ((24, 48, 96), 1)),
-    *(((16, 32), 2), ((32, 64), 2), ((16, 32, 64), 2), ((24, 48, 96), 2), ((32, 64, 128), 2)),
-)
-FOUND = "found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,20 +77,6 @@ class Trained:
     train_s: float
     outputs_s: float
     answers: str  # on test, unread
-
-
-def rivals() -> dict[str, dict[str, Any]]:
-    """Name -> student node, of all that are looked at."""
-    found: dict[str, dict[str, Any]] = {
-        name: {"kind": "pruned", "ratio": f"{ratio}%", "scope": "uniform", "round_to": 8}
-        for name, ratio in PRUNED.items()
-    }
-    for widths, depth in BY_HAND:
-        for stride in (1, 2):
-            name = f"by hand {depth}x{widths} /{stride}"
-            about = {"widths": list(widths), "depth": depth, "stride": stride, "stem": 16}
-            found[name] = {"kind": "factory", "name": "residual", **about}
-    return found
 
 
 def context_of(store: Store) -> Context:
@@ -249,10 +229,6 @@ def best_rivals(tuning: Mapping[str, Any]) -> dict[str, float]:
         found = max(tried, key=lambda one: float(one["validation_accuracy"]))
         best[str(found["name"])] = float(found["learning_rate"])
     return best
-
-
-def kind_of(name: str) -> str:
-    return next(kind for kind in RATES if name.startswith(kind))
 
 
 def _line(unit: Mapping[str, Any], found: Mapping[str, Any], started: float) -> dict[str, Any]:
