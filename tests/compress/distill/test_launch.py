@@ -20,7 +20,7 @@ for step in range(8):
     held = [torch.zeros(2 << 20) for _ in range(16)]
     del held
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
-print(faults[-1] - faults[1])
+print(faults[-1] - faults[3])
 """
 
 
@@ -39,8 +39,8 @@ def test_memory_that_a_step_frees_stays_for_the_next_one() -> None:
     ours = _environment(cpu=True)
     given_back = {**ours, "MALLOC_MMAP_THRESHOLD_": "131072"}
     page = os.sysconf("SC_PAGE_SIZE")
-    assert faults(given_back) > 6 * (64 << 20) / page  # most of 128 MiB, in each step
-    assert faults(ours) < (1 << 20) / page
+    assert faults(given_back) > 4 * (64 << 20) / page  # most of 128 MiB, in each step
+    assert faults(ours) < (8 << 20) / page
 
 
 def test_a_users_own_setting_of_memory_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
