@@ -260,6 +260,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--found", type=Path, help="a finished run of auto.yaml, for the plan")
     parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--seed", type=int, choices=SEEDS, help="this one alone, beside others")
     parser.add_argument("--table", action="store_true")
     chosen = parser.parse_args()
     began = time.monotonic()
@@ -267,6 +268,8 @@ def main() -> None:
         for kind, seed in () if chosen.table else units():
             done = read_done()
             if any(one["kind"] == kind and one.get("seed") == seed for one in done):
+                continue
+            if chosen.seed is not None and (kind, seed) != ("seed", chosen.seed):
                 continue
             if time.monotonic() - began > 60 * chosen.minutes:
                 break
