@@ -7,7 +7,6 @@ DISTIL_COST_RESULTS=FILE appends each ratio, with its interval and the CPU model
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import statistics
@@ -26,7 +25,6 @@ from benchmarks.environment import machine_fingerprint
 from benchmarks.evidence.lines import append_line
 from benchmarks.stats import order_interval
 from compress.distill.feed import TrainingFeed
-from compress.distill.launch import KEEP_FREED
 from compress.distill.layout import channels_last
 from compress.distill.objective import build_objective
 from compress.distill.optimizer import make_optimizer, set_rate
@@ -45,11 +43,6 @@ STEPS = int(os.environ.get("DISTIL_COST_STEPS", "6"))  # of one block of one sid
 BLOCKS = int(os.environ.get("DISTIL_COST_BLOCKS", "9"))
 # On a machine that others use, `cpu` with one thread counts this process alone.
 CLOCK = time.process_time if os.environ.get("DISTIL_COST_CLOCK") == "cpu" else time.perf_counter
-# All sides keep freed memory, as a training's own process does: a plain loop that gives it back in
-# one block and not in the next made the same sides differ by a sixth.
-if hasattr(LIBRARY := ctypes.CDLL(None), "mallopt"):
-    LIBRARY.mallopt(-1, int(KEEP_FREED["MALLOC_TRIM_THRESHOLD_"]))
-    LIBRARY.mallopt(-3, int(KEEP_FREED["MALLOC_MMAP_THRESHOLD_"]))
 KD = KdLoss(kind="kd", temperature=4, weight=0.9)
 LABELS = LabelsLoss(kind="labels", smoothing=0.1)
 

@@ -99,18 +99,12 @@ def _command(script: Path, spec_path: Path, processes: int) -> list[str]:
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
 
-# Of glibc; others do not read them. A step frees what the next one asks for: what the system got
-# back in between returns page by page, zeroed (benchmarks/suites/test_freed_memory.py has what that
-# takes). 32 MiB is the largest threshold that glibc takes.
-KEEP_FREED = {"MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
-
-
 def _environment(*, cpu: bool) -> dict[str, str]:
     """PYTHONPATH names the folder of these packages; a user's own `compress/` can't come first."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     ours = {"PYTHONSAFEPATH": "1", "PYTHONPATH": path, "ACCELERATE_USE_CPU": str(cpu).lower()}
-    return {**PATIENCE, **KEEP_FREED, **os.environ, **ours}
+    return {**PATIENCE, **os.environ, **ours}
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
