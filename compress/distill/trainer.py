@@ -113,7 +113,8 @@ class _Loop:
         self.update = Update(
             learner=self.learner,
             model=prepared,
-            optimizer=optimizer,
+            # accelerate's wrapper asks its state what else there might be, at every step.
+            optimizer=self.plain_optimizer if accelerator.scaler is None else optimizer,
             objective=objective,
             accelerator=accelerator,
             teacher=self.teacher,

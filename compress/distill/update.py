@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from compress.distill.agreement import Agreed, agree
@@ -32,7 +33,7 @@ class Update:
 
     learner: nn.Module
     model: nn.Module
-    optimizer: Any  # accelerate's wrapper
+    optimizer: Any  # accelerate's wrapper where a scaler can skip steps, else the optimiser itself
     objective: Objective
     accelerator: Any  # accelerate.Accelerator, which ships no types
     teacher: OnlineTeacher | None
@@ -88,12 +89,14 @@ class Update:
             )
 
     def _clipped(self) -> Tensor:
-        """The norm of the gradient, before it is clipped where that is asked for."""
+        """A norm of the gradient that is finite where the gradient is; clipped where that is asked
+        for, it is the norm before."""
         if self.clip is not None:
             norm: Tensor = self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip)
             return norm
         held = (p.grad for group in self.optimizer.param_groups for p in group["params"])
-        return nn.utils.get_total_norm([gradient for gradient in held if gradient is not None])
+        norms = torch._foreach_norm([gradient for gradient in held if gradient is not None])
+        return torch.stack([norm.float() for norm in norms]).sum()
 
     def _loss(self, batch: Batch, *, progress: float) -> Tensor:
         device = self.accelerator.device
