@@ -8,10 +8,11 @@ DISTIL_COST_RESULTS=FILE appends each ratio, with its interval and the CPU model
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ class _Engine:
         self.accelerator = Accelerator(cpu=True)
 
     def block(self) -> float:
-        """Seconds of one step, the mean of a block without its first."""
+        """Seconds of one step of a block."""
         train(
             _factory("student"),
             feed=self.feed,
@@ -115,8 +116,7 @@ class _Engine:
             accelerator=self.accelerator,
             teacher=self.teacher,
         )
-        starts = self.feed.starts[-(STEPS + 1) :]
-        return (starts[-1] - starts[1]) / (STEPS - 1)
+        return _typical(self.feed.starts[-(STEPS + 1) :])
 
 
 class _Clocked(TrainingFeed):
@@ -165,7 +165,14 @@ def _plain_block() -> float:
         optimizer.step()
         assert np.isfinite(loss.item())
         starts.append(CLOCK())
-    return (starts[-1] - starts[1]) / (STEPS - 1)
+    return _typical(starts)
+
+
+def _typical(starts: Sequence[float]) -> float:
+    """The median step after a third of the block: trainings are long, and the first dozen steps of
+    either side, with new memory and cold caches, are up to a twentieth slower."""
+    taken = [after - before for before, after in itertools.pairwise(starts)]
+    return statistics.median(taken[max(1, STEPS // 3) :])
 
 
 def _ratio(name: str, first: Callable[[], float], second: Callable[[], float]) -> float:
