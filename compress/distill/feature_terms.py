@@ -86,8 +86,8 @@ def distilbert_term(node: DistilbertLoss, step: Step) -> Tensor:
     )
     soft = kd(step.student, step.teacher, temperature=node.temperature)
     return (
-        node.weight * step.shares.answers * soft
-        + node.label_weight * step.shares.labels * labels(step.student, step.target)
+        step.shares.answers
+        * (node.weight * soft + node.label_weight * labels(step.student, step.target))
         + node.cosine * directions
     )
 

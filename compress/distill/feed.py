@@ -15,7 +15,7 @@ from torch import Tensor
 from compress.distill.shares import Counts
 from compress.tasks.batches import epoch_order, epoch_rows
 from compress.tasks.data import Task
-from compress.tasks.labelled import NO_LABEL, labelled_rows
+from compress.tasks.labelled import labelled_rows
 from compress.tasks.mixup import mixed_labels, mixed_view
 from compress.tasks.tokens import TOKEN_INPUTS
 from compress.tasks.views import Inputs, view_inputs
@@ -58,7 +58,6 @@ class Batch:
             answers=tokens if self.by_frame else samples,
             samples=samples,
             tokens=tokens,
-            labels=_known(self.target),
         )
 
     def part(self, rows: slice) -> Batch:
@@ -111,7 +110,7 @@ class TrainingFeed:
         view = view_of_epoch(epoch, views)
         for step in range(first_step, self.steps_per_epoch):
             rows = order[step * self.batch : (step + 1) * self.batch]
-            whole = self._counts(rows, view) if self.processes > 1 else None
+            whole = self._counts(rows) if self.processes > 1 else None
             rows = rows[self.process :: self.processes]
             teacher = None
             if self.teacher_outputs:
@@ -133,17 +132,12 @@ class TrainingFeed:
                 whole=whole,
             )
 
-    def _counts(self, rows: NDArray[np.int64], view: int) -> Counts:
+    def _counts(self, rows: NDArray[np.int64]) -> Counts:
         """As Batch.counts, of the rows of all processes."""
-        train, samples = self.task.train, len(rows)
-        lengths = self.task.lengths(train.inputs[rows])
+        samples, lengths = len(rows), self.task.lengths(self.task.train.inputs[rows])
         tokens = samples if lengths is None else int(lengths.sum())
-        known = train.labels[rows] if self.mixup is None else self._mixed(rows, view).numpy()
         return Counts(
-            answers=tokens if self.task.frames else samples,
-            samples=samples,
-            tokens=tokens,
-            labels=_known(torch.from_numpy(known)),
+            answers=tokens if self.task.frames else samples, samples=samples, tokens=tokens
         )
 
     def _target(self, rows: NDArray[np.int64], view: int, inputs: Inputs) -> Tensor:
@@ -184,10 +178,3 @@ class TrainingFeed:
             return
         for rows in np.array_split(drawn, math.ceil(len(drawn) / STATISTICS_BATCH)):
             yield view_inputs(self.task, train, rows, seed=self.seed, view=STATISTICS_VIEW)
-
-
-def _known(target: Tensor) -> float:
-    """How many labels a target holds; of mixtures the parts that are known."""
-    if target.is_floating_point():
-        return float(target.sum())
-    return int((target != NO_LABEL).sum())

@@ -31,7 +31,7 @@ from compress.recipe.loss_nodes import (
 
 def labels_term(node: LabelsLoss, step: Step) -> Tensor:
     loss = labels(step.student, step.target, smoothing=node.smoothing)
-    return loss if step.shares is WHOLE else step.shares.labels * loss
+    return loss if step.shares is WHOLE else step.shares.answers * loss
 
 
 def kd_term(node: KdLoss, step: Step) -> Tensor:
@@ -44,7 +44,7 @@ def kd_term(node: KdLoss, step: Step) -> Tensor:
         soft = kd(student, teacher, temperature=node.temperature)
         wanted = labels(step.student, step.target) if label_weight else None
     loss = node.weight * step.shares.answers * soft
-    return loss if wanted is None else loss + label_weight * step.shares.labels * wanted
+    return loss if wanted is None else loss + label_weight * step.shares.answers * wanted
 
 
 def hard_term(node: HardLoss, step: Step) -> Tensor:
@@ -121,8 +121,8 @@ def _class_index(step: Step) -> Tensor:
 
 
 def _with_labels(loss: Tensor, step: Step, *, label_weight: float, weight: float = 1.0) -> Tensor:
-    """weight * a mean over answers + label_weight * that over labels, by their shares."""
+    """weight * a mean over answers + label_weight * that of their labels."""
     loss = weight * step.shares.answers * loss
     if not label_weight:
         return loss
-    return loss + label_weight * step.shares.labels * labels(step.student, step.target)
+    return loss + label_weight * step.shares.answers * labels(step.student, step.target)

@@ -10,14 +10,12 @@ class Shares:
     """A term of a loss is a mean over one of these, and is multiplied by that share.
 
     answers: rows of outputs, which are samples, or the real frames of streams. samples: of
-    features with one vector or map each. tokens: that are no padding. labels: that are known, of
-    mixtures the parts that are.
+    features with one vector or map each. tokens: that are no padding.
     """
 
     answers: float = 1.0
     samples: float = 1.0
     tokens: float = 1.0
-    labels: float = 1.0
 
 
 WHOLE = Shares()
@@ -30,19 +28,16 @@ class Counts:
     answers: int
     samples: int
     tokens: int
-    labels: float
 
     def shares_of(self, whole: Counts, *, processes: int = 1) -> Shares:
         """Of a batch that several processes divide among them: those take the mean of their
         gradients, so the share of each is that many times as large."""
 
-        def share(part: float, total: float) -> float:
-            # The means divide by one at least: few mixtures may hold less than one label.
-            return processes * max(1, part) / max(1, total)
+        def share(part: int, total: int) -> float:
+            return processes * max(1, part) / max(1, total)  # the means divide by one at least
 
         return Shares(
             answers=share(self.answers, whole.answers),
             samples=share(self.samples, whole.samples),
             tokens=share(self.tokens, whole.tokens),
-            labels=share(self.labels, whole.labels),
         )

@@ -13,8 +13,9 @@ Controls learn without the teacher, each at the learning rate that a unit of its
 validation, and all methods at the one that this unit found best for plain KD; one of the controls
 mixes images up as FunMatch does. At four times the length there are four times the views, and it is
 tried once: one regime, one seed. "mixup" asks what of FunMatch costs accuracy; "label share" why
-methods whose labels weigh 1 are behind with 2,000: the mean over the three or four of a batch that
-have a label gives each the weight of forty without one; by share, all images weigh the same.
+methods whose labels weigh 1 were behind with 2,000: a mean over the three or four of a batch that
+have a label, as the arms of that regime were trained, gave each the weight of forty without one; by
+share, as labels count since then, all images weigh the same.
 Answers on test are kept as they are; once all units are there the table compares them with the
 labels.
 """
@@ -136,7 +137,7 @@ def arms_of(
         return {
             f"{name}{told}": {"loss": {**ARMS[name]["loss"], **labels}, **methods}
             for name in ("dkd", "dist")
-            for told, labels in (("", {}), (", labels by share", {"label_weight": SHARE}))
+            for told, labels in (("", {"label_weight": 1 / SHARE}), (", labels by share", {}))
         }
     if unit["kind"] == "at 4x":
         longer = {"epochs": 4 * EPOCHS, "views": 4 * VIEWS}

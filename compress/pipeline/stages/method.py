@@ -114,7 +114,7 @@ def method_stage(context: Context, *, budget_s: float, store: Store) -> Stage:
     needs = [f"{STUDENT}/{STUDENT_FACTS}", f"{TEACHER}/{TEACHER_FACTS}"]
     if has_file(context):
         needs.append(f"{TEACHER}/{TEACHER_FILE}")
-    return Stage(name=METHOD, version=3, parts=parts, compute=compute, needs=tuple(needs))
+    return Stage(name=METHOD, version=4, parts=parts, compute=compute, needs=tuple(needs))
 
 
 @dataclass(slots=True)

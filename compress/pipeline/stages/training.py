@@ -141,7 +141,7 @@ def train_stage(context: Context, name: str, node: Distill, views: tuple[str, ..
     needs += judged_by
     if teacher is not None:  # its stage also refuses a teacher that is no better than chance
         needs.append(f"{TEACHER}/{TEACHER_FILE if from_file else FACTS}")
-    return Stage(name=name, version=4, parts=parts, compute=compute, needs=tuple(needs))
+    return Stage(name=name, version=5, parts=parts, compute=compute, needs=tuple(needs))
 
 
 def _teaches(context: Context, node: TeacherNode) -> dict[str, Json]:

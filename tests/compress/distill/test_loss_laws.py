@@ -162,11 +162,11 @@ def test_huber_is_half_the_square_near_and_linear_far() -> None:
     assert float(regression(far, zero, form="huber", delta=2.0)) == pytest.approx(18.0)
 
 
-def test_a_sample_without_a_label_counts_nowhere() -> None:
+def test_a_sample_without_a_label_adds_nothing_and_makes_no_other_weigh_more() -> None:
     some = torch.tensor([0, -100, 3])
-    assert float(labels(ZS, some)) == pytest.approx(float(labels(ZS[[0, 2]], Y[[0, 2]])))
+    assert float(labels(ZS, some)) == pytest.approx(2 / 3 * float(labels(ZS[[0, 2]], Y[[0, 2]])))
     assert float(sigmoid_labels(ZS, some)) == pytest.approx(
-        float(sigmoid_labels(ZS[[0, 2]], Y[[0, 2]]))
+        2 / 3 * float(sigmoid_labels(ZS[[0, 2]], Y[[0, 2]]))
     )
     none = torch.full((3,), -100)
     student = ZS.clone().requires_grad_()
