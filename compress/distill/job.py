@@ -28,7 +28,7 @@ from compress.distill.axes import teacher_axes, teacher_width
 from compress.distill.devices import make_accelerator
 from compress.distill.evaluate import Validation
 from compress.distill.feed import TrainingFeed
-from compress.distill.lifeline import end_with_parent
+from compress.distill.lifeline import end_with_parent, leave
 from compress.distill.objective import build_objective
 from compress.distill.precision import try_precisions
 from compress.distill.settings import settings_of
@@ -289,4 +289,4 @@ def _event_file(path: Path) -> Callable[[Event], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    leave(main(sys.argv[1]))

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from compress.distill.job import JobSpec, main
+from compress.distill.lifeline import leave
 from compress.quantize.qat import trainable
 from compress.tasks.data import Task
 from exporters.artifact import open_artifact
@@ -21,4 +22,4 @@ def _network(spec: JobSpec, task: Task) -> nn.Module:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], _network))
+    leave(main(sys.argv[1], _network))
