@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,19 @@ def test_slow_calls_get_fewer_rounds_and_quick_ones_all(slow_ms: int, rounds: in
     )
     assert [len(blocks) for blocks in found.values()] == [rounds, rounds]
     assert len(clock.log) <= 2 + rounds * 21
+
+
+def test_blocks_share_one_collection_of_garbage() -> None:
+    clock, collected = Clock(), list[str]()
+    slow, quick = clock.call("reference", 20_000_000), clock.call("candidate", 20_000_000)
+    watch = lambda phase, about: collected.append(phase)  # noqa: E731
+    gc.callbacks.append(watch)
+    try:
+        interleaved(slow, quick, rule=RULE, rounds=6, clock_ns=clock)  # type: ignore[arg-type]
+    finally:
+        gc.callbacks.remove(watch)
+    assert collected.count("start") == 1
+    assert gc.isenabled()
 
 
 class Wide(nn.Module):

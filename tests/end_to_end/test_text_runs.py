@@ -104,6 +104,16 @@ def test_its_file_teaches_no_texts_of_another_tokenizer(
         check_teacher(teacher, task)
 
 
+def test_it_teaches_nothing_with_a_tokenizer_that_changed(
+    finished: RunResult, tmp_path: Path
+) -> None:
+    shutil.copytree(finished.folder, tmp_path / "run")
+    path = tmp_path / "run" / "tokenizer.json"
+    path.write_text(path.read_text() + " ")
+    with pytest.raises(InputError, match=r"tokenizer\.json is not the file that the run wrote"):
+        run_teacher(tmp_path / "run", digest="", threads=1)
+
+
 def test_a_second_run_computes_nothing(sayings: Path, finished: RunResult) -> None:
     planned = plan(sayings / "recipe.yaml", cache=sayings.parent / "cache")
     assert [entry.stage for entry in planned if not entry.hit] == []
