@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import assert_never
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -27,14 +31,15 @@ def build_student(
     task: what a network of a family is made for; a user's own needs none. Raises InputError when
     the target is missing or gives something else than a module, and where a family does not fit.
     """
-    with torch.random.fork_rng(devices=[]):
+    if isinstance(node, PythonStudent):
+        load_target(node.target, folder)  # what a module draws while it is imported: before seeds
+    with _seeded(seed):
         match node:
             case PythonStudent():
-                return _own(node, folder, seed)
+                return _own(node, folder)
             case FactoryStudent():
                 if task is None:
                     raise ValueError("a network of a family is made for a task")
-                torch.manual_seed(seed)
                 return factories.make(node, task)
             case InheritedStudent():
                 return build_inherited(node, folder=folder)
@@ -63,10 +68,23 @@ def student_code(node: BuiltStudent, *, folder: Path) -> str:
             assert_never(never)
 
 
-def _own(node: PythonStudent, folder: Path, seed: int) -> nn.Module:
-    factory = load_target(node.target, folder)
-    torch.manual_seed(seed)
-    module = factory()
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Every generator that a user's factory may draw from, which goes on afterwards as before."""
+    own, numpys = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        try:
+            yield
+        finally:
+            random.setstate(own)
+            np.random.set_state(numpys)
+
+
+def _own(node: PythonStudent, folder: Path) -> nn.Module:
+    module = load_target(node.target, folder)()
     if not isinstance(module, nn.Module):
         raise InputError(
             f"`{node.target}` returned {type(module).__name__}, not a torch.nn.Module",

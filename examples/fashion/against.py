@@ -16,7 +16,8 @@ All arms are quantized alike after training, on the same images, see the same au
 train for equal seconds by the epochs that the machine of the plan made in them; the seconds of the
 teacher's outputs count for the found one. A unit is one seed with all three, at most 20 minutes; it
 is a line of docs/results/fashion-against.jsonl with the CPU model, and is skipped when present.
-Answers on test are kept unread until all units are there.
+Answers on test are kept unread until all units are there. What of the difference distillation
+makes: against_same.py.
 """
 
 from __future__ import annotations
@@ -90,16 +91,19 @@ def context_of(store: Store) -> Context:
 
 
 def train(
-    name: str, arm: Mapping[str, Any], *, epochs: int, seed: int, context: Context, store: Store
+    arm: Mapping[str, Any], *, epochs: int, seed: int, context: Context, store: Store
 ) -> Trained:
     """The whole way of one arm to its int8 file, by the stages of a run."""
     student: Any = TypeAdapter(StudentNode).validate_python(arm["student"])
     changes: dict[str, Any] = {"epochs": epochs, "seed": seed}
-    if name == FOUND:
+    if "views" in arm:  # of a teacher's outputs: as the recipe of the search has it, but its loss
         changes["views"] = arm["views"]
+        loss = arm.get("loss")
     else:
-        changes["loss"] = TypeAdapter(LossNode).validate_python(LABELS)
         changes["learning_rate"] = arm["learning_rate"]
+        loss = LABELS
+    if loss is not None:
+        changes["loss"] = TypeAdapter(LossNode).validate_python(loss)
     node = context.recipe.distill.model_copy(update=changes)
     recipe = context.recipe.model_copy(update={"student": student, "distill": node})
     own = replace(context, recipe=recipe)
@@ -137,7 +141,7 @@ def plan_line(run: Path, store: Store) -> dict[str, Any]:
     arms: dict[str, dict[str, Any]] = {FOUND: {"student": said["student"], "views": views}}
     for name, student in rivals().items():
         arms[name] = {"student": student, "learning_rate": RATES[kind_of(name)][0]}
-    found = train(FOUND, arms[FOUND], epochs=1, seed=0, context=context, store=store)
+    found = train(arms[FOUND], epochs=1, seed=0, context=context, store=store)
     inputs = timed_inputs(context, 32)
     looked: dict[str, tuple[float, Trained]] = {}
     with Screen(found.path, inputs=inputs, batches=[1]) as screen:
@@ -145,7 +149,7 @@ def plan_line(run: Path, store: Store) -> dict[str, Any]:
             slower = [n for n, (ratio, _) in looked.items() if n in PRUNED and ratio >= LEAST]
             if name in PRUNED and len(slower) == CLOSEST:
                 continue  # the less is pruned, the longer it takes
-            made = train(name, arms[name], epochs=1, seed=0, context=context, store=store)
+            made = train(arms[name], epochs=1, seed=0, context=context, store=store)
             ratio = screen.measure(made.path)[1].ratio
             looked[name] = ratio, made
             print(f"  {name}: {ratio:.3f} of the found one's time", flush=True)
@@ -181,7 +185,7 @@ def tuning_line(plan: Mapping[str, Any], store: Store) -> dict[str, Any]:
         epochs = max(1, round(TUNING_SECONDS / arm["epoch_s"]))
         for rate in RATES[kind_of(name)] if name != FOUND else ():
             own = {**arm, "learning_rate": rate}
-            made = train(name, own, epochs=epochs, seed=TUNING_SEED, context=context, store=store)
+            made = train(own, epochs=epochs, seed=TUNING_SEED, context=context, store=store)
             tried.append(
                 {"name": name, "learning_rate": rate, "validation_accuracy": made.accuracy}
             )
@@ -196,7 +200,7 @@ def found_line(plan: Mapping[str, Any], store: Store) -> dict[str, Any]:
         arm = {**plan["arms"][FOUND], "views": views}
         outputs_s = arm["outputs_s"] * views / context.recipe.distill.views
         epochs = max(1, round((SECONDS - outputs_s) / arm["epoch_s"]))
-        made = train(FOUND, arm, epochs=epochs, seed=TUNING_SEED, context=context, store=store)
+        made = train(arm, epochs=epochs, seed=TUNING_SEED, context=context, store=store)
         told = {"views": views, "epochs": epochs, "validation_accuracy": made.accuracy}
         tried.append(told)
         print(f"  {views} views, {epochs} epochs: {100 * made.accuracy:.2f} %", flush=True)
@@ -213,7 +217,7 @@ def seed_line(seed: int, there: Mapping[str, Mapping[str, Any]], store: Store) -
         arms[name] = {**planned[name], "learning_rate": rate}
     for name, arm in arms.items():
         epochs = arm["epochs"]
-        made = train(name, arm, epochs=epochs, seed=seed, context=context, store=store)
+        made = train(arm, epochs=epochs, seed=seed, context=context, store=store)
         told = {"name": name, "epochs": epochs, "train_s": round(made.train_s, 1)}
         told |= {"validation_accuracy": made.accuracy, "test_answers": made.answers}
         trained.append(told)
