@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from benchmarks.values import Comparison
@@ -20,6 +21,7 @@ def choose_quantization(
     samples: int,
     max_drop: float,
     comparison: Comparison | None,
+    elsewhere: Sequence[Comparison] = (),
     score: str = "accuracy",
     stored: str = "int8",
 ) -> Decision:
@@ -28,7 +30,8 @@ def choose_quantization(
     Accuracies in [0, 1] over the same validation samples; max_drop is a fraction. comparison has
     the float file as reference and the int8 file as candidate; None: speed was not measured,
     which under `auto` never ships int8. score: what the accuracies are, in words; stored: what
-    the file that is no float32 holds.
+    the file that is no float32 holds. elsewhere: at other settings that are served, which decide
+    nothing; where one of them is slower the reason says so.
     """
     drop = float32_accuracy - int8_accuracy
     holds = drop <= max_drop + _SLACK
@@ -44,6 +47,9 @@ def choose_quantization(
         reason = f"float32 is kept: {stored} {speed}, though {accuracy}"
     else:
         reason = f"float32 is kept: {accuracy}; {stored} {speed}"
+    if chosen == stored:
+        slower = [f"it {speed_words(one)}" for one in elsewhere if one.verdict == "slower"]
+        reason = "; but ".join([reason, *slower])
     evidence: dict[str, Any] = {
         "kind": kind,
         "float32_accuracy": float32_accuracy,
@@ -56,6 +62,17 @@ def choose_quantization(
         "verdict": comparison and comparison.verdict,
         "batch": comparison and comparison.setting.batch,
         "threads": comparison and comparison.setting.threads,
+        "elsewhere": [
+            {
+                "batch": one.setting.batch,
+                "threads": one.setting.threads,
+                "speedup": one.speedup,
+                "speedup_low": one.speedup_low,
+                "speedup_high": one.speedup_high,
+                "verdict": one.verdict,
+            }
+            for one in elsewhere
+        ],
     }
     return Decision(question=_QUESTION, chosen=chosen, reason=reason, evidence=evidence)
 

@@ -143,6 +143,18 @@ def test_a_limit_on_time_goes_on_until_it_is_decided(
     assert "limits[0].ratio: 100.0 -> 90.0" in why
 
 
+@pytest.mark.slow
+def test_int8_is_timed_at_every_batch_that_is_served(
+    shapes: Path, store: Path, finished: RunResult, tmp_path: Path
+) -> None:
+    """The first decides, and the decision keeps what the others said."""
+    served = ("decisions={precision: float32}", "bench={batch: [1, 4], epochs: 3}")
+    done = run(shapes / "recipe.yaml", out=tmp_path / "to", cache=store, overrides=served)
+    decision = next(one for one in done.report.decisions if one.question == "quantize")
+    assert (decision.evidence["batch"], decision.evidence["threads"]) == (1, 1)
+    assert [(one["batch"], one["threads"]) for one in decision.evidence["elsewhere"]] == [(4, 1)]
+
+
 def test_predict_py_needs_onnxruntime_and_numpy_alone(finished: RunResult, tmp_path: Path) -> None:
     """The folder is copied away and run with the project's packages out of reach."""
     shutil.copytree(finished.folder, tmp_path / "deployed")

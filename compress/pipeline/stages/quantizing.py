@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,7 @@ def choose_stage(context: Context, node: StaticQuantize | SchemeQuantize | QatQu
             **({"stored": stored_as(node)} if stored_as(node) != "int8" else {}),
             "max_drop": node.model_dump(mode="json")["max_drop"],
             "device": context.recipe.bench.devices[0],
-            "batch": context.recipe.bench.batch[0],
+            "batch": list(context.recipe.bench.batch),
             "threads": list(context.recipe.bench.threads),
             "machine": dict(context.machine),
             "versions": versions_of("onnxruntime"),
@@ -212,18 +213,21 @@ def choose_stage(context: Context, node: StaticQuantize | SchemeQuantize | QatQu
             )
         else:
             facts = inputs.json(QUANTIZE, FACTS)
-            samples = timed_inputs(context, CALIBRATION_BATCH)
             bench = context.recipe.bench
-            compared = quick_compare(
-                inputs.path(EXPORT, FLOAT_FILE),
-                inputs.path(QUANTIZE, INT8_FILE),
-                inputs=samples,
-                batch=bench.batch[0],
-                threads=bench.threads[0],
-                device=bench.devices[0],
-                cpu_nodes=bench.cpu_nodes,
-                seed=context.recipe.seed,
-                on_event=on_event,
+            samples = timed_inputs(context, CALIBRATION_BATCH)
+            compared, *elsewhere = (
+                quick_compare(
+                    inputs.path(EXPORT, FLOAT_FILE),
+                    inputs.path(QUANTIZE, INT8_FILE),
+                    inputs=samples,
+                    batch=batch,
+                    threads=threads,
+                    device=bench.devices[0],
+                    cpu_nodes=bench.cpu_nodes,
+                    seed=context.recipe.seed,
+                    on_event=on_event,
+                )
+                for batch, threads in product(bench.batch, bench.threads)
             )
             decision = choose_quantization(
                 kind="auto" if node.kind == "qat" else node.kind,
@@ -232,10 +236,11 @@ def choose_stage(context: Context, node: StaticQuantize | SchemeQuantize | QatQu
                 samples=facts["samples"],
                 max_drop=node.max_drop,
                 comparison=compared,
+                elsewhere=elsewhere,
                 score="accuracy" if context.task.outputs == "classes" else "Spearman correlation",
                 stored=stored_as(node),
             )
         return StageResult(files={DECISION_FILE: write_decision(work, decision)})
 
     needs = (f"{EXPORT}/{FLOAT_FILE}", f"{QUANTIZE}/{INT8_FILE}", f"{QUANTIZE}/{FACTS}")
-    return Stage(name=CHOOSE, version=1, parts=parts, compute=compute, needs=needs)
+    return Stage(name=CHOOSE, version=2, parts=parts, compute=compute, needs=needs)

@@ -14,11 +14,13 @@ from compress.quantize.words import stored_as
 from compress.recipe.nodes import QuantizeNode, SchemeQuantize, StaticQuantize
 
 
-def compared(verdict: ComparisonWord = "faster", speedup: float = 1.64) -> Comparison:
+def compared(
+    verdict: ComparisonWord = "faster", speedup: float = 1.64, batch: int = 1
+) -> Comparison:
     return Comparison(
         reference="float32",
         candidate="int8",
-        setting=Setting(device="cpu", threads=1, batch=1),
+        setting=Setting(device="cpu", threads=1, batch=batch),
         log_ratios=(-0.5, -0.49),
         speedup=speedup,
         speedup_low=speedup - 0.04,
@@ -77,6 +79,25 @@ def test_a_larger_drop_is_never_shipped(kind: Literal["auto", "static"]) -> None
     assert chosen == "float32"
     assert "it loses 0.52 pp of accuracy" in reason
     assert "more than allowed: the limit is 0.50 pp" in reason
+
+
+def test_what_ships_says_at_which_other_settings_it_is_slower() -> None:
+    decision = choose_quantization(
+        kind="auto",
+        float32_accuracy=0.92,
+        int8_accuracy=0.92,
+        samples=5000,
+        max_drop=0.005,
+        comparison=compared(),
+        elsewhere=(compared("faster", 2.0, batch=8), compared("slower", 0.9, batch=32)),
+    )
+    assert decision.chosen == "int8"
+    assert decision.reason.endswith(
+        "(the limit is 0.50 pp); but it is slower: 0.90x (95 % interval 0.86 to 0.95x) at batch "
+        "32, 1 thread"
+    )
+    said = [(one["batch"], one["verdict"]) for one in decision.evidence["elsewhere"]]
+    assert said == [(8, "faster"), (32, "slower")]
 
 
 @pytest.mark.parametrize("comparison", [compared("slower", 0.8), None])
