@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 _DIGITS = string.ascii_letters + string.digits
 _QUANTIZED = "_quantized"
 _ZERO_POINT = 2  # place among the inputs of DequantizeLinear
+# What onnxruntime's quantizer and torch's exporter note for themselves among the file's metadata.
+_NOTED = ("onnx.infer", "onnx.quant.pre_process", "pkg.torch.")
 
 
 def compact(model: ModelProto) -> None:
-    """Shrink the file in place. Inputs, outputs and weights keep their names, answers their bits.
+    """Shrink the file in place. Inputs, outputs and weights keep their names, answers their bits,
+    and the file its own metadata: class names, say, that other runtimes read.
 
     Models with subgraphs or functions lose their notes alone: names there have scopes.
     """
@@ -39,9 +42,12 @@ def _strip_notes(model: ModelProto) -> None:
     """ClearField, since an empty text that is set takes two bytes and makes fields unequal."""
     graph = model.graph
     values = (*graph.input, *graph.output)
-    for holder in (model, graph, *model.functions, *graph.initializer, *values, *graph.node):
+    for holder in (graph, *model.functions, *graph.initializer, *values, *graph.node):
         holder.ClearField("doc_string")
         holder.ClearField("metadata_props")
+    model.ClearField("doc_string")
+    for entry in [one for one in model.metadata_props if one.key.startswith(_NOTED)]:
+        model.metadata_props.remove(entry)
     for node in graph.node:
         for attribute in node.attribute:
             attribute.ClearField("doc_string")

@@ -30,7 +30,7 @@ def test_answers_inputs_outputs_and_weight_names_are_kept() -> None:
     made.graph.initializer[2].CopyFrom(made.graph.initializer[1])
     made.graph.initializer[2].name = "also_one"
     made.doc_string = "note"
-    helper.set_model_props(made, {"key": "value"})
+    made.graph.metadata_props.add(key="note", value="of a tool")
     small = _copy(made)
     compact(small)
     onnx.checker.check_model(small, full_check=True)
@@ -42,7 +42,7 @@ def test_answers_inputs_outputs_and_weight_names_are_kept() -> None:
         ["c", "b"],
     ]
     assert not small.graph.node[0].attribute
-    assert not small.metadata_props
+    assert not small.graph.metadata_props
     images = {"x": np.random.default_rng(0).random((3, 2, 5, 5), dtype=np.float32)}
     np.testing.assert_array_equal(
         ReferenceEvaluator(made).run(None, images)[0],
