@@ -12,6 +12,8 @@ from compress.quantize.compact import compact
 from compress.quantize.folded import fold
 from exporters.artifact import open_artifact
 from exporters.atomic import atomic_path
+from exporters.contain import is_external
+from exporters.tensors import expected_bytes, stored_tensors
 from exporters.values import OnnxArtifact
 
 if TYPE_CHECKING:
@@ -19,13 +21,15 @@ if TYPE_CHECKING:
 
 _PER_CHANNEL_OPSET = 13  # DequantizeLinear has no axis before
 _UNLISTED_IR = 4  # initializers had to be inputs before
+_LARGEST = 2**31 - 2**24  # protobuf's limit of a message, and room for what observes the network
 
 
 def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
     """A copy with the type of every tensor, every node named, and the weights inside, as
     initializers.
 
-    InputError for a file that isn't float32, or too old for a scale per channel.
+    InputError for a file that isn't float32, too old for a scale per channel, or larger than 2 GiB
+    with the data beside it: every step here hands the network on as one message of protobuf.
     """
     import onnx
 
@@ -39,7 +43,9 @@ def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
             cure=f"export it with opset {_PER_CHANNEL_OPSET} or higher",
         )
     source, typed = scratch / "source.onnx", scratch / "inferred.onnx"
-    model = onnx.load(artifact.path)
+    model = onnx.load(artifact.path, load_external_data=False)
+    _check_size(model, where)
+    onnx.load_external_data_for_model(model, str(artifact.path.parent))
     for number, node in enumerate(model.graph.node):
         node.name = f"n{number}"
     _unlist(model)
@@ -47,6 +53,18 @@ def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
     onnx.save(model, source)
     onnx.shape_inference.infer_shapes_path(str(source), str(typed))
     return onnx.load(typed)
+
+
+def _check_size(model: ModelProto, where: str) -> None:
+    """By what tensors ask for, before any is read: several may share one place of a file."""
+    beside = sum(expected_bytes(held) for held in stored_tensors(model) if is_external(held))
+    if (total := model.ByteSize() + beside) > _LARGEST:
+        raise InputError(
+            f"has {total:,} bytes with the data beside it; files of up to {_LARGEST:,} bytes, "
+            "just below 2 GiB, are quantized",
+            where=where,
+            cure="ship the float file, or quantize it with a tool that keeps data beside its files",
+        )
 
 
 def _unlist(model: ModelProto) -> None:
