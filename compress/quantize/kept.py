@@ -9,6 +9,7 @@ from compress.quantize.candidates import behind_a_mean, depthwise
 from compress.quantize.folded import inner_graphs
 from compress.quantize.mixed import Plan
 from compress.quantize.operators import tail, thin_stems
+from compress.quantize.tables import endless_tables
 from compress.quantize.values import KeptFloat
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _HEAVY = frozenset(
     {"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "Attention", "Einsum"}
 )
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+_ENDLESS = "its table holds NaN or infinity, which have no integer"
 _COMPUTED = "its weight is computed in the graph from constants: export it as one"
 
 
@@ -28,8 +30,9 @@ def kept_in_float(
     sensitive: Collection[str] = (),
     otherwise: str = "int8 was not faster here",
 ) -> tuple[KeptFloat, ...]:
-    """The heavy operators that a plan leaves. sensitive: nodes left for the sake of accuracy.
-    otherwise: why others are left; by default a search timed them."""
+    """The heavy operators that a plan leaves, and tables that have no int8 form. sensitive: nodes
+    left for the sake of accuracy. otherwise: why others are left; by default a search timed
+    them."""
     constants = {tensor.name for tensor in model.graph.initializer}
     rounded = {*plan.chain, *plan.products}
     derived = _derived(model)
@@ -60,6 +63,10 @@ def kept_in_float(
                 reason=reason,
             )
         )
+    found += [
+        KeptFloat(node=node.input[0], operator=node.op_type, reason=_ENDLESS)
+        for node in endless_tables(model)
+    ]
     return (*found, *_inside(model))
 
 

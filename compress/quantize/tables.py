@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,21 +20,36 @@ _FLOAT, _MATRIX, _SMALLEST = (
 
 
 def tables(model: ModelProto) -> tuple[NodeProto, ...]:
-    """Gather nodes that take rows of a constant float matrix."""
+    """Gather nodes that take rows of a constant float matrix of finite numbers."""
+    return tuple(node for node, finite in _looked_up(model) if finite)
+
+
+def endless_tables(model: ModelProto) -> tuple[NodeProto, ...]:
+    """Those whose matrix holds NaN or infinity, as masks by position do: a row of them has no
+    scale."""
+    return tuple(node for node, finite in _looked_up(model) if not finite)
+
+
+def _looked_up(model: ModelProto) -> Iterator[tuple[NodeProto, bool]]:
+    from onnx import numpy_helper
+
     large = {
-        tensor.name
+        tensor.name: tensor
         for tensor in model.graph.initializer
         if tensor.data_type == _FLOAT
         and len(tensor.dims) == _MATRIX
         and tensor.dims[0] * tensor.dims[1] >= _SMALLEST
     }
-    return tuple(
-        node
-        for node in model.graph.node
-        if node.op_type == "Gather"
-        and node.input[0] in large
-        and not any(a.name == "axis" and a.i != 0 for a in node.attribute)
-    )
+    finite: dict[str, bool] = {}
+    for node in model.graph.node:
+        if node.op_type != "Gather" or node.input[0] not in large:
+            continue
+        if any(a.name == "axis" and a.i != 0 for a in node.attribute):
+            continue
+        name = node.input[0]
+        if name not in finite:
+            finite[name] = bool(np.isfinite(numpy_helper.to_array(large[name])).all())
+        yield node, finite[name]
 
 
 def round_tables(rewriter: Rewriter, *, only: Collection[str] | None = None) -> tuple[str, ...]:
