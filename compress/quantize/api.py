@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,14 +15,14 @@ from benchmarks.values import Comparison
 from compress.errors import DistilError, InputError
 from compress.quantize.auto import choose
 from compress.quantize.choice import Choice, Wanted
-from compress.quantize.fidelity import Metric, changed_by_batch_mates
+from compress.quantize.fidelity import METRICS, Metric, changed_by_batch_mates
 from compress.quantize.halves import store_halves
-from compress.quantize.job import Goal, Job
+from compress.quantize.job import GOALS, Goal, Job
 from compress.quantize.kept import kept_by_operator, kept_in_float
 from compress.quantize.mixed import Calibrated, Plan, applied, everything, rounded_alone
 from compress.quantize.opened import inferred, nothing_to_round, write_model
 from compress.quantize.products import products
-from compress.quantize.ranges import Method
+from compress.quantize.ranges import METHODS, Method
 from compress.quantize.samples import BATCH, Data, split_samples
 from compress.quantize.scheme import scheme_for
 from compress.quantize.silence import quiet_quantization
@@ -68,8 +68,11 @@ def quantize(
     cpu_flags: of the machine that will run it, default this one. timed: False leaves speed out; not
     for `auto`, which chooses by it. Raises InputError or DistilError.
     """
-    if scheme not in SCHEMES:
-        raise InputError(f"unknown scheme {scheme!r}", cure=f"one of {', '.join(SCHEMES)}")
+    _check_name("scheme", scheme, SCHEMES)
+    _check_name("goal", goal, GOALS)
+    _check_name("method", method, METHODS)
+    if metric is not None:
+        _check_name("metric", metric, METRICS)
     if scheme in _CALIBRATED and data is None:
         raise InputError(f"`{scheme}` needs samples", cure="give data, or use `dynamic`")
     if scheme == "auto" and goal == "speed" and not timed:
@@ -104,6 +107,11 @@ def quantize(
             shutil.copyfile(made.artifact.path, temporary)
             written = open_artifact(temporary)
     return replace(made, artifact=replace(written, path=Path(os.path.abspath(path))))
+
+
+def _check_name(setting: str, given: str, known: Collection[str]) -> None:
+    if given not in known:
+        raise InputError(f"unknown {setting} {given!r}", cure=f"one of {', '.join(known)}")
 
 
 def _auto(job: Job, folder: Path) -> Quantized:

@@ -22,6 +22,7 @@ from exporters.events import Event
 from exporters.values import OnnxArtifact
 
 Goal = Literal["speed", "size"]
+GOALS: tuple[Goal, ...] = ("speed", "size")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -176,6 +176,23 @@ def test_what_can_not_be_done_is_refused_by_name(tmp_path: Path) -> None:
         quantize(source.path, path=tmp_path / "q", scheme="static", data=ids(3))
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"goal": "sped"}, "unknown goal 'sped'; one of speed, size"),
+        ({"metric": "cosin"}, "unknown metric 'cosin'; one of accuracy, top1, cosine, nearest"),
+        ({"method": "kl"}, "unknown method 'kl'; one of minmax, percentile, entropy, mse"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_those_that_there_are(
+    setting: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    source = small_transformer(tmp_path / "float.onnx")
+    with pytest.raises(InputError, match=said):
+        quantize(source.path, path=tmp_path / "q", scheme="static", data=ids(96), **setting)
+    assert not (tmp_path / "q").exists()
+
+
 def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     source = small_transformer(tmp_path / "float.onnx")
     for scheme in ("dynamic", "row", "weight-only-int4", "bfloat16"):
