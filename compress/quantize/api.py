@@ -253,7 +253,7 @@ def _made(
         assert job.samples is not None
         found = observed(
             job.artifact, job.samples.calibration, cpu_flags=job.flags, scratch=folder,
-            method=job.method, tell=job.tell, model=model,
+            method=job.method if needs_ranges else "minmax", tell=job.tell, model=model,
         )  # fmt: skip
     else:
         found = Calibrated(model=model, ranges={}, smoothed={}, scheme=scheme_for(job.flags))

@@ -46,6 +46,7 @@ class Calibrated:
     smoothed: Mapping[str, Smoothed]  # by source of a product
     scheme: Int8Scheme
     in_two: Mapping[str, Smoothed] = field(default_factory=dict)  # smoothed for two steps
+    clipped: Mapping[str, Smoothed] = field(default_factory=dict)  # for one fixed range, narrowed
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -83,13 +84,12 @@ def calibrate(
         method=method,
         on_batch=on_batch,
     )
-    smoothed: Mapping[str, Smoothed] = {}
-    in_two: Mapping[str, Smoothed] = {}
-    if found:
-        smoothed, in_two = smooth(
-            model, found, spread, batches, inputs=inputs, scheme=scheme, scratch=scratch
-        )
-    return Calibrated(model=model, ranges=ranges, smoothed=smoothed, in_two=in_two, scheme=scheme)
+    smoothed, in_two, clipped = smooth(
+        model, found, spread, batches, inputs=inputs, scheme=scheme, scratch=scratch, method=method
+    )
+    return Calibrated(
+        model=model, ranges=ranges, smoothed=smoothed, in_two=in_two, clipped=clipped, scheme=scheme
+    )
 
 
 def applied(found: Calibrated, plan: Plan) -> ModelProto:
@@ -103,9 +103,11 @@ def applied(found: Calibrated, plan: Plan) -> ModelProto:
         form = plan.products.get(product.node)
         if form is not None:
             by_form[form] = (*by_form.get(form, ()), product)
-    in_two: dict[Form, tuple[Product, ...]] = {"twice": by_form.pop("twice", ())}
-    round_products(rewriter, by_form, found.smoothed, scheme=found.scheme)
-    round_products(rewriter, in_two, found.in_two, scheme=found.scheme)
+    # Ranges that come with the data are never clipped, and 16 bits need no narrower one.
+    chosen = {"static": {**found.smoothed, **found.clipped}, "twice": found.in_two}
+    for form, wanted in by_form.items():
+        smoothed = chosen.get(form, found.smoothed)
+        round_products(rewriter, {form: wanted}, smoothed, scheme=found.scheme)
     if plan.tables:
         round_tables(rewriter)
     rewriter.finish()

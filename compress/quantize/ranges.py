@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -60,7 +61,7 @@ def observe_ranges(
     whole |= {name: (low.min(), high.max()) for name, (low, high) in spread.items()}
     if method != "minmax":
         wanted = {name: whole[name] for name in tensors}
-        whole |= _clipped(model, batches, wanted, inputs=inputs, scratch=scratch, method=method)
+        whole |= clipped(model, batches, wanted, inputs=inputs, scratch=scratch, method=method)
     return whole, spread
 
 
@@ -139,7 +140,7 @@ def _minus_one(model: ModelProto) -> str:
     return name
 
 
-def _clipped(
+def clipped(
     model: ModelProto,
     batches: Iterable[Batch],
     extremes: Mapping[str, Range],
@@ -147,9 +148,16 @@ def _clipped(
     inputs: Sequence[TensorSpec],
     scratch: Path,
     method: Method,
+    divisors: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
 ) -> dict[str, Range]:
-    """Narrower ranges from counts over (-t, t), t the largest magnitude: onnxruntime's bins."""
+    """Narrower ranges from counts over (-t, t), t the largest magnitude: onnxruntime's bins.
+
+    extremes: least and largest of each tensor, after its division. divisors: by channel (last axis)
+    of a tensor. Tensors of zeros get none.
+    """
     counted = {name: pair for name, pair in extremes.items() if max(map(abs, pair)) > 0}
+    if not counted:
+        return {}
     session = _session(_giving(model, counted), scratch)
     largest = {name: np.float32(max(map(abs, pair))) for name, pair in counted.items()}
     counts = {name: np.zeros(BINS[method], dtype=np.int64) for name in counted}
@@ -157,7 +165,10 @@ def _clipped(
         values = _run(session, feeds, where)
         for name in reversed(counted):
             limits = (float(-largest[name]), float(largest[name]))
-            counts[name] += np.histogram(values.pop(), BINS[method], range=limits)[0]
+            value = values.pop()
+            if name in divisors:
+                value = value / divisors[name]
+            counts[name] += np.histogram(value, BINS[method], range=limits)[0]
     return {
         name: threshold(method, counts[name], float(largest[name]), *map(float, extremes[name]))
         for name in counted

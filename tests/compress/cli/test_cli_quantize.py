@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from cli_models import save_mlp
 from distil_command import Call, assert_one_line_error
@@ -66,6 +67,27 @@ def test_json_holds_what_was_done(source: Path, tmp_path: Path, call: Call) -> N
     assert kept["result"]["artifact"]["precision"] in {"int8", "mixed"}
     assert kept["result"]["fidelity"]["value"] > 0.99
     assert kept["result"]["batch_changes"] == 0.0
+
+
+def test_the_calibration_that_is_asked_for_is_the_file_s(
+    source: Path, tmp_path: Path, call: Call
+) -> None:
+    data = _npz(tmp_path)
+    for method in ("minmax", "entropy"):
+        result = call(
+            "quantize", source, f"{method}.onnx", "--data", data, *STATIC, "--calibration", method
+        )
+        assert result.code == 0, result.err
+    before, after = (_steps(tmp_path / f"{method}.onnx") for method in ("minmax", "entropy"))
+    assert (after <= before).all()
+    assert (after / before).min() < 0.99
+
+
+def _steps(path: Path) -> np.ndarray:
+    """Scales of the left sides of products."""
+    graph = onnx.load(path).graph
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    return np.array([stored[n.input[1]] for n in graph.node if n.op_type == "QuantizeLinear"])
 
 
 def test_no_acceptable_candidate_is_exit_1_and_no_file(

@@ -247,3 +247,20 @@ def test_the_integers_are_those_of_the_device(
     zeros = [stored[n.input[2]] for n in graph.node if n.op_type == "QuantizeLinear"]
     assert {zero.dtype.name for zero in zeros} == {kind}
     assert any(zeros) is (device == "cpu")
+
+
+def test_the_calibration_of_a_recipe_is_the_file_s(
+    context: Context, float_file: Path, tmp_path: Path
+) -> None:
+    steps = []
+    for method in ("minmax", "entropy"):
+        wish = StaticQuantize(kind="static", samples=64, calibration=method, max_drop="30pp")
+        recipe = context.recipe.model_copy(update={"quantize": wish})
+        done = made(replace(context, recipe=recipe), float_file, tmp_path, stages=1)
+        graph = onnx.load(done[QUANTIZE].files[INT8_FILE]).graph
+        stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        scales = [n.input[1] for n in graph.node if n.op_type == "QuantizeLinear"]
+        steps.append(np.array([stored[name] for name in scales]))
+    before, after = steps
+    assert (after <= before).all()
+    assert (after / before).min() < 0.95
