@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from compress.quantize.qat_given import Attributes, Given, Operator, the
+from compress.quantize.qat_given import Attributes, Given, Operator, refused, the
 from compress.quantize.qat_products import PRODUCTS
 from compress.quantize.qat_shapes import SHAPES
 
@@ -71,7 +71,12 @@ def _log_softmax(given: Given, attributes: Attributes) -> Tensor:
 
 
 def _cast(given: Given, attributes: Attributes) -> Tensor:
-    return the(given[0]).to(_TYPES[attributes["to"]])
+    kind = attributes["to"]
+    if kind not in _TYPES:
+        from onnx import TensorProto
+
+        raise refused(f"no gradient passes through Cast to {TensorProto.DataType.Name(kind)}")
+    return the(given[0]).to(_TYPES[kind])
 
 
 def _where(given: Given, attributes: Attributes) -> Tensor:

@@ -85,7 +85,7 @@ class Plan:
 
 def plan_of(model: ModelProto) -> Plan:
     """The plan of a QDQ file. Raises DistilError where it rounds in a way that can't be trained."""
-    from onnx import helper, numpy_helper
+    from onnx import numpy_helper
 
     if any(a.HasField("g") for node in model.graph.node for a in node.attribute):
         raise refused("the network has parts that are computed on a condition")
@@ -114,7 +114,7 @@ def plan_of(model: ModelProto) -> Plan:
                 kind=node.op_type,
                 inputs=tuple(node.input),
                 outputs=tuple(node.output),
-                attributes={a.name: helper.get_attribute_value(a) for a in node.attribute},
+                attributes=_attributes(node),
             )
         )
     grids = {**activations, **weights}
@@ -147,6 +147,15 @@ def unshared(model: ModelProto) -> ModelProto:
             copied.name = node.input[0] = f"{name}.{len(taken)}"
         taken.add(node.input[0] if name else "")
     return made
+
+
+def _attributes(node: NodeProto) -> dict[str, Any]:
+    """As they are written; of a Split its number of parts too, which has no attribute before opset
+    18."""
+    from onnx import helper
+
+    own = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    return {"num_outputs": len(node.output), **own} if node.op_type == "Split" else own
 
 
 def _grid(node: NodeProto, stored: Mapping[str, Array]) -> Grid:
