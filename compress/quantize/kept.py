@@ -9,7 +9,7 @@ from compress.quantize.candidates import behind_a_mean, depthwise
 from compress.quantize.folded import inner_graphs
 from compress.quantize.mixed import Plan
 from compress.quantize.operators import tail, thin_stems
-from compress.quantize.tables import endless_tables
+from compress.quantize.tables import endless_tables, tables
 from compress.quantize.values import KeptFloat
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ _HEAVY = frozenset(
     {"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "Attention", "Einsum"}
 )
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+_COSTS = "int8 there costs too much accuracy"
 _ENDLESS = "its table holds NaN or infinity, which have no integer"
 _COMPUTED = "its weight is computed in the graph from constants: export it as one"
 
@@ -41,7 +42,7 @@ def kept_in_float(
         **dict.fromkeys(depthwise(model), f"a depthwise convolution: {otherwise}"),
         **dict.fromkeys(tail(model), "behind the last product: its scores stay exact"),
         **dict.fromkeys(thin_stems(model), "a first convolution of fewer than 32 products a sum"),
-        **dict.fromkeys(sensitive, "int8 there costs too much accuracy"),
+        **dict.fromkeys(sensitive, _COSTS),
     }
     found = []
     for node in model.graph.node:
@@ -63,9 +64,10 @@ def kept_in_float(
                 reason=reason,
             )
         )
+    rows = [(node, _ENDLESS) for node in endless_tables(model)]
+    rows += [(node, _COSTS) for node in tables(model) if not plan.tables]
     found += [
-        KeptFloat(node=node.input[0], operator=node.op_type, reason=_ENDLESS)
-        for node in endless_tables(model)
+        KeptFloat(node=node.input[0], operator=node.op_type, reason=reason) for node, reason in rows
     ]
     return (*found, *_inside(model))
 

@@ -15,9 +15,12 @@ from exporters.values import OnnxArtifact
 VOCABULARY, WIDTH, INNER = 64, 32, 64
 
 
-def small_transformer(path: Path, *, outlier: float = 1.0) -> OnnxArtifact:
+def small_transformer(
+    path: Path, *, outlier: float = 1.0, table_outlier: float = 1.0
+) -> OnnxArtifact:
     """ids: (batch, tokens) int64 -> (batch, 32). outlier: multiplies one channel of the first
-    normalisation, whose readers take it back."""
+    normalisation, whose readers take it back. table_outlier: one of each row of the table, which is
+    taken back right behind it."""
     rng = np.random.default_rng(5)
     stored: dict[str, NDArray[np.generic]] = {
         "table": rng.normal(0, 1, (VOCABULARY, WIDTH)).astype(np.float32),
@@ -36,6 +39,12 @@ def small_transformer(path: Path, *, outlier: float = 1.0) -> OnnxArtifact:
     for name in ("query", "key", "value"):
         stored[name][3] /= np.float32(outlier)
     nodes = [helper.make_node("Gather", ["table", "ids"], ["taken"])]
+    if table_outlier != 1.0:
+        stored["back"] = np.ones(WIDTH, np.float32)
+        stored["back"][5] /= np.float32(table_outlier)
+        stored["table"][:, 5] *= np.float32(table_outlier)
+        nodes[0].output[0] = "row"
+        nodes.append(helper.make_node("Mul", ["row", "back"], ["taken"]))
     nodes.append(helper.make_node("LayerNormalization", ["taken", "gamma", "beta"], ["x"]))
     for name in ("query", "key", "value"):
         nodes.append(helper.make_node("MatMul", ["x", name], [f"{name}_product"]))

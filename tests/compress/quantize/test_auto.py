@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from small_transformer import ids, small_transformer
 
@@ -26,9 +27,10 @@ def chosen(
     dynamic: float,
     drop: float,
     twice: float = 5.0,
+    table_outlier: float = 1.0,
 ) -> Choice:
     """Float takes 10 ms; what has operators in float takes 5 ms, or twice with two steps."""
-    source = small_transformer(folder / "float.onnx", outlier=30.0)
+    source = small_transformer(folder / "float.onnx", outlier=30.0, table_outlier=table_outlier)
     samples = split_samples(ids(96), source.inputs)
     # 7-bit weights: right on every processor, so that accuracy is the same everywhere.
     found = observed(source, samples.calibration, cpu_flags=("avx2",), scratch=folder)
@@ -103,6 +105,47 @@ def test_one_that_loses_too_much_gets_its_most_sensitive_operators_in_finer_step
     in_two = [form for form in made.plan.products.values() if form == "twice"]
     assert bool(in_two) is (word == "in two steps")
     assert bool(made.sensitive) is (word == "in float")
+
+
+def test_a_table_that_costs_the_accuracy_alone_goes_back_to_float(tmp_path: Path) -> None:
+    """Its rows hold one number 3,000 times larger than the others, which share no level. Last of
+    all: such a file is larger."""
+    made = chosen(tmp_path, static=4.0, row=20.0, dynamic=20.0, drop=0.01, table_outlier=3000.0)
+    assert made.path is not None
+    assert made.plan is not None
+    assert made.fidelity is not None
+    assert (made.name, made.sensitive) == ("static, tables in float", ())
+    assert not made.plan.tables
+    assert set(made.plan.products.values()) == {"static"}
+    first, *_, last = [one for one in made.tried if one.fidelity is not None]
+    assert (first.name, first.outcome) == ("static", "loses too much")
+    assert first.fidelity is not None
+    assert first.fidelity.drop > 0.1
+    assert (last.name, last.outcome) == (made.name, "taken")
+    stored = {t.name: t for t in onnx.load(made.path).graph.initializer}
+    assert stored["table"].data_type == onnx.TensorProto.FLOAT
+
+
+def test_products_in_finer_steps_and_a_table_in_float_go_together(tmp_path: Path) -> None:
+    """Where neither would do alone."""
+    settings = {"static": 4.0, "row": 20.0, "dynamic": 20.0, "table_outlier": 3000.0}
+    alone = chosen(tmp_path, drop=0.01, **settings)
+    assert alone.fidelity is not None
+    made = chosen(tmp_path, drop=0.97 * alone.fidelity.drop, **settings)
+    assert made.plan is not None
+    assert not made.plan.tables
+    assert made.name.endswith(("in two steps, tables in float", "in float, tables in float"))
+    assert len([form for form in made.plan.products.values() if form == "static"]) < 5
+
+
+def test_no_table_is_left_in_float_where_products_alone_are_to_blame(tmp_path: Path) -> None:
+    whole = chosen(tmp_path, static=4.0, row=20.0, dynamic=20.0, drop=1.0)
+    assert whole.fidelity is not None
+    drop = 0.97 * whole.fidelity.drop
+    made = chosen(tmp_path, static=4.0, row=20.0, dynamic=20.0, drop=drop)
+    assert made.plan is not None
+    assert made.plan.tables
+    assert not any("tables" in one.name for one in made.tried)
 
 
 def test_the_nearest_miss_is_told(tmp_path: Path) -> None:

@@ -13,7 +13,11 @@ from small_graphs import model, node, with_output_shape
 
 from compress import quantize
 from compress.quantize.fidelity import answers
+from compress.quantize.kept import kept_in_float
+from compress.quantize.mixed import Plan
+from compress.quantize.opened import inferred
 from compress.quantize.values import Scheme
+from exporters.artifact import open_artifact
 
 _ROWS, _WIDTH = 32, 64
 
@@ -81,3 +85,12 @@ def test_finite_tables_are_all_rounded(tmp_path: Path) -> None:
     stored = onnx.load(tmp_path / "small.onnx").graph.initializer
     kinds = {t.name: t.data_type for t in stored if list(t.dims) == [_ROWS, _WIDTH]}
     assert kinds == {"table_int8": TensorProto.INT8, "mask_int8": TensorProto.INT8}
+
+
+def test_tables_that_a_plan_leaves_are_named(tmp_path: Path) -> None:
+    source = open_artifact(masked(tmp_path, -np.inf))
+    kept = kept_in_float(inferred(source, tmp_path), Plan(tables=False))
+    assert {one.node: one.reason for one in kept if one.operator == "Gather"} == {
+        "mask": "its table holds NaN or infinity, which have no integer",
+        "table": "int8 there costs too much accuracy",
+    }
