@@ -72,7 +72,10 @@ def smooth(
     narrower = clipped(
         model,
         batches,
-        {source: (np.float32(one.low), np.float32(one.high)) for source, one in once.items()},
+        {
+            source: (np.asarray(one.low, np.float32), np.asarray(one.high, np.float32))
+            for source, one in once.items()
+        },
         inputs=inputs,
         scratch=scratch,
         method=method,
