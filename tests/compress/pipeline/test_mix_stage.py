@@ -253,7 +253,7 @@ def test_the_calibration_of_a_recipe_is_the_file_s(
     context: Context, float_file: Path, tmp_path: Path
 ) -> None:
     steps = []
-    for method in ("minmax", "entropy"):
+    for method in ("minmax", "mse"):
         wish = StaticQuantize(kind="static", samples=64, calibration=method, max_drop="30pp")
         recipe = context.recipe.model_copy(update={"quantize": wish})
         done = made(replace(context, recipe=recipe), float_file, tmp_path, stages=1)
@@ -263,4 +263,4 @@ def test_the_calibration_of_a_recipe_is_the_file_s(
         steps.append(np.array([stored[name] for name in scales]))
     before, after = steps
     assert (after <= before).all()
-    assert (after / before).min() < 0.95
+    assert (after / before).min() < 0.999

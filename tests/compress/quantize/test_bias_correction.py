@@ -37,9 +37,9 @@ def _uncorrected(smoothed: Mapping[str, Smoothed]) -> dict[str, Smoothed]:
     ("form", "method", "left"),
     [
         ("static", "minmax", 1e-5),
-        ("static", "entropy", 1e-5),
+        ("static", "mse", 1e-5),
         ("row", "minmax", 0.004),
-        ("dynamic", "entropy", 0.004),
+        ("dynamic", "mse", 0.004),
     ],
 )
 def test_the_mean_error_of_each_output_is_taken_back(
