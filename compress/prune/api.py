@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from compress.errors import InputError
 from compress.prune.choose import Scope, chosen, chosen_for
 from compress.prune.cut import make_plain, weight_norms
-from compress.prune.held_sizes import fitted, numbers
+from compress.prune.held_sizes import fitted
 from compress.prune.importance import Importance, Loss, scores_of
 from compress.prune.plan import Plan, Setting
 from compress.prune.trace import trace
@@ -69,7 +69,7 @@ def prune(
         )
     parameters = _parameters(made)
     plan = _plan(found, units, removed, plain)
-    smaller, plan = fitted(made, plan, numbers(found, removed, made), inputs)
+    smaller, plan = fitted(made, plan, found, removed, inputs)
     smaller.train(module.training)
     return Pruned(
         module=smaller,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any
 
@@ -15,9 +15,12 @@ from torch import Tensor, nn
 from compress.errors import InputError
 from compress.prune.cut import apply_plan
 from compress.prune.plan import Plan, Setting
-from compress.prune.values import Traced
+from compress.prune.program import Step, program_of, steps_of
+from compress.prune.trace import rows_of
+from compress.prune.values import Traced, WrittenSize
 
 _MANY = 64  # combinations that are tried, at most
+_FOLLOWED = 8  # of them whose operations are looked at: each is a capture by torch.export
 Options = Mapping[tuple[str, str], tuple[Setting, ...]]
 
 
@@ -27,11 +30,9 @@ def numbers(found: Traced, removed: NDArray[np.bool_], module: nn.Module) -> Opt
     the same size stays."""
     sizes: dict[str, dict[int, set[int]]] = {}
     for written in found.sizes:
-        stays = ~removed[found.known.find(written.labels).numpy()]
-        for axis, size in enumerate(stays.shape):
-            others = tuple(other for other in range(stays.ndim) if other != axis)
-            left = int(stays.any(axis=others).sum())
-            sizes.setdefault(written.module, {}).setdefault(size, set()).add(left)
+        changes = sizes.setdefault(written.module, {})
+        for size, left in zip(written.shape, _left(written, found, removed), strict=True):
+            changes.setdefault(size, set()).add(left)
     options: dict[tuple[str, str], tuple[Setting, ...]] = {}
     for name, changes in sizes.items():
         part = module.get_submodule(name)
@@ -49,40 +50,99 @@ def numbers(found: Traced, removed: NDArray[np.bool_], module: nn.Module) -> Opt
 
 
 def fitted(
-    made: nn.Module, plan: Plan, options: Options, inputs: tuple[Tensor, ...]
+    made: nn.Module,
+    plan: Plan,
+    found: Traced,
+    removed: NDArray[np.bool_],
+    inputs: tuple[Tensor, ...],
 ) -> tuple[nn.Module, Plan]:
-    """The smaller network, in place, which answers the example with outputs of the same shapes, and
-    the plan with the numbers that make it do so.
+    """The smaller network, in place, which does to what is left what the whole one did, and the
+    plan with the numbers that make it do so.
 
-    Raises InputError where none does, with the line of the network's code that fails.
+    Its operations are those of the whole network, on tensors without what went: equal shapes of the
+    outputs alone would let 4 heads of 8 become 8 heads of 4. Of several such networks it is the
+    first that computes with most of the numbers that the whole one computes with.
+
+    Raises InputError where there is none, with the line of the network's code that fails.
     """
+    options = numbers(found, removed, made)
+    wanted = [(written, _left(written, found, removed)) for written in found.sizes]
     with torch.no_grad():
         shapes = _shapes(made(*inputs))
     before = {key: getattr(made.get_submodule(key[0]), key[1]) for key in options}
     apply_plan(made, Plan(tensors=plan.tensors, attributes=plan.attributes), where="prune")
+    best: tuple[int, dict[tuple[str, str], Setting]] | None = None
     failed: Exception | None = None
+    followed = 0
     for settings in islice(_choices(options, made), _MANY):
-        attributes = {name: dict(held) for name, held in plan.attributes.items()}
-        for (name, attribute), value in settings.items():
-            if value != before[name, attribute]:
-                attributes.setdefault(name, {})[attribute] = value
-        for (name, attribute), value in settings.items():
-            setattr(made.get_submodule(name), attribute, value)
+        _set(made, settings)
         try:
             with torch.no_grad():
                 reached = _shapes(made(*inputs))
-        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+            if reached != shapes:
+                raise ValueError(f"outputs of shape {reached} for {shapes}")
+            followed += 1
+            steps = list(steps_of(program_of(made, rows_of(inputs)).graph_module))
+            _compare(steps, found.steps, wanted)
+        except _FAILURES as error:
             failed = failed or error
-            continue
-        if reached == shapes:
-            return made, Plan(tensors=plan.tensors, attributes=attributes, plain=plan.plain)
-        failed = failed or ValueError(f"outputs of shape {reached} for {shapes}")
-    said = (str(failed).strip().splitlines() or [""])[0][:300]
-    raise InputError(
-        f"can't be pruned: the smaller network fails{_line(failed)}: {said}",
-        where=type(made).__name__,
-        cure="keep the outputs of the modules near it (`keep`)",
-    ) from failed
+        else:
+            other = sum(a.numbers != b.numbers for a, b in zip(steps, found.steps, strict=True))
+            if best is None or other < best[0]:
+                best = other, settings
+            if not other:
+                break
+        if followed == _FOLLOWED:
+            break
+    if best is None:
+        said = (str(failed).strip().splitlines() or [""])[0][:300]
+        raise InputError(
+            f"can't be pruned: the smaller network fails{_line(failed)}: {said}",
+            where=type(made).__name__,
+            cure="keep the outputs of the modules near it (`keep`)",
+        ) from failed
+    _set(made, best[1])
+    attributes = {name: dict(held) for name, held in plan.attributes.items()}
+    for (name, attribute), value in best[1].items():
+        if value != before[name, attribute]:
+            attributes.setdefault(name, {})[attribute] = value
+    return made, Plan(tensors=plan.tensors, attributes=attributes, plain=plan.plain)
+
+
+_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, InputError)
+
+
+def _set(made: nn.Module, settings: Mapping[tuple[str, str], Setting]) -> None:
+    for (name, attribute), value in settings.items():
+        setattr(made.get_submodule(name), attribute, value)
+
+
+def _left(written: WrittenSize, found: Traced, removed: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The shape without what went."""
+    stays = ~removed[found.known.find(written.labels).numpy()]
+    left: list[int] = []
+    for axis, size in enumerate(written.shape):
+        others = tuple(other for other in range(stays.ndim) if other != axis)
+        along = stays.any(axis=others)
+        left.append(size if len(along) == 1 else int(along.sum()))
+    return tuple(left)
+
+
+def _compare(
+    steps: Sequence[Step],
+    before: Sequence[Step],
+    wanted: Sequence[tuple[WrittenSize, tuple[int, ...]]],
+) -> None:
+    """Raises ValueError where operations are others, or make other shapes than what is left."""
+    if [step.operator for step in steps] != [step.operator for step in before]:
+        raise ValueError("it does other operations than the whole one")
+    for written, shape in wanted:
+        step = steps[written.step]
+        if step.shapes[written.result] != shape:
+            raise ValueError(
+                f"{step.operator} in {written.module or 'it'} gives "
+                f"{step.shapes[written.result]}, where {shape} is left of {written.shape}"
+            )
 
 
 def _choices(options: Options, module: nn.Module) -> Iterator[dict[tuple[str, str], Setting]]:

@@ -25,11 +25,13 @@ class Value:
 
 @dataclass(slots=True)
 class Machine:
-    """The state of one pass. module: the path of the one whose code runs."""
+    """The state of one pass. module: the path of the one whose code runs; step: operations before
+    the one that runs."""
 
     found: Traced
     batch: int
     module: str = ""
+    step: int = 0
 
     def axis(self, value: Value, axis: int) -> Tensor | None:
         """(size,) labels of an axis of a parameter; None for what is none."""
@@ -66,11 +68,19 @@ class Machine:
         return self.found.elements[name].permute(order)
 
 
-def written_sizes(machine: Machine, labels: Tensor) -> None:
-    """Remember a tensor whose sizes a module's code may hold as numbers."""
+def written_sizes(machine: Machine, labels: Tensor, *, result: int = 0) -> None:
+    """Remember a tensor whose sizes a module's code may hold as numbers. result: which of the
+    operation's it is."""
     spread = compact(labels, machine.found.known)
     if not is_none(spread):
-        machine.found.sizes.append(WrittenSize(module=machine.module, labels=base_of(spread)))
+        written = WrittenSize(
+            module=machine.module,
+            step=machine.step,
+            result=result,
+            shape=tuple(spread.shape),
+            labels=base_of(spread),
+        )
+        machine.found.sizes.append(written)
 
 
 def product(machine: Machine, left: Any, right: Any, result: Tensor) -> Tensor:

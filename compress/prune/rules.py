@@ -144,8 +144,8 @@ def _moved(
     else:
         rest = [_plain(value) for value in args[1:]]
         found = target(labels, *rest, **{key: _plain(value) for key, value in named.items()})
-    for one in found if isinstance(found, (list, tuple)) else (found,):
-        written_sizes(machine, one)
+    for place, one in enumerate(found if isinstance(found, (list, tuple)) else (found,)):
+        written_sizes(machine, one, result=place)
     return found
 
 

@@ -19,12 +19,10 @@ from torch import Tensor, fx, nn
 
 from compress.errors import InputError
 from compress.prune.machine import Machine, Value
+from compress.prune.program import GRAPH_ARGUMENT, is_step, program_of, steps_of
 from compress.prune.rules import labels_after
 from compress.prune.values import Traced
-from exporters.errors import DistilError
 
-_NO_GRAD = "wrap_with_set_grad_enabled"
-_AUTOCAST = "wrap_with_autocast"
 _ROWS = 2  # of the example: one would be taken for a constant
 
 
@@ -33,8 +31,8 @@ def trace(module: nn.Module, example: Sequence[Tensor]) -> Traced:
 
     Raises InputError where torch.export can't follow it.
     """
-    inputs = tuple(_rows(tensor) for tensor in example)
-    program = _program(module, inputs)
+    inputs = rows_of(example)
+    program = program_of(module, inputs)
     signature = program.graph_signature
     state = {**program.state_dict, **program.constants}
     names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
@@ -56,6 +54,7 @@ def trace(module: nn.Module, example: Sequence[Tensor]) -> Traced:
             values.append(_input(machine, given.pop(0)))
     with torch.no_grad():
         outputs = _interpret(program.graph_module, values, machine)
+    machine.found.steps.extend(steps_of(program.graph_module))
     _freeze_attention(module, machine)
     for value in _flat(outputs):
         if isinstance(value, Value):
@@ -72,28 +71,6 @@ def _freeze_attention(module: nn.Module, machine: Machine) -> None:
                     machine.found.known.freeze(labels, f"torch.nn.MultiheadAttention in {name}")
 
 
-def _program(module: nn.Module, inputs: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
-    import logging
-    import warnings
-
-    before = logging.root.manager.disable
-    try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            logging.disable(logging.CRITICAL)
-            return torch.export.export(module.eval(), inputs, strict=False)
-    except (DistilError, MemoryError):
-        raise
-    except Exception as error:  # whatever the module raises
-        lines = str(error).strip().splitlines()
-        said = f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
-        cure = "its forward pass must be tensor code that torch.export can follow"
-        what = f"can't be pruned: it can't be captured: {said}"
-        raise InputError(what, where=type(module).__name__, cure=cure) from error
-    finally:
-        logging.disable(before)
-
-
 def _first_names(module: nn.Module) -> dict[str, str]:
     """The name under which a shared tensor comes first, by every name that it has."""
     seen: dict[int, str] = {}
@@ -102,6 +79,11 @@ def _first_names(module: nn.Module) -> dict[str, str]:
         for name, tensor in named(remove_duplicate=False):
             names[name] = seen.setdefault(id(tensor), name)
     return names
+
+
+def rows_of(example: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The part of the example that is followed."""
+    return tuple(_rows(tensor) for tensor in example)
 
 
 def _rows(tensor: Tensor) -> Tensor:
@@ -159,16 +141,16 @@ def _call(node: fx.Node, values: dict[fx.Node, Any], machine: Machine) -> Any:
     name = getattr(target, "__name__", str(target))
     if target is operator.getitem:
         return args[0][args[1]]
-    if name == _NO_GRAD:
-        return _interpret(args[1], args[2:], machine)
-    if name == _AUTOCAST:
-        return _interpret(args[4], args[5:], machine)
+    if name in GRAPH_ARGUMENT:
+        place = GRAPH_ARGUMENT[name]
+        return _interpret(args[place], args[place + 1 :], machine)
     plain = _plain(args), {key: _plain(value) for key, value in named.items()}
     result = target(*plain[0], **plain[1])
     if not isinstance(target, torch._ops.OpOverload):
         return result
     machine.module = _module_of(node)
     labels = labels_after(machine, target, args, named, result)
+    machine.step += is_step(target)
     return _wrapped(result, labels)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from compress.prune.labels import Labels
 from compress.prune.plan import Plan
+from compress.prune.program import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +23,13 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenSize:
-    """A tensor whose sizes a module's own code may hold as numbers. labels: 1 where they agree."""
+    """A tensor whose sizes a module's own code may hold as numbers. labels: 1 where they agree;
+    step, result: the place of the operation in the pass, and which of its results it is."""
 
     module: str
+    step: int
+    result: int
+    shape: tuple[int, ...]
     labels: Tensor
 
 
@@ -47,6 +52,7 @@ class Traced:
     widths: list[tuple[str, int]] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
     sizes: list[WrittenSize] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     groups: list[GroupCount] = field(default_factory=list)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 

@@ -107,7 +107,7 @@ def _prune_stage(
         return StageResult(files={name: work / name for name in (PLAN_FILE, WEIGHTS_FILE, FACTS)})
 
     needs = (f"{BLOCK}/{DECISION_FILE}",) if measured else ()
-    return Stage(name=PRUNE, version=2, parts=parts, compute=compute, needs=needs)
+    return Stage(name=PRUNE, version=3, parts=parts, compute=compute, needs=needs)
 
 
 def _said(before: int, after: int, parameters: int) -> str:
