@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
+
+from torch import Tensor, nn
 
 from compress.errors import InputError
 from compress.pipeline.context import Context
 from compress.prune.api import prune
 from compress.prune.layers import find_stacks
 from compress.recipe.inherited_nodes import SOURCES
-from compress.search.inherited import InheritedStructure, inherited_structures
+from compress.search.inherited import BLOCK, InheritedStructure, inherited_structures
 from compress.search.shapes import operators_of
 from compress.tasks.views import as_inputs
 from compress.teachers.build import build_teacher
@@ -36,15 +39,19 @@ def teacher_parts(context: Context) -> tuple[InheritedStructure, ...]:
         return ()
     example = as_inputs(task, task.train.inputs[:_TRACED])
     stacks = find_stacks(made.module, example)
-    try:
-        prune(made.module, example, ratio=_TRIED)
-        prunable = True
-    except InputError:  # it names an operator that is in the way; the families are still there
-        prunable = False
     one = as_inputs(task, task.train.inputs[:1])
     return inherited_structures(
         operators_of(copy.deepcopy(made.module), one),
         blocks=sum(stack.length for stack in stacks),
         least=sum(stack.least for stack in stacks),
-        prunable=prunable,
+        prunable=can_be_narrower(made.module, example),
     )
+
+
+def can_be_narrower(module: nn.Module, example: Sequence[Tensor]) -> bool:
+    """Whether layers of it can be cut in blocks of channels as the search cuts them."""
+    try:
+        prune(module, example, ratio=_TRIED, round_to=BLOCK)
+    except InputError:  # it names an operator that is in the way; the families are still there
+        return False
+    return True

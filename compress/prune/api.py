@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compress.errors import InputError
-from compress.prune.choose import Scope, chosen, chosen_for
+from compress.prune.choose import Scope, check_any_goes, chosen, chosen_for
 from compress.prune.cut import make_plain, weight_norms
 from compress.prune.held_sizes import fitted
 from compress.prune.importance import Importance, Loss, scores_of
@@ -44,7 +44,8 @@ def prune(
     The outputs of the whole network always stay. Norms with running statistics want training or
     re-estimation afterwards.
 
-    Raises InputError for a network that can't be pruned so far, naming the operator in the way.
+    Raises InputError for a network that can't be pruned so far, or not at all where something is
+    asked to go, naming the operator in the way.
     """
     _check(ratio, macs, round_to)
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
@@ -53,6 +54,8 @@ def prune(
     make_plain(made, plain, where="prune")
     found = trace(made, inputs)
     units = units_of(found, keep=keep)
+    if ratio or (macs is not None and macs < 1):
+        check_any_goes(units, round_to=round_to)
     scores = scores_of(units, made, by=importance, count=found.known.count, loss=loss, seed=seed)
     before = kept_counts(found, np.zeros(found.known.count, dtype=bool))
     if ratio is not None:

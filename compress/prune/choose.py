@@ -69,15 +69,25 @@ def chosen_for(
     if off > target / 4:
         most = chosen(units, scores, ratio=_LARGEST, scope=scope, round_to=round_to)
         least = macs(most) / macs(np.zeros_like(most))
-        stays = [f"{', '.join(names[:3])} by {why}" for why, names in units.blocked.items()]
-        said = f"; what can't go: {'; '.join(stays[:4])}" if stays else ""
-        raise InputError(
-            f"can't be pruned to that: at most {100 * (1 - least):.0f} % of the "
-            f"multiply-accumulates can go{said}",
-            where="prune",
-            cure="ask for less, round to fewer channels, or keep less",
-        )
+        raise _too_far(units, 1 - least)
     return best
+
+
+def check_any_goes(units: Units, *, round_to: int) -> None:
+    """Raises InputError where no unit can go, with what stands in the way."""
+    if not any(_rounded(group, 0.0, round_to) < len(group.roots) for group in units.groups):
+        raise _too_far(units, 0.0)
+
+
+def _too_far(units: Units, share: float) -> InputError:
+    stays = [f"{', '.join(names[:3])} by {why}" for why, names in units.blocked.items()]
+    said = f"; what can't go: {'; '.join(stays[:4])}" if stays else ""
+    return InputError(
+        f"can't be pruned to that: at most {100 * share:.0f} % of the multiply-accumulates can "
+        f"go{said}",
+        where="prune",
+        cure="ask for less, round to fewer channels, or keep less",
+    )
 
 
 def _rounded(group: Group, wanted: float, round_to: int) -> int:

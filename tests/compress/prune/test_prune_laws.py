@@ -213,6 +213,22 @@ def test_a_network_that_cant_be_pruned_names_the_operator() -> None:
         prune(Fourier().eval(), torch.randn(2, 6), macs=0.5)
 
 
+@pytest.mark.parametrize("choice", [{"ratio": 0.5}, {"macs": 0.9}], ids=str)
+def test_where_nothing_can_go_no_copy_is_called_smaller(choice: dict[str, float]) -> None:
+    module, values = Fourier().eval(), torch.randn(2, 6)
+    with pytest.raises(InputError, match=r"at most 0 % .*what can't go: first by aten\.fft_fft"):
+        prune(module, values, **choice)
+    whole = prune(module, values, ratio=0)
+    assert whole.macs == whole.macs_before == 6 * 8 + 8 * 3
+
+
+def test_widths_of_one_block_each_are_nothing_that_can_go() -> None:
+    module, values = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2)), torch.ones(2, 4)
+    with pytest.raises(InputError, match=r"what can't go: 1 by the output.*round to fewer"):
+        prune(module, values, ratio=0.5, round_to=8)
+    assert prune(module, values, ratio=0.5, round_to=4).kept == {"0.weight": (4, 8)}
+
+
 def test_a_network_that_cant_be_followed_says_so() -> None:
     class Branching(nn.Module):
         def __init__(self) -> None:
