@@ -16,7 +16,7 @@ from compress.prune.held_sizes import fitted
 from compress.prune.importance import Importance, Loss, scores_of
 from compress.prune.plan import Plan, Setting
 from compress.prune.trace import trace
-from compress.prune.units import Units, kept_counts, units_of
+from compress.prune.units import Units, kept_counts, shape_left, units_of
 from compress.prune.values import Pruned, Traced
 
 
@@ -71,7 +71,7 @@ def prune(
             round_to=round_to,
         )
     parameters = _parameters(made)
-    plan = _plan(found, units, removed, plain)
+    plan = _plan(made, found, units, removed, plain)
     smaller, plan = fitted(made, plan, found, removed, inputs)
     smaller.train(module.training)
     return Pruned(
@@ -103,7 +103,13 @@ def _check(ratio: float | None, macs: float | None, round_to: int) -> None:
         raise InputError(f"round_to is {round_to}", where="prune", cure="write 1 or more")
 
 
-def _plan(found: Traced, units: Units, removed: NDArray[np.bool_], plain: tuple[str, ...]) -> Plan:
+def _plan(
+    module: nn.Module,
+    found: Traced,
+    units: Units,
+    removed: NDArray[np.bool_],
+    plain: tuple[str, ...],
+) -> Plan:
     tensors: dict[str, dict[int, tuple[int, ...]]] = {}
     for name, axes in units.places.items():
         for axis, roots in axes.items():
@@ -115,6 +121,15 @@ def _plan(found: Traced, units: Units, removed: NDArray[np.bool_], plain: tuple[
         roots = found.known.find(count.labels).numpy()
         whole = ~removed[roots]
         attributes.setdefault(count.module, {})[count.attribute] = int(whole.any(axis=1).sum())
+    for norm in found.norms:
+        part, path = module.get_submodule(norm.written.module), norm.written.module
+        if not isinstance(part, (nn.LayerNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)):
+            continue  # the user's own code, which calls the function
+        shape = shape_left(norm.written, found, removed)
+        left = tuple(shape[axis] for axis in norm.axes)
+        if left != tuple(norm.written.shape[axis] for axis in norm.axes):
+            setting = left if norm.attribute == "normalized_shape" else left[0]
+            attributes.setdefault(path, {})[norm.attribute] = setting
     return Plan(tensors=tensors, attributes=attributes, plain=plain)
 
 

@@ -109,7 +109,7 @@ def refit(part: nn.Module) -> None:
         case nn.ConvTranspose1d() | nn.ConvTranspose2d() | nn.ConvTranspose3d():
             part.in_channels = part.weight.shape[0]
             part.out_channels = part.weight.shape[1] * part.groups
-        case nn.LayerNorm() if part.weight is not None:
+        case nn.LayerNorm() | nn.RMSNorm() if part.weight is not None:
             part.normalized_shape = tuple(part.weight.shape)
         case nn.GroupNorm() if part.weight is not None:
             part.num_channels = part.weight.shape[0]
@@ -117,8 +117,10 @@ def refit(part: nn.Module) -> None:
             part.embedding_dim = part.weight.shape[1]
         case nn.PReLU():
             part.num_parameters = part.weight.shape[0]
-        case nn.modules.batchnorm._NormBase() if part.running_mean is not None:
-            part.num_features = part.running_mean.shape[0]
+        case nn.modules.batchnorm._NormBase():
+            held = part.running_mean if part.weight is None else part.weight
+            if held is not None:
+                part.num_features = held.shape[0]
         case _:
             pass
 

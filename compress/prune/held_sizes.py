@@ -17,6 +17,7 @@ from compress.prune.cut import apply_plan
 from compress.prune.plan import Plan, Setting
 from compress.prune.program import Step, program_of, steps_of
 from compress.prune.trace import rows_of
+from compress.prune.units import shape_left
 from compress.prune.values import Traced, WrittenSize
 
 _MANY = 64  # combinations that are tried, at most
@@ -31,7 +32,7 @@ def numbers(found: Traced, removed: NDArray[np.bool_], module: nn.Module) -> Opt
     sizes: dict[str, dict[int, set[int]]] = {}
     for written in found.sizes:
         changes = sizes.setdefault(written.module, {})
-        for size, left in zip(written.shape, _left(written, found, removed), strict=True):
+        for size, left in zip(written.shape, shape_left(written, found, removed), strict=True):
             changes.setdefault(size, set()).add(left)
     options: dict[tuple[str, str], tuple[Setting, ...]] = {}
     for name, changes in sizes.items():
@@ -66,7 +67,7 @@ def fitted(
     Raises InputError where there is none, with the line of the network's code that fails.
     """
     options = numbers(found, removed, made)
-    wanted = [(written, _left(written, found, removed)) for written in found.sizes]
+    wanted = [(written, shape_left(written, found, removed)) for written in found.sizes]
     with torch.no_grad():
         shapes = _shapes(made(*inputs))
     before = {key: getattr(made.get_submodule(key[0]), key[1]) for key in options}
@@ -115,17 +116,6 @@ _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, In
 def _set(made: nn.Module, settings: Mapping[tuple[str, str], Setting]) -> None:
     for (name, attribute), value in settings.items():
         setattr(made.get_submodule(name), attribute, value)
-
-
-def _left(written: WrittenSize, found: Traced, removed: NDArray[np.bool_]) -> tuple[int, ...]:
-    """The shape without what went."""
-    stays = ~removed[found.known.find(written.labels).numpy()]
-    left: list[int] = []
-    for axis, size in enumerate(written.shape):
-        others = tuple(other for other in range(stays.ndim) if other != axis)
-        along = stays.any(axis=others)
-        left.append(size if len(along) == 1 else int(along.sum()))
-    return tuple(left)
 
 
 def _compare(

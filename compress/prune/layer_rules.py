@@ -11,7 +11,7 @@ from torch import Tensor
 from compress.prune.combine import by_place, elementwise
 from compress.prune.machine import Machine, Value, folded_places, product, written_sizes
 from compress.prune.spread import axes_of, base_of, compact, folded, is_none
-from compress.prune.values import Cost, GroupCount
+from compress.prune.values import Cost, GroupCount, NormSize
 
 
 def labels_of_layer(
@@ -36,15 +36,19 @@ def labels_of_layer(
         case "conv_transpose1d" | "conv_transpose2d" | "conv_transpose3d":
             return _convolution(machine, args, named, result, transposed=True)
         case "batch_norm" | "instance_norm":
-            return _per_channel(machine, args[0], args[1:5], result)
-        case "layer_norm":
-            given = [machine.labels(value) for value in (args[0], *args[2:4])]
+            found = _per_channel(machine, args[0], args[1:5], result)
+            if not any(isinstance(value, Value) for value in args[1:5]):
+                _norm_size(machine, found, "num_features", (1,))
+            return found
+        case "layer_norm" | "rms_norm":
+            held = [value for value in args[2:4] if isinstance(value, Value)]
+            given = [machine.labels(value) for value in (args[0], *held)]
             found = elementwise(machine.found.known, result.shape, given)
             written_sizes(machine, found)
+            if not held:
+                axes = tuple(range(result.ndim - len(args[1]), result.ndim))
+                _norm_size(machine, found, "normalized_shape", axes)
             return found
-        case "rms_norm":
-            given = [machine.labels(value) for value in (args[0], *args[2:3])]
-            return elementwise(machine.found.known, result.shape, given)
         case "group_norm":
             return _group_norm(machine, args, result)
         case "embedding":
@@ -193,6 +197,14 @@ def _per_channel(machine: Machine, given: Any, held: Sequence[Any], result: Tens
             along = machine.labels(value)
             labels.append(along.reshape(1, -1, *(1,) * (result.ndim - 2)))
     return elementwise(machine.found.known, result.shape, labels)
+
+
+def _norm_size(machine: Machine, labels: Tensor, attribute: str, axes: tuple[int, ...]) -> None:
+    """Remember what a norm that has no tensors is told about what it norms."""
+    written = written_sizes(machine, labels)
+    if written is not None:
+        norm = NormSize(attribute=attribute, written=written, axes=axes)
+        machine.found.norms.append(norm)
 
 
 def _group_norm(machine: Machine, args: Sequence[Any], result: Tensor) -> Tensor:

@@ -68,19 +68,21 @@ class Machine:
         return self.found.elements[name].permute(order)
 
 
-def written_sizes(machine: Machine, labels: Tensor, *, result: int = 0) -> None:
+def written_sizes(machine: Machine, labels: Tensor, *, result: int = 0) -> WrittenSize | None:
     """Remember a tensor whose sizes a module's code may hold as numbers. result: which of the
     operation's it is."""
     spread = compact(labels, machine.found.known)
-    if not is_none(spread):
-        written = WrittenSize(
-            module=machine.module,
-            step=machine.step,
-            result=result,
-            shape=tuple(spread.shape),
-            labels=base_of(spread),
-        )
-        machine.found.sizes.append(written)
+    if is_none(spread):
+        return None
+    written = WrittenSize(
+        module=machine.module,
+        step=machine.step,
+        result=result,
+        shape=tuple(spread.shape),
+        labels=base_of(spread),
+    )
+    machine.found.sizes.append(written)
+    return written
 
 
 def product(machine: Machine, left: Any, right: Any, result: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compress.prune.spread import axes_of, base_of
-from compress.prune.values import Traced
+from compress.prune.values import Traced, WrittenSize
 
 _NO_FLOAT = "a parameter that has several axes of channels"
 
@@ -110,6 +110,17 @@ def kept_counts(found: Traced, removed: NDArray[np.bool_]) -> float:
             macs *= len(roots) - int(removed[roots].sum())
         total += macs
     return total
+
+
+def shape_left(written: WrittenSize, found: Traced, removed: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The shape of a tensor without what goes. removed: whether each label's root goes."""
+    stays = ~removed[found.known.find(written.labels).numpy()]
+    left: list[int] = []
+    for axis, size in enumerate(written.shape):
+        others = tuple(other for other in range(stays.ndim) if other != axis)
+        along = stays.any(axis=others)
+        left.append(size if len(along) == 1 else int(along.sum()))
+    return tuple(left)
 
 
 def torch_mask(kept: NDArray[np.bool_]) -> Tensor:

@@ -42,6 +42,15 @@ class GroupCount:
     labels: Tensor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormSize:
+    """What a norm without tensors of its own holds: the sizes of its result along `axes`."""
+
+    attribute: str
+    written: WrittenSize
+    axes: tuple[int, ...]
+
+
 @dataclass(slots=True, kw_only=True)
 class Traced:
     """axes: parameter or buffer -> axis -> labels. widths: the outputs of layers that may go."""
@@ -52,6 +61,7 @@ class Traced:
     widths: list[tuple[str, int]] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
     sizes: list[WrittenSize] = field(default_factory=list)
+    norms: list[NormSize] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     groups: list[GroupCount] = field(default_factory=list)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
