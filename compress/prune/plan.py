@@ -10,6 +10,7 @@ from typing import Any
 from compress.errors import InputError
 
 FORMAT = 1
+_MOST = 1 << 22  # indices of a plan whose network is not at hand: those of 7 billion weights fit
 Setting = int | tuple[int, ...]
 
 
@@ -42,8 +43,9 @@ class Plan:
         return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def plan_from_json(text: str | bytes, *, where: str = "plan") -> Plan:
-    """Raises InputError for anything that to_json does not write."""
+def plan_from_json(text: str | bytes, *, where: str = "plan", most: int = _MOST) -> Plan:
+    """most: indices in all, those that the network has. Raises InputError for more, before they are
+    written out, and for anything that to_json does not write."""
     cure = "write the student again"
     try:
         value: Any = json.loads(text)
@@ -51,6 +53,10 @@ def plan_from_json(text: str | bytes, *, where: str = "plan") -> Plan:
             raise InputError(
                 f"is of format {value['format']!r}, not {FORMAT}", where=where, cure=cure
             )
+        if _count(value) > most:
+            what = "keeps more channels than the network has"
+            other = "it belongs to another network, or is damaged"
+            raise InputError(what, where=where, cure=other)
         return Plan(
             layers={str(name): _indices(runs) for name, runs in value["layers"].items()},
             tensors={
@@ -83,10 +89,24 @@ def _runs(kept: tuple[int, ...]) -> list[list[int]]:
     return runs
 
 
+def _count(value: Any) -> int:
+    """How many indices all runs of a plan stand for."""
+    total = 0
+    kept = [*value["layers"].values()]
+    for axes in value["tensors"].values():
+        kept += axes.values()
+    for runs in kept:
+        for first, last in runs:
+            if type(first) is not int or type(last) is not int or not 0 <= first <= last:
+                raise ValueError("no run of indices")
+            total += last - first + 1
+    return total
+
+
 def _indices(runs: list[list[int]]) -> tuple[int, ...]:
     found: list[int] = []
     for first, last in runs:
-        if not 0 <= first <= last < 1 << 31 or (found and first <= found[-1]):
+        if found and first <= found[-1]:
             raise ValueError("indices that don't rise")
-        found += range(int(first), int(last) + 1)
+        found += range(first, last + 1)
     return tuple(found)

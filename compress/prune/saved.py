@@ -33,17 +33,28 @@ def load_pruned(module: nn.Module, folder: str | os.PathLike[str]) -> nn.Module:
     """The saved network, in eval mode. module: the whole architecture, from its factory, with any
     weights; it is left as it was. Raises InputError where one of the files does not fit it."""
     home = Path(folder)
-    made = rebuilt(module, read_plan(home / PLAN_FILE), where=str(home / PLAN_FILE))
+    plan = read_plan(home / PLAN_FILE, most=indices_of(module))
+    made = rebuilt(module, plan, where=str(home / PLAN_FILE))
     load_into(made, load_weights(home / WEIGHTS_FILE), where=str(home / WEIGHTS_FILE))
     return made.eval()
 
 
-def read_plan(path: Path) -> Plan:
-    """Raises InputError for a file that is no plan."""
+def indices_of(module: nn.Module) -> int:
+    """How many indices a plan of this network names at most: of its tensors and its lists."""
+    tensors = (*module.parameters(), *module.buffers())
+    lists = (part for part in module.modules() if isinstance(part, (nn.ModuleList, nn.Sequential)))
+    return sum(sum(tensor.shape) for tensor in tensors) + sum(len(part) for part in lists)
+
+
+def read_plan(path: Path, *, most: int | None = None) -> Plan:
+    """most: see plan_from_json. Raises InputError for a file that is no plan."""
     try:
         if path.stat().st_size > _LARGEST:
             raise InputError("is larger than any plan", where=str(path))
-        return plan_from_json(path.read_bytes(), where=str(path))
+        text, where = path.read_bytes(), str(path)
+        if most is None:
+            return plan_from_json(text, where=where)
+        return plan_from_json(text, where=where, most=most)
     except OSError as error:
         raise InputError(f"can't be read: {error.strerror}", where=str(path)) from error
 

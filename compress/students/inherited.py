@@ -13,7 +13,7 @@ from compress.metrics.fidelity import spread_rows
 from compress.prune.api import prune
 from compress.prune.layers import truncate
 from compress.prune.plan import plan_from_json
-from compress.prune.saved import rebuilt
+from compress.prune.saved import indices_of, rebuilt
 from compress.prune.values import Pruned
 from compress.recipe.inherited_nodes import InheritedStudent, PrunedStudent, TruncatedStudent
 from compress.students.counts import count_macs, count_parameters
@@ -98,6 +98,7 @@ def class_loss(task: Task, samples: int) -> Callable[[nn.Module], Iterator[Tenso
 
 def build_inherited(node: InheritedStudent, *, folder: Path) -> nn.Module:
     """The student with the weights that it inherited, in training mode."""
-    module = rebuilt(architecture(node.teacher, folder=folder), plan_from_json(node.plan))
+    whole = architecture(node.teacher, folder=folder)
+    module = rebuilt(whole, plan_from_json(node.plan, most=indices_of(whole)))
     load_into(module, load_weights(Path(node.weights)), where=node.weights)
     return module.train()

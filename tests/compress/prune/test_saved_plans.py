@@ -81,6 +81,30 @@ def test_damaged_plans_are_refused(text: str) -> None:
         plan_from_json(text, where="plan.json")
 
 
+@pytest.mark.parametrize(
+    ("layers", "tensors"),
+    [
+        ({}, {"stem.weight": {"0": [[0, 4_000_000]]}}),
+        ({"body": [[0, 4_000_000]]}, {}),
+        ({}, {f"{index}.weight": {"0": [[0, 99]]} for index in range(200)}),
+    ],
+    ids=["channels", "layers", "names"],
+)
+def test_a_plan_of_more_than_the_network_has_is_refused_before_it_is_written_out(
+    layers: object, tensors: object, tmp_path: Path
+) -> None:
+    made = {"format": 1, "layers": layers, "tensors": tensors, "attributes": {}, "plain": []}
+    (tmp_path / "plan.json").write_text(json.dumps(made))
+    with pytest.raises(InputError, match="keeps more channels than the network has"):
+        load_pruned(networks.Everything(), tmp_path)
+
+
+def test_runs_that_stand_for_millions_are_refused_without_the_network_too() -> None:
+    text = '{"format": 1, "layers": {}, "tensors": {"a": {"0": [[0, 5000000]]}}, "plain": []}'
+    with pytest.raises(InputError, match="keeps more channels than the network has"):
+        plan_from_json(text)
+
+
 INDICES = st.sets(st.integers(0, 20), min_size=1, max_size=6).map(
     lambda found: tuple(sorted(found))
 )
