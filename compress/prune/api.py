@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from compress.prune.plan import Plan, Setting
 from compress.prune.trace import trace
 from compress.prune.units import Units, kept_counts, shape_left, units_of
 from compress.prune.values import Pruned, Traced
+from compress.prune.words import check_word
 
 
 def prune(
@@ -48,6 +50,8 @@ def prune(
     asked to go, naming the operator in the way.
     """
     _check(ratio, macs, round_to)
+    check_word("scope", scope, known=get_args(Scope), where="prune")
+    check_word("importance", importance, known=get_args(Importance), where="prune")
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     made = copy.deepcopy(module).cpu().eval()
     plain = weight_norms(made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from compress.errors import InputError
 from compress.prune.cut import apply_plan
 from compress.prune.plan import Plan
 from compress.prune.spacing import kept_layers
+from compress.prune.words import check_word
 
 By = Literal["spacing", "importance"]
 
@@ -57,6 +58,7 @@ def truncate(
     importance; a list keeps one at least. Raises InputError where there are no such blocks, or not
     as many.
     """
+    check_word("by", by, known=get_args(By), where="layers")
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     stacks = find_stacks(module, inputs)
     total = sum(stack.length for stack in stacks)

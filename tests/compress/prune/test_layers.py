@@ -96,6 +96,12 @@ def test_more_blocks_than_there_are_and_none_at_all_are_refused() -> None:
         truncate(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 3)), torch.ones(2, 3), layers=1)
 
 
+def test_an_unknown_order_of_blocks_is_refused() -> None:
+    module, values = rows()
+    with pytest.raises(InputError, match=r"by is 'x'.* spacing or importance"):
+        truncate(module, values, layers=3, by="x")  # type: ignore[arg-type]
+
+
 @given(total=st.integers(1, 60), data=st.data())
 def test_kept_layers_rise_and_end_with_the_last(total: int, data: st.DataObject) -> None:
     keep = data.draw(st.integers(1, total))

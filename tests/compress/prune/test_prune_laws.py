@@ -189,9 +189,11 @@ def test_the_same_groups_as_torch_pruning_finds() -> None:
         ({"ratio": 1.0}, r"ratio is 1.0, not in \[0, 1\)"),
         ({"macs": 0.0}, r"macs is 0.0, not in \(0, 1\]"),
         ({"ratio": 0.5, "round_to": 0}, "round_to is 0"),
+        ({"ratio": 0.5, "importance": "l1"}, "importance is 'l1'.* magnitude, taylor or random"),
+        ({"ratio": 0.5, "scope": "unifrom"}, "scope is 'unifrom'.* uniform or global"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(choice: dict[str, float], message: str) -> None:
+def test_settings_that_make_no_sense_are_refused(choice: dict[str, object], message: str) -> None:
     module, images = everything()
     with pytest.raises(InputError, match=message):
         prune(module, images, **choice)
