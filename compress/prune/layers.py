@@ -121,7 +121,7 @@ def find_stacks(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[Stack, ...
             handle.remove()
     stacks: list[Stack] = []
     for name, part in lists.items():
-        if any(name.startswith(f"{stack.name}.") for stack in stacks):
+        if any(not stack.name or name.startswith(f"{stack.name}.") for stack in stacks):
             continue
         stack = Stack(name=name, length=len(part))
         blocks = list(part)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import networks
 import pytest
 import torch
@@ -100,6 +102,32 @@ def test_an_unknown_order_of_blocks_is_refused() -> None:
     module, values = rows()
     with pytest.raises(InputError, match=r"by is 'x'.* spacing or importance"):
         truncate(module, values, layers=3, by="x")  # type: ignore[arg-type]
+
+
+class Pair(nn.Module):
+    """A block that holds a list of two blocks in a row."""
+
+    def __init__(self, size: float) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(Adding(size), Adding(size / 2))
+
+    def forward(self, values: Tensor) -> Tensor:
+        inner: Tensor = self.inner(values)
+        return values + inner
+
+
+@pytest.mark.parametrize("by", ["spacing", "importance"])
+def test_lists_inside_the_blocks_of_a_list_without_a_name_are_no_stacks(
+    by: Literal["spacing", "importance"],
+) -> None:
+    module, values = nn.Sequential(*(Pair(size) for size in (2.0, 0.1, 3.0))), torch.randn(4, 2, 3)
+    (stack,) = find_stacks(module, (values,))
+    assert (stack.name, stack.length) == ("", 3)
+    shorter = truncate(module, values, layers=2, by=by)
+    ((kept, whole),) = shorter.kept.values()
+    assert (len(kept), whole) == (2, 3)
+    expected = module[kept[1]](module[kept[0]](values))
+    torch.testing.assert_close(shorter.module(values), expected)
 
 
 @given(total=st.integers(1, 60), data=st.data())
