@@ -43,8 +43,8 @@ def prune(
     taylor needs `loss`, a function of the module that gives a number, or parts whose sum it is, one
     at a time, to save memory. round_to: channels come in multiples of it;
     compress.prune.block measures which is fast. keep: patterns of modules whose outputs stay.
-    The outputs of the whole network always stay. Norms with running statistics want training or
-    re-estimation afterwards.
+    The copy, which `loss` gets too, is on the CPU. The outputs of the whole network always stay.
+    Norms with running statistics want training or re-estimation afterwards.
 
     Raises InputError for a network that can't be pruned so far, or not at all where something is
     asked to go, naming the operator in the way.
@@ -52,7 +52,8 @@ def prune(
     _check(ratio, macs, round_to)
     check_word("scope", scope, known=get_args(Scope), where="prune")
     check_word("importance", importance, known=get_args(Importance), where="prune")
-    inputs = (example,) if isinstance(example, Tensor) else tuple(example)
+    given = (example,) if isinstance(example, Tensor) else tuple(example)
+    inputs = tuple(tensor.cpu() for tensor in given)
     made = copy.deepcopy(module).cpu().eval()
     plain = weight_norms(made)
     make_plain(made, plain, where="prune")

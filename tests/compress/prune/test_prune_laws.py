@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import networks
 import pytest
@@ -95,6 +96,37 @@ def test_the_argument_is_left_as_it_was_and_in_its_mode() -> None:
     assert pruned.module.training
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
     assert all(parameter.grad is None for parameter in module.parameters())
+
+
+class Elsewhere(Tensor):
+    """Samples on another device: no operation takes them beside those of the CPU."""
+
+    @classmethod
+    def __torch_function__(
+        cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function is not Tensor.cpu:
+            raise RuntimeError("expected all tensors to be on the same device")
+        with torch._C.DisableTorchFunctionSubclass():
+            return args[0].as_subclass(Tensor)
+
+
+def test_the_example_may_lie_on_another_device() -> None:
+    module = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
+    example = torch.ones(2, 4).as_subclass(Elsewhere)
+    assert prune(module, example, ratio=0.5).kept == {"0.weight": (4, 8)}
+    assert prune(module, [example], ratio=0.5).kept == {"0.weight": (4, 8)}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_network_on_a_gpu_is_pruned_as_on_the_cpu() -> None:
+    module, images = everything()
+    expected = prune(module, images, ratio=0.5)
+    found = prune(module.cuda(), images.cuda(), ratio=0.5)
+    assert found.plan == expected.plan
+    assert {tensor.device.type for tensor in found.module.parameters()} == {"cpu"}
+    torch.testing.assert_close(found.module(images.cpu()), expected.module(images.cpu()))
 
 
 def test_widths_are_rounded_to_the_nearest_block_and_never_to_nothing() -> None:
