@@ -78,7 +78,8 @@ def prune(
     parameters = _parameters(made)
     plan = _plan(made, found, units, removed, plain)
     smaller, plan = fitted(made, plan, found, removed, inputs)
-    smaller.train(module.training)
+    for name, part in smaller.named_modules():
+        part.training = module.get_submodule(name).training
     return Pruned(
         module=smaller,
         plan=plan,

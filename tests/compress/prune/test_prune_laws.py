@@ -129,6 +129,17 @@ def test_a_network_on_a_gpu_is_pruned_as_on_the_cpu() -> None:
     torch.testing.assert_close(found.module(images.cpu()), expected.module(images.cpu()))
 
 
+def test_each_part_keeps_its_own_mode() -> None:
+    module, images = everything()
+    module.train()
+    frozen = {name for name, part in module.named_modules() if isinstance(part, nn.BatchNorm2d)}
+    for name in frozen:
+        module.get_submodule(name).eval()
+    pruned = prune(module, images, ratio=0.5)
+    still = {name for name, part in pruned.module.named_modules() if not part.training}
+    assert still == frozen == {"body.0.norm", "body.1.norm"}
+
+
 def test_widths_are_rounded_to_the_nearest_block_and_never_to_nothing() -> None:
     module, images = everything()
     pruned = prune(module, images, ratio=0.45, round_to=8)
