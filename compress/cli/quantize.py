@@ -85,7 +85,10 @@ Goal = Annotated[
     GoalName,
     typer.Option("--goal", help="With auto: size takes a slower file too, none that is larger."),
 ]
-Method = Annotated[MethodName, typer.Option("--calibration", help="How fixed ranges are found: of static, and auto.")]
+Method = Annotated[
+    MethodName,
+    typer.Option("--calibration", help="How fixed ranges are found: of static, and auto."),
+]
 Batch = Annotated[
     int | None,
     typer.Option(
