@@ -16,10 +16,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from exporters.errors import DistilError, ExportError, InputError, RefusedModel, RuntimeMissing
+from exporters.errors import (
+    DistilError,
+    ExportError,
+    InputError,
+    MachineFailed,
+    RefusedModel,
+    RuntimeMissing,
+)
 
 WORKER = Path(__file__).resolve().parent / "worker.py"
-_ERRORS = {kind.__name__: kind for kind in (InputError, RefusedModel, ExportError, RuntimeMissing)}
+_ERRORS = {
+    kind.__name__: kind
+    for kind in (InputError, RefusedModel, ExportError, RuntimeMissing, MachineFailed)
+}
 # A fault of the code that ran, not of whoever stopped it.
 _CRASHES = frozenset(
     {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS}
@@ -30,6 +40,10 @@ _QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS"
 
 class WorkerDied(DistilError):
     """The child ended, or was ended at its time limit, before it answered."""
+
+
+class WorkerKilled(WorkerDied, MachineFailed):
+    """It was ended from outside, as where memory runs out."""
 
 
 class WorkerProcess:
@@ -57,7 +71,7 @@ class WorkerProcess:
         except OSError as exc:
             os.close(self._reply)
             self._log.close()
-            raise DistilError(f"can't start a worker: {exc.strerror}", where=str(worker)) from exc
+            raise MachineFailed(f"can't start a worker: {exc.strerror}", where=str(worker)) from exc
         finally:
             os.close(write_end)
 
@@ -147,7 +161,9 @@ class WorkerProcess:
     def _death(self) -> WorkerDied:
         code = self._process.wait()
         what, cure = describe_death(code, last_line=self._last_line())
-        return WorkerDied(what, where=str(self.source), cure=cure)
+        killed = code < 0 and -code not in _CRASHES
+        kind = WorkerKilled if killed else WorkerDied
+        return kind(what, where=str(self.source), cure=cure)
 
     def _last_line(self) -> str:
         self._log.seek(0, os.SEEK_END)

@@ -14,6 +14,7 @@ from exporters.errors import (
     ExportError,
     InputError,
     Interrupted,
+    MachineFailed,
     RefusedModel,
     RuntimeMissing,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "ExportError",
     "InputError",
     "Interrupted",
+    "MachineFailed",
     "RecipeError",
     "RefusedModel",
     "RuntimeMissing",

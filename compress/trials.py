@@ -11,7 +11,8 @@ class Trial:
 
     accuracy: of the file that would be shipped, on validation, after the longest training that it
     had, `trained_s` seconds of `epochs` epochs; None where it was only timed. fits: speed and size
-    within the budgets, with the margin for noise. seconds: what it cost.
+    within the budgets, with the margin for noise. seconds: what it cost. failed: why a training of
+    it failed, where one did.
     """
 
     name: str  # "residual 2x(48, 64) /2, int8"
@@ -26,6 +27,7 @@ class Trial:
     epochs: int = 0
     trained_s: float = 0.0
     seconds: float = 0.0
+    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class SearchFacts:
 
     binding: the budget that no candidate meets; None where the winner is expected to meet all:
     then relaxations are what the judge found it to miss, with the limits that it keeps to.
+    not_made: candidate -> why it can't be built, exported or stored.
     stated_s: what was promised before it began; spent_s: part of the work -> seconds, of the whole
     run. All of these are of the work itself, and so the same where a run only reads what is stored.
     """
@@ -57,6 +60,7 @@ class SearchFacts:
     binding: str | None
     trials: tuple[Trial, ...]
     relaxations: tuple[Relaxation, ...] = ()
+    not_made: dict[str, str] = field(default_factory=dict)
     reached: float | None = None  # accuracy of the chosen one on validation, trained in full
     aim: float | None = None  # the accuracy on validation that was aimed at
     stated_s: float

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from exporters.errors import DistilError, InputError
+from exporters.errors import DistilError, InputError, MachineFailed
 
 _TEMPORARY = re.compile(r"^\..*\.(\d+)\.[0-9a-f]{8}\.tmp$", re.DOTALL)
 _NAME_BYTES = 255  # NAME_MAX of every common file system
@@ -211,14 +211,14 @@ def _named(exc: OSError, target: Path, need_bytes: int | None) -> DistilError:
         except OSError:
             have = "less"
         cure = "free some space or choose another folder; the earlier file is untouched"
-        return DistilError(f"disk full: need {need}, have {have}", where=where, cure=cure)
+        return MachineFailed(f"disk full: need {need}, have {have}", where=where, cure=cure)
     if exc.errno == errno.EFBIG:
         cure = "raise `ulimit -f`; the earlier file is untouched"
-        return DistilError(f"larger than the file size limit ({said})", where=where, cure=cure)
+        return MachineFailed(f"larger than the file size limit ({said})", where=where, cure=cure)
     if exc.errno in _NOT_ALLOWED:
         cure = "choose a folder that you may write to"
         return InputError(f"can't be written: {said}", where=where, cure=cure)
     if exc.errno in _BAD_PATH:
         what = f"can't be written: {_BAD_PATH[exc.errno]}"
         return InputError(what, where=where, cure="choose another path")
-    return DistilError(f"can't be written: {said}", where=where)
+    return MachineFailed(f"can't be written: {said}", where=where)

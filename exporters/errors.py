@@ -5,6 +5,7 @@ DistilError            4  a stage, the runtime, the machine or the tool failed o
 │   └── RefusedModel   2  a model file that is not what it should be, or not safe to open
 ├── ExportError        4  a module has no ONNX form, or the file differs from the module
 ├── RuntimeMissing     4  a provider, device or optional library that is not there
+├── MachineFailed      4  memory or disk ran out, or a process was killed; the work can be resumed
 └── Interrupted      130  stopped by a signal; the work can be resumed
 """
 
@@ -40,6 +41,10 @@ class ExportError(DistilError):
 
 class RuntimeMissing(DistilError):
     """A provider, device or optional library that is not on this machine."""
+
+
+class MachineFailed(DistilError):
+    """Memory or disk ran out, or a process was killed: the same work may do on another day."""
 
 
 class Interrupted(DistilError):

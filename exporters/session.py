@@ -10,7 +10,13 @@ import onnxruntime
 
 from exporters.builds import check_builds
 from exporters.cpus import check_threads
-from exporters.errors import DistilError, InputError, RefusedModel, RuntimeMissing
+from exporters.errors import (
+    DistilError,
+    InputError,
+    MachineFailed,
+    RefusedModel,
+    RuntimeMissing,
+)
 from exporters.placement import CPU, RECORD, check_placement, placement
 
 # Exceptions of onnxruntime share no base class but Exception; their names are all there is.
@@ -92,7 +98,7 @@ def runtime_error(exc: Exception, *, where: str, device: str = "cpu") -> DistilE
     kind, said = type(exc).__name__, _one_line(str(exc)) or type(exc).__name__
     if isinstance(exc, MemoryError) or _MEMORY.search(said):
         cure = "use a smaller batch or give it more memory"
-        return DistilError(f"out of memory on {device}: {said}", where=where, cure=cure)
+        return MachineFailed(f"out of memory on {device}: {said}", where=where, cure=cure)
     if kind == "NoSuchFile":
         return InputError("no such file", where=where, cure="check the path")
     if kind == "NotImplemented":

@@ -35,7 +35,7 @@ from compress.distill.settings import settings_of
 from compress.distill.teaching import OnlineTeacher, online
 from compress.distill.trackers import tracking
 from compress.distill.trainer import train
-from compress.errors import DistilError, Interrupted
+from compress.errors import DistilError, Interrupted, MachineFailed
 from compress.recipe.loss_needs import Tap, needs_axes, needs_projection, needs_teacher, taps_of
 from compress.recipe.nodes import Distill, TaskNode, TeacherNode
 from compress.recipe.student_nodes import BuiltStudent
@@ -259,11 +259,12 @@ def _foreign(error: Exception, spec: JobSpec) -> DistilError:
     """What torch or the user's module raised, with the line of theirs that did it."""
     said = str(error).strip() or "no message"
     if isinstance(error, MemoryError) or "can't allocate memory" in said:
-        return DistilError("out of memory", where="distill", cure="lower `distill.batch`")
+        return MachineFailed("out of memory", where="distill", cure="lower `distill.batch`")
     where = failed_line(error, Path(spec.folder)) or "distill"
     cure = f"the whole traceback is in {Path(spec.workdir) / 'job.log'}"
     what = f"{type(error).__name__}: {said.splitlines()[0][:300]} (in training)"
-    return DistilError(what, where=where, cure=cure)
+    kind = MachineFailed if isinstance(error, OSError) else DistilError
+    return kind(what, where=where, cure=cure)
 
 
 def _stop_flag() -> Callable[[], bool]:

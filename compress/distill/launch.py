@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compress import errors
-from compress.errors import DistilError, Interrupted
+from compress.errors import DistilError, Interrupted, MachineFailed
 from exporters.atomic import write_text
 from exporters.events import Event
 
@@ -137,7 +137,7 @@ def _raise_for(code: int, workdir: Path) -> None:
     if code == -signal.SIGKILL:
         cure = f"SIGKILL often means that memory ran out: lower `distill.batch`, or {cure}"
     name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    raise DistilError(
+    raise MachineFailed(
         f"the training job ended with {name} ({last})",
         where="distill",
         cure=f"{cure}; its log is {workdir / 'job.log'}",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import SubprocessError
 
 from compress.pipeline.interrupt import RESUME, interruptible
 from compress.pipeline.stage import (
@@ -29,7 +30,7 @@ from compress.store.keys import StageKey, canonical, why_missed
 from compress.store.store import Store
 from compress.values import StageRecord
 from exporters.atomic import sha256_bytes
-from exporters.errors import DistilError
+from exporters.errors import DistilError, MachineFailed
 from exporters.events import Event
 
 __all__ = [
@@ -226,11 +227,14 @@ def _wrapped(exc: Exception, stage: Stage, inputs: Inputs, folder: Path) -> Dist
     digest = sha256_bytes(canonical(inputs.digests))[:12]
     where = f"stage {stage.name} (inputs {digest})"
     if isinstance(exc, MemoryError):
-        return DistilError("out of memory", where=where, cure="lower the batch size")
+        return MachineFailed("out of memory", where=where, cure="lower the batch size")
     if isinstance(exc, OSError) and exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DistilError(_disk_full(folder), where=where, cure="free some space and run again")
+        return MachineFailed(_disk_full(folder), where=where, cure="free some space and run again")
     said = str(exc) or "no message"
-    return DistilError(f"{type(exc).__name__}: {said}", where=where)
+    # Whatever the system refuses is no fault of the network that a stage works on.
+    of_machine = isinstance(exc, OSError | SubprocessError) or "allocate memory" in said
+    kind = MachineFailed if of_machine else DistilError
+    return kind(f"{type(exc).__name__}: {said}", where=where)
 
 
 def _disk_full(folder: Path) -> str:

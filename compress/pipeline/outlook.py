@@ -109,7 +109,7 @@ def relaxations(
     *,
     screening: Screening,
     trainer: Trainer,
-    finish: Callable[[Found], Outlook],
+    finish: Callable[[Found], Outlook | None],
     left_s: float,
     trainings: int = 1,
     seed: int,
@@ -119,7 +119,8 @@ def relaxations(
 
     Where something meets the limits on speed and size, accuracy binds and that candidate stays the
     best. Otherwise the best is the one that oversteps a single limit least and keeps the rest; half
-    of the time left is for its trainings in full.
+    of the time left is for its trainings in full. finish(found): None where that fails; then what
+    was trained before stays the best.
     """
     by_id = {budget.id: budget for budget in budgets}
     goal = _goal(found, seen, trainer, left_s=left_s, trainings=trainings, seed=seed)
@@ -158,14 +159,17 @@ def relaxations(
             )
         )
         if enough.plan is not None and value is not None:
-            step = (value / limit.limit, limit.budget, enough.plan)
-            best = min(best or step, step, key=lambda one: one[0])
+            option = (value / limit.limit, limit.budget, enough.plan)
+            best = min(best or option, option, key=lambda one: one[0])
     if not found.fits:
         plan = best[2] if best else found.plan
         epoch_s = trainer.epoch_s(plan)
         epochs = max(1, min(trainer.most_epochs, int(goal.full_s / max(1e-6, epoch_s))))
-        found = replace(found, plan=plan, epochs=epochs, pilots=trainer.pilots)
-        seen = finish(found)
+        step = replace(found, plan=plan, epochs=epochs, epoch_s=epoch_s, pilots=trainer.pilots)
+        if (known := finish(step)) is not None:
+            found, seen = step, known
+        elif best:
+            lines = [_open(one) if one.budget == best[1] else one for one in lines]
     fits = _keeps(found, screening)
     missed = [b for b in budgets if on_accuracy(b) and not (fits and _met(b, seen.enough[b.id]))]
     lines += [_on_accuracy(budget, found, seen, fits=fits) for budget in missed]
@@ -174,6 +178,12 @@ def relaxations(
     else:
         binding = best[1] if best else _worst(found, screening)
     return found, seen, binding, tuple(lines)
+
+
+def _open(line: Relaxation) -> Relaxation:
+    """Of a limit whose candidate failed where it was trained in full."""
+    reason = f"{line.candidate} failed where it was trained in full"
+    return replace(line, enough=None, candidate=None, reason=reason, tried=False)
 
 
 def _goal(
@@ -238,11 +248,11 @@ def _worst(found: Found, screening: Screening) -> str:
 def trials_of(
     screening: Screening, trainer: Trainer, found: Found, seen: Outlook
 ) -> tuple[Trial, ...]:
-    """Every candidate that was looked at, the chosen one first."""
+    """Every candidate that was timed, the chosen one first."""
     rows = []
     for plan, screened in screening.seen.items():
         if screened.failed:
-            continue  # told when it was tried
+            continue  # it is among those that were not made
         pilot = trainer.pilots.get(plan)
         trained: dict[str, Any] = {}
         if plan == found.plan:
@@ -267,6 +277,7 @@ def trials_of(
                 p50_ms=screened.p50_ms,
                 speedup=screened.speedup,
                 fits=excess(screened, screening.limits) <= 1,
+                failed=trainer.failed.get(plan, ""),
                 seconds=screened.seconds + (pilot.seconds if pilot else 0.0),
                 **trained,
             )

@@ -44,15 +44,17 @@ def not_made(reason: str, *, seconds: float) -> Screened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """accuracy: in [0, 1] on validation, of the file that would be shipped; NaN: it diverged.
+    """accuracy: in [0, 1] on validation, of the file that would be shipped; NaN: there is none.
 
     epoch_s: of one epoch; start_s: of the rest of the pilot; parts: of what, where that is known.
+    failed: why there is none: it diverged, or what was trained can't be exported or stored.
     """
 
     accuracy: float
     epoch_s: float
     start_s: float
     parts: Mapping[str, float] = field(default_factory=dict)
+    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

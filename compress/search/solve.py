@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from compress.errors import InputError
 from compress.search.ledger import Alone, Asked, Evaluate, Screen, Screened
@@ -18,7 +19,7 @@ from compress.search.race import Race, race
 from compress.search.screening import Limit, Screening, excess
 from compress.search.space import Plan, Space
 from compress.search.study import open_study
-from compress.search.trainer import Pilot, Trainer
+from compress.search.trainer import DIVERGED, Pilot, Trainer
 
 PART_SCREENING, PART_RACING = 0.2, 0.3  # of the time
 ROUNDS = (1, 2)  # lengths of the rounds
@@ -28,13 +29,15 @@ SAME = 1.25  # times as long is about as long
 LEAST = 0.25  # of the time left, for a candidate that does not fit: others are tried after it
 ENOUGH = 0.8  # epochs of the first round: with fewer, arms are left out instead
 SEEDS = 1  # of the last round
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What is trained in full. fits: speed and size are within their limits by what was screened.
 
-    epochs: that the time left allows. pilots: of all that were raced.
+    epochs: that the time left allows. pilots: of all that were raced. others: that were trained in
+    the race too, the next best first.
     """
 
     plan: Plan
@@ -42,6 +45,7 @@ class Found:
     epochs: int
     epoch_s: float
     pilots: Mapping[Plan, Pilot]
+    others: tuple[Plan, ...] = ()
 
 
 def choose(
@@ -83,20 +87,33 @@ def choose(
     room = min(PART_RACING * seconds, seconds - spent() - reserve_s)
     arms, length = lengths(arms, trainer, room, seeds=seeds)
     held = hold(arms, trainer, length=length, seed=seed, seeds=seeds)
-    rung, trained = held.last, list[Plan]()
-    for rung in (one for one in reversed(held.rungs) if one.complete):
-        # A longer training may diverge where a shorter one did not.
-        trained = [p for p in arms if p.name in rung.scores and math.isfinite(rung.mean(p.name))]
-        if trained:
-            break
-    if not trained:
-        raise InputError(
-            "every candidate's training diverged",
-            where="distill.learning_rate",
-            cure="lower it",
-        )
-    best = max(trained, key=lambda plan: (rung.mean(plan.name), -screening.seen[plan].p50_ms))
-    return _found(best, trainer, (seconds - spent() - reserve_s) / trainings, fits=True)
+    ranked = ranking(held, arms, screening.seen)
+    if not ranked:
+        raise _none_trained(arms, trainer)
+    found = _found(ranked[0], trainer, (seconds - spent() - reserve_s) / trainings, fits=True)
+    return replace(found, others=tuple(ranked[1:]))
+
+
+def finish_best(
+    found: Found,
+    trainer: Trainer,
+    *,
+    finish: Callable[[Found], T | None],
+    left_s: Callable[[], float],
+) -> tuple[Found, T]:
+    """Train in full what was found; where that fails, the next best, for what time is left then.
+
+    finish(found): None where it fails, which trainer.failed then says of the plan. left_s(): for
+    one more training. Raises InputError where all fail.
+    """
+    while (seen := finish(found)) is None:
+        if not found.others:
+            reason = trainer.failed[found.plan]
+            what = f"no candidate could be trained in full; {found.plan.name}: {reason}"
+            raise InputError(what, where="student", cure="search other families")
+        following, *others = found.others
+        found = replace(_found(following, trainer, left_s(), fits=found.fits), others=tuple(others))
+    return found, seen
 
 
 def solve(
@@ -143,6 +160,26 @@ def solve(
             seed=seed,
             seeds=seeds,
         )
+
+
+def ranking(held: Race, arms: Sequence[Plan], seen: Mapping[Plan, Screened]) -> list[Plan]:
+    """All that were trained, the best first: by the longest round that each was trained in, as a
+    longer training may fail where a shorter one did not."""
+    ranked: list[Plan] = []
+    for rung in (one for one in reversed(held.rungs) if one.complete):
+        means = {p: rung.mean(p.name) for p in arms if p.name in rung.scores and p not in ranked}
+        trained = [plan for plan, mean in means.items() if math.isfinite(mean)]
+        ranked += sorted(trained, key=lambda plan: (-means[plan], seen[plan].p50_ms))
+    return ranked
+
+
+def _none_trained(arms: Sequence[Plan], trainer: Trainer) -> InputError:
+    for plan in arms:
+        if not (reason := trainer.failed[plan]).startswith(DIVERGED):
+            what = f"no candidate could be trained; {plan.name}: {reason}"
+            return InputError(what, where="student", cure="search other families")
+    what = "every candidate's training diverged"
+    return InputError(what, where="distill.learning_rate", cure="lower it")
 
 
 def roomiest(fitting: Sequence[Plan], seen: Mapping[Plan, Screened]) -> list[Plan]:

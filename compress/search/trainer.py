@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from compress.search.predict import Operator, Table
 from compress.search.space import Plan
 
 PILOTS = "pilots"
+DIVERGED = "its training diverged"
 _TRAINING = "training"
 
 
@@ -24,13 +26,17 @@ class Pilot:
 
 @dataclass(slots=True)
 class Trainer:
-    """Asks for pilots, learns what an epoch of a structure takes, and keeps count of the time."""
+    """Asks for pilots, learns what an epoch of a structure takes, and keeps count of the time.
+
+    failed: why a training of a plan failed, of those that did.
+    """
 
     ledger: Ledger
     operators: Callable[[Plan], Sequence[Operator]] | None
     most_epochs: int
     spent: Account = field(default_factory=Account)
     start_s: float = 0.0
+    failed: dict[Plan, str] = field(default_factory=dict)
     _table: Table = field(default_factory=Table)
     _epoch_s: dict[Plan, float] = field(default_factory=dict)
     _known: dict[Asked, tuple[float, float]] = field(default_factory=dict)  # accuracy, seconds
@@ -62,6 +68,8 @@ class Trainer:
         )
         for one, scored in zip(new, answers, strict=True):
             self._known[one] = (scored.accuracy, one.seconds(scored))
+            if not math.isfinite(scored.accuracy):
+                self.failed[one.plan] = scored.failed or DIVERGED
             self.start_s = max(self.start_s, scored.start_s)
             self._epoch_s[one.plan] = scored.epoch_s
             if self.operators is not None and scored.epoch_s > 0:

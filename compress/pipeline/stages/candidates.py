@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from compress.errors import TrainingDiverged
+from compress.errors import (
+    DistilError,
+    InputError,
+    Interrupted,
+    MachineFailed,
+    RuntimeMissing,
+    TrainingDiverged,
+)
 from compress.pipeline.context import Context
 from compress.pipeline.graph import run_stages
 from compress.pipeline.inheriting import inherited
@@ -25,13 +32,24 @@ from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize, Tr
 from compress.search.ledger import Scored
 from compress.search.solve import Found
 from compress.search.space import Plan
-from compress.search.trainer import PILOTS
+from compress.search.trainer import DIVERGED, PILOTS
 from compress.store.store import Store
 from exporters.events import Event
 
 TEACHING = "teacher's outputs"
 IN_FULL = "training in full"
 QUANTIZING = "quantization"
+# Candidates were built, exported and stored when they were timed: what the recipe names is there.
+NOT_ITS_OWN = (Interrupted, RuntimeMissing, MachineFailed, InputError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """A training in full: what is to be expected of it, or why it failed; parts: seconds."""
+
+    seen: Outlook | None = None
+    failed: str = ""
+    parts: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -51,7 +69,8 @@ class Candidates:
         return sum(done.entry.seconds for done in self.taught.values())
 
     def pilot(self, plan: Plan, *, seed: int, epochs: int) -> Scored:
-        """A short training, judged as it would be shipped."""
+        """A short training, judged as it would be shipped. One that fails is told of: others may
+        do. Raises where the machine or the recipe is at fault."""
         base = self._cut(planned(self.context, plan))
         name = f"pilot-{slug(plan)}-{seed}-{epochs}"
         views = view_names(base)[:epochs]
@@ -74,10 +93,13 @@ class Candidates:
         began = self.clock()
         try:
             done = self._run(stages)
-        except TrainingDiverged:
+        except NOT_ITS_OWN:
+            raise
+        except DistilError as error:
             took = self.clock() - began
             self.worked_s += took
-            return Scored(accuracy=math.nan, epoch_s=took / epochs, start_s=0.0)
+            reason = self._told(plan, error)
+            return Scored(accuracy=math.nan, epoch_s=took / epochs, start_s=0.0, failed=reason)
         history: Any = done[name].entry.meta["history"]
         accuracy = float(history["epochs"][-1]["validation_accuracy"])
         if not isinstance(quantize, NoQuantize):
@@ -91,9 +113,9 @@ class Candidates:
         start_s = max(0.0, took - epochs * epoch_s)
         return Scored(accuracy=accuracy, epoch_s=epoch_s, start_s=start_s, parts=parts)
 
-    def finish(self, found: Found) -> tuple[Outlook, Mapping[str, float]]:
-        """Train in full by the very stages that a run goes on with, and look at validation: what
-        is to be expected, and seconds by part."""
+    def finish(self, found: Found) -> Finish:
+        """Train in full by the very stages that a run goes on with, and look at validation. Raises
+        where the machine or the recipe is at fault."""
         context = self._cut(with_plan(self.context, found.plan, found.epochs))
         stages = (
             precision_stage(context),
@@ -101,14 +123,29 @@ class Candidates:
             *export_stages(_without_controls(context)),
             *quantize_stages(_without_controls(context)),
         )
-        done = self._run(stages)
+        began = self.clock()
+        try:
+            done = self._run(stages)
+        except NOT_ITS_OWN:
+            raise
+        except DistilError as error:
+            took = self.clock() - began
+            self.worked_s += took
+            return Finish(parts={IN_FULL: took}, failed=self._told(found.plan, error))
         began = self.clock()
         budgets = tuple(filter(on_accuracy, context.recipe.budgets))
         seen = outlook(context, budgets, done, teacher=self.taught.get(TEACHER))
         looked_s = self.clock() - began
         self.worked_s += looked_s
         parts = _parts(done, stages, IN_FULL)
-        return seen, {**parts, IN_FULL: parts[IN_FULL] + looked_s}
+        return Finish(seen=seen, parts={**parts, IN_FULL: parts[IN_FULL] + looked_s})
+
+    def _told(self, plan: Plan, error: DistilError) -> str:
+        """Why a training failed, in the words of the report."""
+        diverged = isinstance(error, TrainingDiverged)
+        reason = f"{DIVERGED}: {error.what}" if diverged else error.what
+        self.on_event(Event("note", "search", f"{plan.name} failed: {reason}"))
+        return reason
 
     def _cut(self, context: Context) -> Context:
         """What this takes is in the account of the screening."""

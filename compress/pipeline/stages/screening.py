@@ -15,7 +15,7 @@ import torch
 from benchmarks.screening import Screen
 from benchmarks.screening import Screened as Timed
 from benchmarks.values import Memory
-from compress.errors import DistilError, InputError, Interrupted, RuntimeMissing
+from compress.errors import DistilError, InputError, Interrupted, MachineFailed, RuntimeMissing
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.graph import run_stages
 from compress.pipeline.inheriting import inherited
@@ -120,7 +120,7 @@ class Screener:
         began = time.monotonic()
         try:
             return self._screened(plan)
-        except (Interrupted, RuntimeMissing):
+        except (Interrupted, RuntimeMissing, MachineFailed):
             raise
         except DistilError as error:
             seconds = time.monotonic() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from compress.recipe.units import format_duration, parse_duration
 from compress.report.search import BOOKKEEPING
 from compress.search.ledger import Account, Alone
 from compress.search.screening import Screening
-from compress.search.solve import PART_SCREENING, Found, choose
+from compress.search.solve import PART_SCREENING, Found, choose, finish_best
 from compress.search.study import Study, open_study
 from compress.search.trainer import Trainer
 from compress.store.keys import Json
@@ -40,6 +41,8 @@ SEARCH = "search"
 SEARCH_FILE = "search.json"
 WAITING = "waiting for other machines"
 _VERSION = 6  # of the stage, and of what machines share
+# Of the time, for what is trained once it is over: half of what a search may take too long.
+LATE = 0.05
 # Seconds of what comes after the training in full, by a run of the Fashion-MNIST demo on 2 cores.
 _AFTER_S = 12.0  # export, quantization, choice, report
 _EPOCH_S = 1.4  # of measuring, per file and setting of threads
@@ -169,11 +172,13 @@ class _Search:
         def spent() -> float:
             return self.spent.seconds + screening.spent.seconds + trainer.spent.seconds
 
-        def finish(found: Found) -> Outlook:
-            seen, parts = self._candidates.finish(found)
-            own = {"seen": asdict(seen), "parts": dict(parts)}
+        def finish(found: Found) -> Outlook | None:
+            own = asdict(self._candidates.finish(found))
             said = ledger.agreed(f"{found.plan.name}, {found.epochs} epochs", own)
             self.spent.add([said["parts"]], seconds=sum(said["parts"].values()))
+            if said["seen"] is None:
+                trainer.failed[found.plan] = said["failed"]
+                return None
             return Outlook(**said["seen"])
 
         found = choose(
@@ -187,7 +192,14 @@ class _Search:
             seed=recipe.seed,
             seeds=recipe.search.seeds,
         )
-        seen = finish(found)
+        found, seen = finish_best(
+            found,
+            trainer,
+            finish=finish,
+            left_s=lambda: (
+                max(LATE * self.seconds, self.seconds - spent() - self._after_s()) / trainings
+            ),
+        )
         binding: str | None = None
         relaxed: tuple[Relaxation, ...] = ()
         if not found.fits or not seen.reaches:
@@ -212,6 +224,7 @@ class _Search:
             binding=binding,
             trials=trials_of(screening, trainer, found, seen),
             relaxations=relaxed,
+            not_made={plan.name: one.failed for plan, one in screening.seen.items() if one.failed},
             reached=seen.accuracy,
             aim=seen.aim,
             stated_s=self.seconds,
@@ -234,7 +247,7 @@ class _Search:
 
 
 def _reason(found: Found, seen: Outlook, binding: str | None) -> str:
-    raced = len(found.pilots)
+    raced = sum(math.isfinite(pilot.accuracy) for pilot in found.pilots.values())
     reached = f"{100 * seen.accuracy:.2f} % on validation after {found.epochs} epochs"
     if binding is None:
         return f"the best of {raced} that were trained of those that keep to the budgets; {reached}"
