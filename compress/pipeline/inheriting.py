@@ -8,6 +8,7 @@ from dataclasses import replace
 from compress.pipeline.context import Context
 from compress.pipeline.graph import run_stages
 from compress.pipeline.stage import Finished, OnEvent, Stage
+from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.inheriting import PRUNE, inheriting_stages
 from compress.prune.saved import PLAN_FILE, WEIGHTS_FILE
 from compress.recipe.inherited_nodes import InheritedStudent, PrunedStudent, TruncatedStudent
@@ -47,8 +48,8 @@ def with_inherited(context: Context, finished: Mapping[str, Finished]) -> Contex
 
 
 def inherited(
-    context: Context, *, store: Store, on_event: OnEvent
+    context: Context, *, runner: StageRunner, on_event: OnEvent
 ) -> tuple[Context, Mapping[str, Finished]]:
     """The context with its student cut out of the teacher where it is one, and what that took."""
-    done = hold_inheritance(context, store=store, fresh=False, on_event=on_event)
+    done = runner.run(inheritance_stages(context), on_event=on_event)
     return with_inherited(context, done), done

@@ -16,12 +16,8 @@ from compress.pipeline.assemble import TOKENIZER_FILE, assemble_report, facts_of
 from compress.pipeline.context import Context
 from compress.pipeline.deployments import deploy, for_main_target, plan_targets
 from compress.pipeline.event_log import EventLog
-from compress.pipeline.graph import plan_stages, run_stages
-from compress.pipeline.inheriting import (
-    hold_inheritance,
-    inheritance_stages,
-    with_inherited,
-)
+from compress.pipeline.graph import plan_stages
+from compress.pipeline.inheriting import inheritance_stages, with_inherited
 from compress.pipeline.method import hold_race, race_stages, with_method
 from compress.pipeline.publish import predict_source, publish, waveform_source
 from compress.pipeline.run_lock import run_folder
@@ -33,6 +29,7 @@ from compress.pipeline.search import (
     with_student,
 )
 from compress.pipeline.stage import Finished, Planned, Stage
+from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.exporting import EXPORT, FLOAT_FILE, export_stages
 from compress.pipeline.stages.inheriting import PRUNE
 from compress.pipeline.stages.judging import JUDGE, PREDICTIONS_FILE, judge_stage
@@ -114,9 +111,10 @@ def run(
         except BaseException:
             log.forget()
             raise
-        searched = hold_search(context, store=store, fresh=fresh, on_event=tell)
+        runner = StageRunner(store, fresh=fresh)
+        searched = hold_search(context, runner=runner, on_event=tell)
         context = with_student(context, searched)
-        cut = hold_inheritance(context, store=store, fresh=fresh, on_event=tell)
+        cut = runner.run(inheritance_stages(context), on_event=tell)
         context = with_inherited(context, cut)
         raced = hold_race(context, store=store, fresh=fresh, on_event=tell)
         if raced:
@@ -125,7 +123,7 @@ def run(
             **searched,
             **cut,
             **raced,
-            **run_stages(stages_of(context), store=store, fresh=fresh, on_event=tell),
+            **runner.run(stages_of(context), on_event=tell),
         }
         now = datetime.now(UTC).isoformat(timespec="seconds")
         deployed: dict[str, Path | bytes] = {}
@@ -173,17 +171,18 @@ def plan(
     )
     with open_store(cache) as store:
         context = prepare(loaded, cache=store.root, data_folder=data_folder, on_event=on_event)
-        searched = plan_stages(search_stages(context, store=store), store=store)
+        runner = StageRunner(store)
+        searched = plan_stages(search_stages(context, runner=runner), store=store)
         if searched and not searched[-1].hit:
             return searched
         if searched:
-            done = hold_search(context, store=store, fresh=False, on_event=on_event)
+            done = hold_search(context, runner=runner, on_event=on_event)
             context = with_student(context, done)
         cut = plan_stages(inheritance_stages(context), store=store)
         if cut and not cut[-1].hit:
             return (*searched, *cut)
         if cut:
-            done = hold_inheritance(context, store=store, fresh=False, on_event=on_event)
+            done = runner.run(inheritance_stages(context), on_event=on_event)
             context = with_inherited(context, done)
         raced = plan_stages(race_stages(context, store=store), store=store)
         if raced and not raced[-1].hit:  # what comes then depends on what it will choose

@@ -11,8 +11,8 @@ import yaml
 from pydantic import TypeAdapter
 
 from compress.pipeline.context import Context
-from compress.pipeline.graph import run_stages
 from compress.pipeline.stage import Finished, OnEvent, Stage
+from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.judging import JUDGE
 from compress.pipeline.stages.ledger import LEDGER
 from compress.pipeline.stages.measuring import MEASURE
@@ -23,7 +23,6 @@ from compress.pipeline.stages.shipping import SHIP
 from compress.pipeline.study import STUDY_FILE
 from compress.recipe.nodes import AutoStudent, Recipe, StudentNode
 from compress.report.codec import from_json
-from compress.store.store import Store
 from compress.trials import SearchFacts
 
 # What a run does after its search.
@@ -32,19 +31,16 @@ FOUND_FILE = "found.yaml"
 _CONTROLS = ("on-labels", QUANTIZE_TEACHER)
 
 
-def search_stages(context: Context, *, store: Store) -> tuple[Stage, ...]:
+def search_stages(context: Context, *, runner: StageRunner) -> tuple[Stage, ...]:
     """The stage that comes before a run whose student is to be found; none with another student."""
     if not isinstance(context.recipe.student, AutoStudent):
         return ()
-    return (search_stage(context, store=store),)
+    return (search_stage(context, runner=runner),)
 
 
-def hold_search(
-    context: Context, *, store: Store, fresh: bool, on_event: OnEvent
-) -> dict[str, Finished]:
+def hold_search(context: Context, *, runner: StageRunner, on_event: OnEvent) -> dict[str, Finished]:
     """The finished stages of the search; empty where the recipe names a student."""
-    stages = search_stages(context, store=store)
-    return run_stages(stages, store=store, fresh=fresh, on_event=on_event) if stages else {}
+    return runner.run(search_stages(context, runner=runner), on_event=on_event)
 
 
 def with_student(context: Context, finished: Mapping[str, Finished]) -> Context:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 POSTGRESQL = "postgresql://"
 CONNECTING_S = 5
 TRIES, PAUSE_S = 3, 0.1  # two that make the same tables at once: one fails, and finds them then
-_WHERE = "search.study"
+WHERE = "search.study"
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def _journal(path: str) -> BaseStorage:
 
     if not Path(path).absolute().parent.is_dir():
         cure = "name a file in a folder that is there"
-        raise InputError(f"{path} can't be made", where=_WHERE, cure=cure)
+        raise InputError(f"{path} can't be made", where=WHERE, cure=cure)
     return JournalStorage(JournalFileBackend(path))
 
 
@@ -60,11 +60,11 @@ def _connected(place: str) -> RDBStorage:
             return RDBStorage(url, engine_kwargs=settings)
         except ImportError as exc:
             cure = "run `pip install 'distil[postgresql]'`"
-            raise InputError(str(exc), where=_WHERE, cure=cure) from exc
+            raise InputError(str(exc), where=WHERE, cure=cure) from exc
         except Exception as exc:
             if not left:
                 said = str(exc).strip().splitlines()[0]
-                cure = f"start the database, or leave `{_WHERE}` out: it is a file then"
-                raise InputError(f"{place}: {said}", where=_WHERE, cure=cure) from exc
+                cure = f"start the database, or leave `{WHERE}` out: it is a file then"
+                raise InputError(f"{place}: {said}", where=WHERE, cure=cure) from exc
             time.sleep(PAUSE_S)
     raise AssertionError("a last try returns or raises")

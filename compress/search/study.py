@@ -22,7 +22,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from compress.search.database import open_database
+from compress.errors import InputError
+from compress.search.database import WHERE, open_database
 from compress.search.ledger import Alone, Asked, Scored, Screened
 from compress.search.space import Plan, Space
 
@@ -44,13 +45,15 @@ def open_study(
     *,
     worker: str | None = None,
     private: bool = False,
+    fresh: bool = False,
     on_wait: Callable[[], None] = lambda: None,
 ) -> Iterator[Study]:
     """The study of this name in a database, made where there is none.
 
     place: a path, or `postgresql://host/base`. worker: the same after a stop. private: no
-    other process has it open, so a trial that is running belongs to one that was killed.
-    Raises InputError where the database can't be opened.
+    other process has it open, so a trial that is running belongs to one that was killed. fresh:
+    nothing may be answered yet.
+    Raises InputError where something is, and where the database can't be opened.
     """
     import optuna
 
@@ -63,14 +66,16 @@ def open_study(
             directions=["maximize", "minimize"],
             load_if_exists=True,
         )
+        if fresh and study.get_trials(deepcopy=False):
+            cure = "name another, or run without --fresh to go on from them"
+            raise InputError(f"{place} holds answers of this search", where=WHERE, cure=cure)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names(["accuracy", "p50_ms"])
         if private:
-            for trial in study.get_trials(
-                deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)
-            ):
-                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            states = optuna.trial.TrialState
+            for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
+                study.tell(trial.number, state=states.FAIL)
         worker = worker or f"{socket.gethostname()} {os.getpid()}"
         yield Study(study=study, space=space, alone=alone, worker=worker, on_wait=on_wait)
 

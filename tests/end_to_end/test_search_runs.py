@@ -165,6 +165,34 @@ def test_a_killed_search_goes_on_and_asks_for_nothing_twice(shapes: Path, tmp_pa
     assert report["search"]["binding"] is None
 
 
+@pytest.mark.slow
+def test_a_fresh_search_decides_nothing_by_what_is_stored(shapes: Path, tmp_path: Path) -> None:
+    recipe, cache = shapes / "recipe.yaml", tmp_path / "cache"
+    given = overrides(SIZE % "60KiB", ACCURACY % "20pp", minutes=0.5)
+    run(recipe, out=tmp_path / "run", cache=cache, overrides=given)
+    before = stored(cache, "")
+    time.sleep(1.1)  # the times of entries are whole seconds
+    began: list[str] = []
+    result = run(
+        recipe,
+        out=tmp_path / "again",
+        cache=cache,
+        overrides=given,
+        fresh=True,
+        on_event=lambda event: began.append(event.stage) if event.kind == "start" else None,
+    )
+    after = stored(cache, "")
+    search = result.report.search
+    assert search is not None
+    again = {name for name in after if name not in before or after[name] > before[name]}
+    assert any(name.startswith("pilot-") for name in again)
+    assert sum(name.startswith("screen-") for name in again) == len(search.trials)
+    assert {"search", "train", "export", "judge"} <= again
+    assert began.count("search") == 1
+    assert not {"train", "export"} & set(began)  # the search itself has just trained it
+    assert all(step.hit for step in plan(recipe, cache=cache, overrides=given))
+
+
 def candidates_of(study: Path) -> set[str]:
     """Every candidate that a study holds."""
     with open_database(str(study)) as storage:

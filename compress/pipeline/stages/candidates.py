@@ -17,11 +17,11 @@ from compress.errors import (
     TrainingDiverged,
 )
 from compress.pipeline.context import Context
-from compress.pipeline.graph import run_stages
 from compress.pipeline.inheriting import inherited
 from compress.pipeline.limits import on_accuracy
 from compress.pipeline.outlook import Outlook, outlook
 from compress.pipeline.stage import Finished, OnEvent, Stage
+from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.exporting import FLOAT_FILE, export_stage, export_stages
 from compress.pipeline.stages.quantizing import FACTS, quantize_stage, quantize_stages
 from compress.pipeline.stages.schemes import planned, slug
@@ -33,7 +33,6 @@ from compress.search.ledger import Scored
 from compress.search.solve import Found
 from compress.search.space import Plan
 from compress.search.trainer import DIVERGED, PILOTS
-from compress.store.store import Store
 from exporters.events import Event
 
 TEACHING = "teacher's outputs"
@@ -57,7 +56,7 @@ class Candidates:
     """worked_s: what stages took that this process computed itself."""
 
     context: Context
-    store: Store
+    runner: StageRunner
     on_event: OnEvent
     clock: Callable[[], float] = time.monotonic
     worked_s: float = 0.0
@@ -149,13 +148,13 @@ class Candidates:
 
     def _cut(self, context: Context) -> Context:
         """What this takes is in the account of the screening."""
-        made, done = inherited(context, store=self.store, on_event=self._quiet)
+        made, done = inherited(context, runner=self.runner, on_event=self._quiet)
         self.worked_s += _new_s(done)
         return made
 
     def _run(self, stages: Sequence[Stage]) -> dict[str, Finished]:
         graph = (*teacher_stages(self.context), *stages)
-        done = run_stages(graph, store=self.store, on_event=self._quiet)
+        done = self.runner.run(graph, on_event=self._quiet)
         self.worked_s += _new_s(done)
         return done
 

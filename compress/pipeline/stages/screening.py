@@ -17,7 +17,6 @@ from benchmarks.screening import Screened as Timed
 from benchmarks.values import Memory
 from compress.errors import DistilError, InputError, Interrupted, MachineFailed, RuntimeMissing
 from compress.pipeline.context import Context, versions_of
-from compress.pipeline.graph import run_stages
 from compress.pipeline.inheriting import inherited
 from compress.pipeline.limits import (
     Cell,
@@ -28,6 +27,7 @@ from compress.pipeline.limits import (
     on_memory,
 )
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.inheriting import PRUNE
 from compress.pipeline.stages.inside import raw_dtype, write_inside
 from compress.pipeline.stages.mixing import calibration_part
@@ -42,7 +42,6 @@ from compress.search.predict import Operator
 from compress.search.shapes import as_if_trained, operators_of
 from compress.search.space import Plan, Structure
 from compress.store.keys import Json
-from compress.store.store import Store
 from compress.students.build import student_code
 from compress.students.counts import count_macs, count_parameters
 from compress.tasks.views import as_inputs
@@ -65,7 +64,7 @@ class Screener:
 
     context: Context
     teacher: Mapping[str, Finished]
-    store: Store
+    runner: StageRunner
     on_event: OnEvent
     worked_s: float = 0.0
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -130,11 +129,11 @@ class Screener:
 
     def _screened(self, plan: Plan) -> Screened:
         context, cut = inherited(
-            planned(self.context, plan), store=self.store, on_event=self._quiet
+            planned(self.context, plan), runner=self.runner, on_event=self._quiet
         )
         stages = (*self._before(), self._stage(plan, context))
         name = stages[-1].name
-        done = run_stages(stages, store=self.store, on_event=self._quiet)[name]
+        done = self.runner.run(stages, on_event=self._quiet)[name]
         facts: dict[str, Any] = done.json(SCREENED_FILE)
         cut_s = cut[PRUNE].entry.seconds if cut else 0.0
         seconds = cut_s + done.entry.seconds

@@ -16,6 +16,7 @@ from compress.pipeline.limits import limits_of
 from compress.pipeline.outlook import Outlook, relaxations, trials_of
 from compress.pipeline.search_space import check_search, space_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.candidates import TEACHING, Candidates
 from compress.pipeline.stages.screening import Screener
 from compress.pipeline.stages.teacher import has_file
@@ -29,7 +30,6 @@ from compress.search.solve import PART_SCREENING, Found, choose, finish_best
 from compress.search.study import Study, open_study
 from compress.search.trainer import Trainer
 from compress.store.keys import Json
-from compress.store.store import Store
 from compress.students.factories.make import VERSION
 from compress.teachers.build import teacher_digest
 from compress.trials import Relaxation, SearchFacts
@@ -50,7 +50,7 @@ _SAMPLE_S = 0.006  # per validation sample: ledger, slices, the judge's own spli
 
 
 def search_stage(
-    context: Context, *, store: Store, clock: Callable[[], float] = time.monotonic
+    context: Context, *, runner: StageRunner, clock: Callable[[], float] = time.monotonic
 ) -> Stage:
     """Find the student. What it trains and times is stored one by one, so that a stopped search
     goes on; its account of time is that of the stored work, and so the same after a stop."""
@@ -86,7 +86,7 @@ def search_stage(
         on_event(Event("note", SEARCH, f"searches a student, about {words(seconds)} in all"))
         place = study_place(context.recipe.search.study, folder=context.folder, work=work)
         name = study_name(context.recipe.name, {**parts(inputs), "stage": _VERSION})
-        with _Search(context, store, on_event, seconds, clock) as search:
+        with _Search(context, runner, on_event, seconds, clock) as search:
             found, seen = search.run(place, name)
         facts = {
             "student": found.plan.student.model_dump(mode="json"),
@@ -121,7 +121,7 @@ class _Search:
     """One search over real candidates. spent: of what no pilot and no screening is."""
 
     context: Context
-    store: Store
+    runner: StageRunner
     on_event: OnEvent
     seconds: float
     clock: Callable[[], float]
@@ -131,8 +131,8 @@ class _Search:
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> _Search:
-        self._candidates = Candidates(self.context, self.store, self.on_event, self.clock)
-        screener = Screener(self.context, self._candidates.taught, self.store, self.on_event)
+        self._candidates = Candidates(self.context, self.runner, self.on_event, self.clock)
+        screener = Screener(self.context, self._candidates.taught, self.runner, self.on_event)
         self._screener = self._stack.enter_context(screener)
         return self
 
@@ -152,6 +152,7 @@ class _Search:
                 Alone(self._screener.screen, self._candidates.pilot),
                 worker=f"{socket.gethostname()} {self.context.cache}",
                 private=recipe.search.study is None,
+                fresh=self.runner.fresh,
                 on_wait=lambda: self.on_event(Event("wait", SEARCH, "waits for another machine")),
             )
         )

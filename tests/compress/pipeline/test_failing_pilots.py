@@ -13,6 +13,7 @@ import pytest
 
 from compress.errors import MachineFailed
 from compress.pipeline.run import prepare
+from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.candidates import Candidates
 from compress.recipe.load import load_recipe
 from compress.search.solve import Found
@@ -44,7 +45,7 @@ def candidates(project: Path, told: list[str], *changes: str) -> Iterator[Candid
     loaded = load_recipe(project / "teacher.yaml", overrides=given)
     with open_store(project / "cache") as store:
         context = prepare(loaded, cache=project / "cache")
-        yield Candidates(context, store, lambda event: told.append(event.message))
+        yield Candidates(context, StageRunner(store), lambda event: told.append(event.message))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from compress.pipeline.context import Context
 from compress.pipeline.run import prepare
+from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.schemes import planned
 from compress.pipeline.stages.screening import Screener
 from compress.pipeline.stages.untrained import untrained
@@ -36,14 +37,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def screener(
-    project: Path, *changes: str, on_event: Callable[[Event], None] = lambda event: None
+    project: Path,
+    *changes: str,
+    fresh: bool = False,
+    on_event: Callable[[Event], None] = lambda event: None,
 ) -> Screener:
     """Over a store that all tests share."""
     given = ("student={kind: auto}", "search={time: 1min}", f"budgets=[{SIZE}]", *changes)
     loaded = load_recipe(project / "teacher.yaml", overrides=given)
     context = prepare(loaded, cache=project / "cache")
     store = open_store(project / "cache")
-    return Screener(context, {}, store, on_event=on_event)
+    return Screener(context, {}, StageRunner(store, fresh=fresh), on_event=on_event)
 
 
 def screened(project: Path, scheme: str, *changes: str) -> Screened:
@@ -97,3 +101,17 @@ def test_what_can_not_be_built_fits_nothing_and_says_why(project: Path) -> None:
     assert found.failed
     assert found.values == {}
     assert any("can't be made" in said for said in told)
+
+
+def test_a_fresh_search_times_again_what_an_earlier_one_did_and_nothing_twice(
+    project: Path,
+) -> None:
+    plan = Plan(structure=space_for("rows", schemes=(FLOAT,)).structures[0], width=24, scheme=FLOAT)
+    worked = []
+    for fresh in (False, False, True):
+        with screener(project, fresh=fresh) as one:
+            one.screen(plan)
+            once = one.worked_s
+            one.screen(plan)
+            worked.append((once > 0, one.worked_s == once))
+    assert worked == [(True, True), (False, True), (True, True)]

@@ -237,3 +237,19 @@ def test_a_database_that_cannot_be_opened_is_told_in_one_line(place: str, said: 
         searched(World(), place)
     assert refused.value.where == "search.study"
     assert refused.value.cure
+
+
+def test_a_fresh_search_takes_no_study_that_holds_answers(tmp_path: Path) -> None:
+    journal, world = str(tmp_path / "study.journal"), World()
+    with open_study(journal, "mine", SPACE, world.ledger, fresh=True) as ledger:
+        ledger.agreed("seconds", {"seconds": 1.0})
+    with (
+        pytest.raises(InputError, match="holds answers of this search") as refused,
+        open_study(journal, "mine", SPACE, world.ledger, fresh=True),
+    ):
+        pass
+    assert refused.value.where == "search.study"
+    with open_study(journal, "mine", SPACE, world.ledger) as ledger:  # it goes on
+        assert ledger.agreed("seconds", {"seconds": 2.0}) == {"seconds": 1.0}
+    with open_study(journal, "another", SPACE, world.ledger, fresh=True):
+        pass
