@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One candidate. Timed in a warm process beside the reference: no verdict rests on it.
+    """One candidate. Timed in a warm process beside the teacher: no verdict rests on it.
 
     accuracy: of the file that would be shipped, on validation, after the longest training that it
     had, `trained_s` seconds of `epochs` epochs; None where it was only timed. fits: speed and size
@@ -21,7 +21,7 @@ class Trial:
     macs: int
     size_bytes: int
     p50_ms: float
-    speedup: float  # over the reference, at the first setting
+    speedup: float | None  # over the teacher at the first setting; None: it has no file to time
     fits: bool
     accuracy: float | None = None
     epochs: int = 0

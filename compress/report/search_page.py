@@ -28,11 +28,13 @@ class TrialRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """panels: none where fewer than two candidates were trained."""
+    """panels: none where fewer than two candidates were trained. compared: whether candidates were
+    timed beside the teacher."""
 
     sentence: str
     panels: tuple[Figure, ...]
     rows: tuple[TrialRow, ...]
+    compared: bool
     floor: str  # what an empty model takes, where a candidate takes less than 1 ms
     spent: tuple[tuple[str, str, float], ...]  # part, time in words, part of the whole
 
@@ -51,6 +53,7 @@ def search_page(report: Report, *, key: str) -> SearchPage | None:
         ),
         panels=search_panels(report, key=key),
         rows=tuple(_row(trial, facts) for trial in facts.trials),
+        compared=any(trial.speedup is not None for trial in facts.trials),
         floor=_floor(report, min((trial.p50_ms for trial in facts.trials), default=None)),
         spent=tuple(
             (name, q.seconds(value), value / whole) for name, value in facts.spent_s.items()
@@ -103,6 +106,8 @@ def _teacher(report: Report, facts: SearchFacts) -> Point | None:
     chosen = next((one for one in facts.trials if one.name == facts.chosen), None)
     if step is None or step.validation_accuracy is None or chosen is None:
         return None
+    if chosen.speedup is None:
+        return None
     return Point(
         name=TEACHER,
         index=0,
@@ -118,7 +123,7 @@ def _row(trial: Trial, facts: SearchFacts) -> TrialRow:
         name=trial.name,
         chosen=trial.name == facts.chosen,
         p50=q.milliseconds(trial.p50_ms),
-        speedup=q.times(trial.speedup),
+        speedup="\u2013" if trial.speedup is None else q.times(trial.speedup),
         size=q.size(trial.size_bytes),
         fits="yes" if trial.fits else "no",
         accuracy=q.percent(trial.accuracy) if trial.accuracy is not None else "\u2013",

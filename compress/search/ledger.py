@@ -13,13 +13,14 @@ from compress.search.space import Plan
 class Screened:
     """What one untrained candidate takes. values: budget -> observed, in the unit of its limit.
 
-    seconds: what finding it out took; parts: of what, where that is known. failed: why it can't be
-    built, exported or stored; then it has no values, and fits nothing.
+    speedup: over the teacher's file, None where it has none. seconds: what finding it out took;
+    parts: of what, where that is known. failed: why it can't be built, exported or stored; then it
+    has no values, and fits nothing.
     """
 
     values: Mapping[str, float]
     p50_ms: float
-    speedup: float
+    speedup: float | None
     size_bytes: int
     parameters: int
     macs: int
@@ -33,7 +34,7 @@ def not_made(reason: str, *, seconds: float) -> Screened:
     return Screened(
         values={},
         p50_ms=0.0,
-        speedup=0.0,
+        speedup=None,
         size_bytes=0,
         parameters=0,
         macs=0,

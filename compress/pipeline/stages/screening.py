@@ -154,14 +154,11 @@ class Screener:
             teacher_bytes=self._teacher_bytes(),
         )
         first = timed[self.cells[0]]
-        self.on_event(
-            Event(
-                "note",
-                "search",
-                f"{plan.name}: {first.p50_ms:.3g} ms, {1 / first.ratio:.3g}x, "
-                f"{facts['size_bytes'] / 1024:.0f} KiB",
-            )
-        )
+        # Without a teacher's file it ran beside some other candidate, which says nothing.
+        speedup = 1 / first.ratio if has_file(self.context) else None
+        over = "" if speedup is None else f"{speedup:.3g}x the teacher's speed, "
+        said = f"{plan.name}: {first.p50_ms:.3g} ms, {over}{known.size_bytes / 1024:.0f} KiB"
+        self.on_event(Event("note", "search", said))
         return Screened(
             values={
                 budget.id: observed(budget, known)
@@ -169,7 +166,7 @@ class Screener:
                 if judged_before_training(budget)
             },
             p50_ms=first.p50_ms,
-            speedup=1 / first.ratio,
+            speedup=speedup,
             size_bytes=known.size_bytes,
             parameters=known.parameters,
             macs=known.macs,

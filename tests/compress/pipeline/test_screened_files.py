@@ -115,3 +115,17 @@ def test_a_fresh_search_times_again_what_an_earlier_one_did_and_nothing_twice(
             one.screen(plan)
             worked.append((once > 0, one.worked_s == once))
     assert worked == [(True, True), (False, True), (True, True)]
+
+
+def test_without_a_teacher_time_is_told_and_no_speed_over_some_other_candidate(
+    project: Path,
+) -> None:
+    told: list[str] = []
+    structure = space_for("rows", schemes=(FLOAT,)).structures[0]
+    with screener(project, on_event=lambda event: told.append(event.message)) as one:
+        found = one.screen(Plan(structure=structure, width=64, scheme=FLOAT))
+    assert found.speedup is None
+    assert found.p50_ms > 0
+    (note,) = (said for said in told if "KiB" in said)
+    assert " ms, " in note
+    assert "x" not in note.partition(": ")[2]

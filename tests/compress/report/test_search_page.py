@@ -91,6 +91,24 @@ def test_every_candidate_is_on_the_page_and_the_trained_ones_in_the_picture() ->
     assert "Where the time went" in html
 
 
+def test_speed_is_told_over_the_teacher_and_not_at_all_where_it_has_no_file() -> None:
+    found = facts()
+    page = search_page(with_search(found), key="k")
+    assert page is not None
+    assert page.compared
+    assert page.rows[0].speedup == "9.09x"
+    assert "Over the teacher" in render_html((with_search(found),))
+    alone = tuple(dataclasses.replace(one, speedup=None) for one in found.trials)
+    report = with_search(dataclasses.replace(found, trials=alone))
+    page = search_page(report, key="k")
+    assert page is not None
+    assert not page.compared
+    assert [row.p50 for row in page.rows][:2] == ["0.110 ms", "20.0 us"]
+    assert "9.09x" not in {row.speedup for row in page.rows}
+    assert all('class="dot s0"' not in panel.wide for panel in page.panels)
+    assert "Over the teacher" not in render_html((report,))
+
+
 def test_a_report_without_a_search_shows_none() -> None:
     assert search_page(sample_report(), key="k") is None
     assert "All candidates" not in render_html((sample_report(),))
