@@ -20,6 +20,7 @@ from compress.recipe.units import (
 )
 from compress.search.screening import Limit
 
+_BASELINES = ("baseline", "pinned")
 P95 = 1.2  # of a p50: the tail of fresh processes, which one warm process does not show
 Cell = tuple[str, int, int]  # device, threads, batch
 
@@ -44,7 +45,7 @@ def cell_of(budget: Budget) -> Cell:
 
 def judged_before_training(budget: Budget) -> bool:
     """Whether a budget limits what needs no trained weights, and blocks."""
-    if budget.level != "error" or budget.vs == "baseline":
+    if budget.level != "error" or budget.vs in _BASELINES:
         return False
     return budget.metric in _OBSERVED
 
@@ -54,7 +55,7 @@ def on_accuracy(budget: Budget) -> bool:
     return (
         budget.level == "error"
         and budget.metric == "accuracy"
-        and budget.vs != "baseline"
+        and budget.vs not in _BASELINES
         and budget.per_slice is None
     )
 

@@ -61,6 +61,9 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     for index, budget in enumerate(recipe.budgets):
         if budget.vs == "teacher" and recipe.teacher is None:
             yield ("budgets", index, "vs"), "this recipe has no teacher", "remove `vs`"
+        if budget.vs == "pinned":  # which the judge of a run has none of
+            what = "a run has no pinned baseline"
+            yield ("budgets", index, "vs"), what, "write this budget in a gate file, with `pinned:`"
     if recipe.targets:
         yield from _target_problems(recipe)
     else:

@@ -188,6 +188,14 @@ def test_a_budget_against_a_teacher_needs_one(tmp_path: Path) -> None:
         load_recipe(write(tmp_path, labels))
 
 
+def test_a_budget_against_a_pinned_baseline_has_its_place_in_a_gate_file(tmp_path: Path) -> None:
+    path = write(tmp_path, RECIPE)
+    budget = "[{id: creep, metric: params, vs: pinned, max_increase: 40%}]"
+    with pytest.raises(RecipeError, match=r"budgets\[0\].vs: a run has no pinned") as refused:
+        load_recipe(path, overrides=[f"budgets={budget}"])
+    assert "gate file" in (refused.value.cure or "")
+
+
 def test_overrides_are_typed_and_may_name_list_elements_by_id(tmp_path: Path) -> None:
     path = write(tmp_path, RECIPE)
     overrides = ["distill.epochs=3", "budgets.speed.min_speedup=2x", "quantize.kind=none"]

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.screening import Screened as Timed
 from benchmarks.values import Memory
-from compress.pipeline.limits import Known, judged_before_training, limits_of, observed
+from compress.pipeline.limits import Known, judged_before_training, limits_of, observed, on_accuracy
 from compress.recipe.nodes import Budget
 
 CELL = ("cpu", 1, 1)
@@ -78,3 +78,12 @@ def test_accuracy_and_warnings_limit_nothing_before_training() -> None:
     )
     assert not any(map(judged_before_training, others))
     assert list(limits_of(others)) == []
+
+
+@pytest.mark.parametrize("against", ["baseline", "pinned"])
+def test_what_is_held_against_a_baseline_limits_no_search(against: str) -> None:
+    grown = budget(metric="file_bytes", vs=against, max_increase="5%")
+    drop = budget(metric="accuracy", vs=against, max_drop="1pp")
+    assert not judged_before_training(grown)
+    assert list(limits_of((grown,))) == []
+    assert not on_accuracy(drop)
