@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from compress.search.screening import Screening, excess
 from compress.search.solve import PART_SCREENING, Found
 from compress.search.space import Plan, Space
 from compress.search.trainer import Trainer
-from compress.trials import Relaxation, Trial
+from compress.trials import Relaxation
 
 PART_PILOT = 0.05  # of the time left, where nothing fits
 
@@ -143,7 +142,7 @@ def relaxations(
             trainer=trainer,
             goal=goal,
             seed=seed,
-            go_on=_within(spent, own_s),
+            go_on=_fits(spent, own_s, began + most_s),
         )
         value = enough.value
         if value is not None and _same(by_id[limit.budget], value, limit.limit):
@@ -165,11 +164,13 @@ def relaxations(
         plan = best[2] if best else found.plan
         epoch_s = trainer.epoch_s(plan)
         epochs = max(1, min(trainer.most_epochs, int(goal.full_s / max(1e-6, epoch_s))))
-        step = replace(found, plan=plan, epochs=epochs, epoch_s=epoch_s, pilots=trainer.pilots)
-        if (known := finish(step)) is not None:
-            found, seen = step, known
-        elif best:
-            lines = [_open(one) if one.budget == best[1] else one for one in lines]
+        # What is trained already is not trained again for less.
+        if plan != found.plan or epochs > found.epochs:
+            step = replace(found, plan=plan, epochs=epochs, epoch_s=epoch_s, pilots=trainer.pilots)
+            if (known := finish(step)) is not None:
+                found, seen = step, known
+            elif best:
+                lines = [_open(one) if one.budget == best[1] else one for one in lines]
     fits = _keeps(found, screening)
     missed = [b for b in budgets if on_accuracy(b) and not (fits and _met(b, seen.enough[b.id]))]
     lines += [_on_accuracy(budget, found, seen, fits=fits) for budget in missed]
@@ -211,6 +212,12 @@ def _within(spent: Callable[[], float], seconds: float) -> Callable[[], bool]:
     return lambda: spent() < until
 
 
+def _fits(spent: Callable[[], float], own_s: float, until: float) -> Callable[[float], bool]:
+    """Whether what takes so many seconds may start: before own_s are over, and done by `until`."""
+    own = _within(spent, own_s)
+    return lambda seconds: own() and spent() + seconds <= until
+
+
 def _same(budget: Budget, value: float, limit: float) -> bool:
     """Whether a limit that would do is this one, or one that is tighter."""
     return value <= limit or written(budget, value) == written(budget, limit)
@@ -243,44 +250,3 @@ def _keeps(found: Found, screening: Screening) -> bool:
 def _worst(found: Found, screening: Screening) -> str:
     values = screening.look(found.plan).values
     return max(screening.limits, key=lambda one: values[one.budget] / one.limit).budget
-
-
-def trials_of(
-    screening: Screening, trainer: Trainer, found: Found, seen: Outlook
-) -> tuple[Trial, ...]:
-    """Every candidate that was timed, the chosen one first."""
-    rows = []
-    for plan, screened in screening.seen.items():
-        if screened.failed:
-            continue  # it is among those that were not made
-        pilot = trainer.pilots.get(plan)
-        trained: dict[str, Any] = {}
-        if plan == found.plan:
-            trained = {
-                "accuracy": seen.accuracy,
-                "epochs": found.epochs,
-                "trained_s": found.epochs * found.epoch_s,
-            }
-        elif pilot is not None and np.isfinite(pilot.accuracy):
-            trained = {
-                "accuracy": pilot.accuracy,
-                "epochs": pilot.epochs,
-                "trained_s": pilot.seconds,
-            }
-        rows.append(
-            Trial(
-                name=plan.name,
-                scheme=plan.scheme,
-                parameters=screened.parameters,
-                macs=screened.macs,
-                size_bytes=screened.size_bytes,
-                p50_ms=screened.p50_ms,
-                speedup=screened.speedup,
-                fits=excess(screened, screening.limits) <= 1,
-                failed=trainer.failed.get(plan, ""),
-                seconds=screened.seconds + (pilot.seconds if pilot else 0.0),
-                **trained,
-            )
-        )
-    rows.sort(key=lambda row: row.name != found.plan.name)
-    return tuple(rows)

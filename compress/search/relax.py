@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from compress.search.screening import Screening
 from compress.search.solve import affordable
 from compress.search.space import Plan, Space
-from compress.search.trainer import Trainer
+from compress.search.trainer import Pilot, Trainer
 
 LEVEL, POWER = 1.645, 0.84  # standard errors: of a bound at 95 %, and for 80 % power
 
@@ -71,20 +71,20 @@ def relax(
     trainer: Trainer,
     goal: Goal,
     seed: int,
-    go_on: Callable[[], bool],
+    go_on: Callable[[float], bool],
 ) -> Enough:
     """The least of one limit on speed or size at which a plan keeps to all others.
 
     Of the structures that do without this limit the one with the largest network is taken; its
-    widths are bisected by pilots, which say what a training in full would reach. go_on(): False
-    once no further pilot may start.
+    widths are bisected by pilots, which say what a training in full would reach. go_on(seconds):
+    whether what takes so long may still start.
     """
     wide = screening.widest(space, ignored=(budget,))
     if not wide:
         reason = "without it the other limits on speed and size still can't be met"
         return Enough(budget=budget, value=None, plan=None, reason=reason)
     if goal.aim is None:
-        least = _narrowest(wide, space, screening, budget)
+        least = _narrowest(wide, space, screening, budget, go_on)
         value = _value(least, screening, budget)
         return Enough(budget=budget, value=value, plan=least, reason="accuracy is not limited")
     tops = [affordable(space, plan, trainer, goal.full_s) for plan in wide]
@@ -92,10 +92,10 @@ def relax(
     best: tuple[float, Plan] | None = None
     tried = False
     for top in ranked:
-        if not go_on():
+        plans = [p for p in space.plans(top.structure, top.scheme) if p.width <= top.width]
+        if not go_on(_cost(plans[-1], screening, trainer, goal)):
             break
         tried = True
-        plans = [p for p in space.plans(top.structure, top.scheme) if p.width <= top.width]
         plan = _smallest_that_reaches(plans, screening, trainer, goal, seed, go_on)
         if plan is not None:
             value = _value(plan, screening, budget)
@@ -116,14 +116,17 @@ def _smallest_that_reaches(
     trainer: Trainer,
     goal: Goal,
     seed: int,
-    go_on: Callable[[], bool],
+    go_on: Callable[[float], bool],
 ) -> Plan | None:
-    """The narrowest whose pilot, with the gain of the full length, reaches the aim."""
+    """The narrowest whose pilot, with the gain of the full length, reaches the aim. The widest's
+    may start."""
     low, high = -1, len(plans) - 1
     if not _reaches(plans[high], screening, trainer, goal, seed):
         return None
-    while high - low > 1 and go_on():
+    while high - low > 1:
         middle = (low + high) // 2
+        if not go_on(_cost(plans[middle], screening, trainer, goal)):
+            break
         if _reaches(plans[middle], screening, trainer, goal, seed):
             high = middle
         else:
@@ -135,10 +138,34 @@ def _reaches(plan: Plan, screening: Screening, trainer: Trainer, goal: Goal, see
     assert goal.aim is not None
     if screening.look(plan).failed:  # all that is trained has its place in the picture
         return False
-    known, epochs = trainer.pilots.get(plan), trainer.epochs_in(plan, goal.length_s)
-    if known is not None and known.epochs >= epochs:
+    known = _known(plan, trainer, goal)
+    if known is not None:
         return known.accuracy + goal.gain >= goal.aim
+    epochs = trainer.epochs_in(plan, goal.length_s)
     return trainer.run(plan, seed=seed, epochs=epochs) + goal.gain >= goal.aim
+
+
+def _known(plan: Plan, trainer: Trainer, goal: Goal) -> Pilot | None:
+    """Its pilot, where that was as long as is due."""
+    pilot = trainer.pilots.get(plan)
+    due = trainer.epochs_in(plan, goal.length_s)
+    return pilot if pilot is not None and pilot.epochs >= due else None
+
+
+def _cost(plan: Plan, screening: Screening, trainer: Trainer, goal: Goal) -> float:
+    """Seconds that to hear whether it reaches the aim is expected to take."""
+    look_s = _look_s(plan, screening)
+    if _known(plan, trainer, goal) is not None:
+        return look_s
+    epochs = trainer.epochs_in(plan, goal.length_s)
+    return look_s + trainer.start_s + epochs * trainer.epoch_s(plan)
+
+
+def _look_s(plan: Plan, screening: Screening) -> float:
+    """Of its screening, by the mean of the others."""
+    if plan in screening.seen or not screening.seen:
+        return 0.0
+    return sum(one.seconds for one in screening.seen.values()) / len(screening.seen)
 
 
 def _macs(screening: Screening, plan: Plan) -> int:
@@ -147,10 +174,20 @@ def _macs(screening: Screening, plan: Plan) -> int:
     return sum(one.macs for one in screening.operators(plan))
 
 
-def _narrowest(wide: Sequence[Plan], space: Space, screening: Screening, budget: str) -> Plan:
-    """The plan that takes least of the limit, among the narrowest of each structure."""
-    least = [space.plans(plan.structure, plan.scheme)[0] for plan in wide]
-    made = [plan for plan in least if not screening.look(plan).failed]
+def _narrowest(
+    wide: Sequence[Plan],
+    space: Space,
+    screening: Screening,
+    budget: str,
+    go_on: Callable[[float], bool],
+) -> Plan:
+    """The plan that takes least of the limit, among the narrowest of each structure; those that
+    nobody looked at while there is time."""
+    made = []
+    for plan in (space.plans(one.structure, one.scheme)[0] for one in wide):
+        there = plan in screening.seen or go_on(_look_s(plan, screening))
+        if there and not screening.look(plan).failed:
+            made.append(plan)
     return min(made or wide, key=lambda plan: screening.seen[plan].values[budget])
 
 

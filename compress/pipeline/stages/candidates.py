@@ -17,18 +17,21 @@ from compress.errors import (
     TrainingDiverged,
 )
 from compress.pipeline.context import Context
+from compress.pipeline.graph import plan_stages
 from compress.pipeline.inheriting import inherited
 from compress.pipeline.limits import on_accuracy
 from compress.pipeline.outlook import Outlook, outlook
 from compress.pipeline.stage import Finished, OnEvent, Stage
 from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.exporting import FLOAT_FILE, export_stage, export_stages
+from compress.pipeline.stages.glance import outputs_seconds
 from compress.pipeline.stages.quantizing import FACTS, quantize_stage, quantize_stages
 from compress.pipeline.stages.schemes import planned, slug
 from compress.pipeline.stages.screening import BUILDING
-from compress.pipeline.stages.teacher import TEACHER, teacher_stages, view_names
+from compress.pipeline.stages.teacher import TEACHER, stored_views, teacher_stages, view_names
 from compress.pipeline.stages.training import TRAIN, precision_stage, train_stage
 from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize, Trackers
+from compress.report import quantities as q
 from compress.search.ledger import Scored
 from compress.search.solve import Found
 from compress.search.space import Plan
@@ -38,6 +41,7 @@ from exporters.events import Event
 TEACHING = "teacher's outputs"
 IN_FULL = "training in full"
 QUANTIZING = "quantization"
+PART_TEACHING = 0.5  # of the time, at most: the rest is for what is searched
 # Candidates were built, exported and stored when they were timed: what the recipe names is there.
 NOT_ITS_OWN = (Interrupted, RuntimeMissing, MachineFailed, InputError)
 
@@ -62,10 +66,33 @@ class Candidates:
     worked_s: float = 0.0
     taught: dict[str, Finished] = field(default_factory=dict)
 
-    def teach(self) -> float:
-        """The teacher's outputs, which all need; what they took."""
+    def teach(self, seconds: float) -> float:
+        """The teacher's outputs, which all need, and what they took, a glance at the teacher
+        included. Raises InputError at once where they would take too much of so many seconds."""
+        began = self.clock()
+        self._refuse_slow_teacher(seconds)
+        glance_s = self.clock() - began
+        self.worked_s += glance_s
         self.taught |= self._run(())
-        return sum(done.entry.seconds for done in self.taught.values())
+        return glance_s + sum(done.entry.seconds for done in self.taught.values())
+
+    def _refuse_slow_teacher(self, seconds: float) -> None:
+        """By the outputs that are not there yet: those that are were paid for."""
+        steps = plan_stages(teacher_stages(self.context), store=self.runner.store)
+        there = {step.stage for step in steps if step.hit and not self.runner.fresh}
+        missing = [one for one in stored_views(self.context) if one.stage not in there]
+        try:
+            needed_s = outputs_seconds(self.context, missing)
+        except DistilError:
+            return  # the stage that checks the teacher says what is wrong with it
+        if needed_s > PART_TEACHING * seconds:
+            enough = math.ceil(needed_s / PART_TEACHING / 60)
+            raise InputError(
+                f"the teacher's outputs take about {q.seconds(needed_s)}, which "
+                f"is more than half of the {q.seconds(seconds)}",
+                where="search.time",
+                cure=f"write `time: {enough}min` or more, or fewer `distill.views`",
+            )
 
     def pilot(self, plan: Plan, *, seed: int, epochs: int) -> Scored:
         """A short training, judged as it would be shipped. One that fails is told of: others may

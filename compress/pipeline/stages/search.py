@@ -13,7 +13,7 @@ from pathlib import Path
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, write_decision
 from compress.pipeline.limits import limits_of
-from compress.pipeline.outlook import Outlook, relaxations, trials_of
+from compress.pipeline.outlook import Outlook
 from compress.pipeline.search_space import check_search, space_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stage_runner import StageRunner
@@ -21,18 +21,20 @@ from compress.pipeline.stages.candidates import TEACHING, Candidates
 from compress.pipeline.stages.screening import Screener
 from compress.pipeline.stages.teacher import has_file
 from compress.pipeline.study import STUDY_FILE, study_name, study_place
+from compress.pipeline.tried import trials_of
+from compress.pipeline.within_time import hold_within
 from compress.recipe.nodes import AutoStudent
 from compress.recipe.units import format_duration, parse_duration
 from compress.report.search import BOOKKEEPING
 from compress.search.ledger import Account, Alone
 from compress.search.screening import Screening
-from compress.search.solve import PART_SCREENING, Found, choose, finish_best
+from compress.search.solve import Found
 from compress.search.study import Study, open_study
 from compress.search.trainer import Trainer
 from compress.store.keys import Json
 from compress.students.factories.make import VERSION
 from compress.teachers.build import teacher_digest
-from compress.trials import Relaxation, SearchFacts
+from compress.trials import SearchFacts
 from compress.values import Decision
 from exporters.atomic import write_json
 from exporters.events import Event
@@ -41,8 +43,6 @@ SEARCH = "search"
 SEARCH_FILE = "search.json"
 WAITING = "waiting for other machines"
 _VERSION = 6  # of the stage, and of what machines share
-# Of the time, for what is trained once it is over: half of what a search may take too long.
-LATE = 0.05
 # Seconds of what comes after the training in full, by a run of the Fashion-MNIST demo on 2 cores.
 _AFTER_S = 12.0  # export, quantization, choice, report
 _EPOCH_S = 1.4  # of measuring, per file and setting of threads
@@ -143,7 +143,6 @@ class _Search:
         """The plan for the ordinary stages, and what the report says."""
         began = self.clock()
         space, recipe = space_of(self.context), self.context.recipe
-        trainings = 1 + self.context.controls.labels_only
         ledger = self._stack.enter_context(
             open_study(
                 place,
@@ -156,7 +155,7 @@ class _Search:
                 on_wait=lambda: self.on_event(Event("wait", SEARCH, "waits for another machine")),
             )
         )
-        taught = ledger.agreed(TEACHING, {"seconds": self._candidates.teach()})
+        taught = ledger.agreed(TEACHING, {"seconds": self._candidates.teach(self.seconds)})
         self.spent.parts[TEACHING] = taught["seconds"]
         trainer = Trainer(
             ledger=ledger,
@@ -168,7 +167,6 @@ class _Search:
             ledger=ledger,
             operators=self._screener.operators,
         )
-        screening.go_on = lambda: screening.spent.seconds < PART_SCREENING * self.seconds
 
         def spent() -> float:
             return self.spent.seconds + screening.spent.seconds + trainer.spent.seconds
@@ -182,49 +180,29 @@ class _Search:
                 return None
             return Outlook(**said["seen"])
 
-        found = choose(
+        held = hold_within(
+            self.seconds,
             space,
+            recipe.budgets,
             screening=screening,
             trainer=trainer,
-            seconds=self.seconds,
+            finish=finish,
             spent=spent,
             reserve_s=self._after_s(),
-            trainings=trainings,
+            trainings=1 + self.context.controls.labels_only,
             seed=recipe.seed,
             seeds=recipe.search.seeds,
         )
-        found, seen = finish_best(
-            found,
-            trainer,
-            finish=finish,
-            left_s=lambda: (
-                max(LATE * self.seconds, self.seconds - spent() - self._after_s()) / trainings
-            ),
-        )
-        binding: str | None = None
-        relaxed: tuple[Relaxation, ...] = ()
-        if not found.fits or not seen.reaches:
-            found, seen, binding, relaxed = relaxations(
-                recipe.budgets,
-                space,
-                found,
-                seen,
-                screening=screening,
-                trainer=trainer,
-                finish=finish,
-                left_s=max(0.1 * self.seconds, self.seconds - spent() - self._after_s()),
-                trainings=trainings,
-                seed=recipe.seed,
-            )
+        found, seen = held.found, held.seen
         for account in (screening.spent, trainer.spent):
             self.spent.add([account.parts], seconds=account.seconds)
         self._keep_books(ledger, self.clock() - began)
         return found, SearchFacts(
             chosen=found.plan.name,
-            reason=_reason(found, seen, binding),
-            binding=binding,
+            reason=_reason(found, seen, held.binding),
+            binding=held.binding,
             trials=trials_of(screening, trainer, found, seen),
-            relaxations=relaxed,
+            relaxations=held.relaxed,
             not_made={plan.name: one.failed for plan, one in screening.seen.items() if one.failed},
             reached=seen.accuracy,
             aim=seen.aim,

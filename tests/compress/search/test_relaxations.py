@@ -152,7 +152,7 @@ def test_a_pilot_shorter_than_the_winners_is_trained_again_and_one_as_long_is_no
         trainer=trainer,
         goal=goal,
         seed=0,
-        go_on=lambda: True,
+        go_on=lambda seconds: True,
     )
     assert found.plan == widths[9]  # by pilots of one epoch it would be a wider one
     assert {epochs for _, _, epochs in world.pilots[before:]} == {10}

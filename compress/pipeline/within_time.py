@@ -1,0 +1,88 @@
+"""A search in the time that was stated: choose, train in full, say what would have to give way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from compress.pipeline.outlook import Outlook, relaxations
+from compress.recipe.nodes import Budget
+from compress.search.screening import Screening
+from compress.search.solve import PART_SCREENING, Found, choose, finish_best
+from compress.search.space import Space
+from compress.search.trainer import Trainer
+from compress.trials import Relaxation
+
+# Of the time, beyond it: for what follows a training in full that took it all. What was promised is
+# 10 %; the rest is for what a training takes longer than its pilots did.
+OVER = 0.09
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """binding: the budget that nothing is expected to meet, None where what was found meets all;
+    relaxed: what would have to give way."""
+
+    found: Found
+    seen: Outlook
+    binding: str | None = None
+    relaxed: tuple[Relaxation, ...] = ()
+
+
+def hold_within(
+    seconds: float,
+    space: Space,
+    budgets: tuple[Budget, ...],
+    *,
+    screening: Screening,
+    trainer: Trainer,
+    finish: Callable[[Found], Outlook | None],
+    spent: Callable[[], float],
+    reserve_s: float,
+    trainings: int,
+    seed: int,
+    seeds: int,
+) -> Held:
+    """seconds: of all; spent(): of what is over, whatever it was; reserve_s: of what comes after
+    the search, but for further trainings in full. finish: as finish_best. Raises as choose."""
+    screening.go_on = lambda: screening.spent.seconds < PART_SCREENING * seconds
+    found = choose(
+        space,
+        screening=screening,
+        trainer=trainer,
+        seconds=seconds,
+        spent=spent,
+        reserve_s=reserve_s,
+        trainings=trainings,
+        seed=seed,
+        seeds=seeds,
+    )
+    found, seen = finish_best(
+        found,
+        trainer,
+        finish=finish,
+        left_s=lambda: time_left(seconds, spent() + reserve_s) / trainings,
+    )
+    if found.fits and seen.reaches:
+        return Held(found=found, seen=seen)
+    # What fits stays, and so its control is still to be trained.
+    controls_s = (trainings - 1) * found.epochs * found.epoch_s if found.fits else 0.0
+    found, seen, binding, relaxed = relaxations(
+        budgets,
+        space,
+        found,
+        seen,
+        screening=screening,
+        trainer=trainer,
+        finish=finish,
+        left_s=time_left(seconds, spent() + reserve_s + controls_s),
+        trainings=trainings,
+        seed=seed,
+    )
+    return Held(found=found, seen=seen, binding=binding, relaxed=relaxed)
+
+
+def time_left(seconds: float, taken_s: float) -> float:
+    """What is left of a time, and where that is little, what may come on top of it."""
+    left = seconds - taken_s
+    return max(0.0, left, min(0.0, left) + OVER * seconds)

@@ -1,0 +1,104 @@
+"""A search keeps to its time, whatever it finds: within 10 % where epochs take what they took."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from made_world import World, shapes
+
+from compress.pipeline.limits import limits_of
+from compress.pipeline.outlook import Outlook
+from compress.pipeline.within_time import Held, hold_within, time_left
+from compress.recipe.nodes import Budget
+from compress.search.ledger import Account
+from compress.search.screening import Screening
+from compress.search.solve import Found
+from compress.search.space import space_for
+from compress.search.trainer import Trainer
+
+IMAGES = space_for("images", side=28, schemes=("int8",))
+SPACE = replace(IMAGES, structures=IMAGES.structures[:4])
+RESERVE_S = 30.0
+
+
+def budgets(speedup: str, size: str) -> tuple[Budget, ...]:
+    return tuple(
+        Budget.model_validate(given)
+        for given in (
+            {"id": "speed", "metric": "latency.p50", "vs": "teacher", "min_speedup": speedup},
+            {"id": "size", "metric": "file_bytes", "max": size},
+            {"id": "floor", "metric": "accuracy", "min": "94%"},
+        )
+    )
+
+
+def held(
+    wanted: tuple[Budget, ...], *, seconds: float, aim: float | None, trainings: int
+) -> tuple[Held, float]:
+    """What a search of the made world finds, and the seconds that the whole run takes."""
+    world, finishes = World(), Account()
+    screening = Screening(limits=tuple(limits_of(wanted)), ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=100_000)
+
+    def finish(found: Found) -> Outlook:
+        took = 6.0 + found.epochs * world.epoch_s(found.plan)
+        finishes.add([{"training in full": took}], seconds=took)
+        accuracy = world.accuracy(found.plan, found.epochs)
+        return Outlook(accuracy=accuracy, aim=aim, enough={"floor": accuracy}, seconds=took)
+
+    def spent() -> float:
+        return screening.spent.seconds + trainer.spent.seconds + finishes.seconds
+
+    found = hold_within(
+        seconds,
+        SPACE,
+        wanted,
+        screening=screening,
+        trainer=trainer,
+        finish=finish,
+        spent=spent,
+        reserve_s=RESERVE_S,
+        trainings=trainings,
+        seed=0,
+        seeds=1,
+    )
+    control_s = (trainings - 1) * found.found.epochs * world.epoch_s(found.found.plan)
+    return found, spent() + control_s + RESERVE_S
+
+
+@pytest.mark.parametrize("trainings", [1, 2])
+@pytest.mark.parametrize("seconds", [900.0, 2400.0])
+@pytest.mark.parametrize(
+    ("speedup", "size", "aim"),
+    [
+        ("8x", "300KiB", 0.0),  # met
+        ("8x", "300KiB", 0.99),  # accuracy can't be met
+        ("8x", "300KiB", 0.941),
+        ("60x", "300KiB", 0.90),  # speed can't be met
+        ("60x", "21KiB", 0.90),  # nor can size
+        ("60x", "300KiB", None),
+    ],
+)
+def test_the_whole_ends_within_ten_percent_of_the_time_that_was_stated(
+    speedup: str, size: str, aim: float | None, seconds: float, trainings: int
+) -> None:
+    found, took = held(budgets(speedup, size), seconds=seconds, aim=aim, trainings=trainings)
+    assert took <= 1.1 * seconds
+    assert took >= 0.25 * seconds
+    assert (found.binding is None) == (aim == 0.0)
+
+
+def test_what_does_not_bind_is_tried_in_the_time_on_top() -> None:
+    found, took = held(budgets("8x", "300KiB"), seconds=2400.0, aim=0.941, trainings=1)
+    relaxed = {one.budget: one for one in found.relaxed}
+    assert relaxed["speed"].tried
+    assert 2400.0 < took <= 1.1 * 2400.0
+
+
+def test_what_is_left_of_a_time_and_what_may_come_on_top() -> None:
+    assert time_left(1000.0, 400.0) == 600.0
+    assert time_left(1000.0, 1000.0) == 90.0
+    assert time_left(1000.0, 950.0) == 90.0
+    assert time_left(1000.0, 1050.0) == pytest.approx(40.0)
+    assert time_left(1000.0, 1200.0) == 0.0
