@@ -1,4 +1,5 @@
-"""The scripts of examples and benchmarks against the code they use: they run for hours, rarely."""
+"""Scripts and recipes of examples and benchmarks, which run for hours and rarely, against the code
+that they use."""
 
 from __future__ import annotations
 
@@ -7,9 +8,16 @@ import importlib
 from pathlib import Path
 
 import pytest
+import yaml
+
+from compress.recipe.load import load_recipe
+from compress.recipe.nodes import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted([*(ROOT / "examples").glob("*/*.py"), *(ROOT / "benchmarks/suites").glob("*.py")])
+DOCUMENTS = sorted((ROOT / "examples").glob("*/*.yaml"))
+# What tells a recipe from a gate file and any other document.
+RECIPES = [path for path in DOCUMENTS if "task" in yaml.safe_load(path.read_text(encoding="utf-8"))]
 OURS = {"benchmarks", "compress", "exporters"}
 
 
@@ -24,3 +32,17 @@ def test_every_name_that_a_script_imports_from_us_is_there(script: Path) -> None
         if not hasattr(importlib.import_module(str(node.module)), alias.name)
     ]
     assert absent == []
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_recipe_of_the_examples_is_one(path: Path) -> None:
+    """As written: its schema, and all that it must agree on with itself; no data is there."""
+    recipe = load_recipe(path).recipe
+    assert isinstance(recipe, Recipe)
+    assert recipe.name
+
+
+def test_the_recipes_of_the_examples_are_found() -> None:
+    names = {f"{path.parent.name}/{path.name}" for path in RECIPES}
+    assert {"fashion/auto.yaml", "fashion/blackbox.yaml", "glosses/auto.yaml"} <= names
+    assert len(names) >= 10
