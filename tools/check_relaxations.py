@@ -16,6 +16,7 @@ import argparse
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from compress.pipeline.limits import with_limit
 from compress.pipeline.run import run
 from compress.recipe.load import load_recipe
 from compress.recipe.nodes import Budget
-from compress.values import Relaxation, Report
+from compress.values import Relaxation, Report, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "tests" / "projects" / "shapes"
@@ -76,34 +77,47 @@ def _unit(project: Path, folder: Path, size: int, drop: int, minutes: float) -> 
     assert facts is not None
     recipe = load_recipe(project / "recipe.yaml", overrides=_changes(f"{size}KiB", f"{drop}pp", 1))
     by_id = {budget.id: budget for budget in recipe.recipe.budgets}
-    met = facts.binding is None or all(one.status == "pass" for one in first.verdicts)
     followed = []
     for relaxation in (one for one in facts.relaxations if one.tried):
         limits = _relaxed(by_id, relaxation)
         name = f"{unit}-{relaxation.budget}"
         report = _search(project, folder / name, cache, limits, minutes)
-        passed = all(verdict.status == "pass" for verdict in report.verdicts)
-        followed.append(
-            {
-                "budget": relaxation.budget,
-                "enough": relaxation.enough,
-                "reason": relaxation.reason,
-                "passed": passed,
-                "right": passed == (relaxation.enough is not None),
-                "verdicts": {v.budget: [v.status, v.observed] for v in report.verdicts},
-            }
-        )
+        followed.append(_followed(relaxation, report.verdicts))
     return {
         "unit": unit,
         "minutes": minutes,
         "cpu": machine_fingerprint().get("cpu_model", ""),
-        "feasible": met,
+        "feasible": _met(first.verdicts),
         "binding": facts.binding,
         "spent_s": facts.spent_s,
         "followed": followed,
-        # Budgets that were met after all say nothing about relaxations.
-        "right": None if met else all(one["right"] for one in followed),
+        "right": _right(first.verdicts, followed),
     }
+
+
+def _followed(relaxation: Relaxation, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """What came of a relaxation. verdicts: of the search that took it."""
+    passed = _met(verdicts)
+    return {
+        "budget": relaxation.budget,
+        "enough": relaxation.enough,
+        "reason": relaxation.reason,
+        "passed": passed,
+        "right": passed == (relaxation.enough is not None),
+        "verdicts": {v.budget: [v.status, v.observed] for v in verdicts},
+    }
+
+
+def _met(verdicts: Sequence[Verdict]) -> bool:
+    return all(one.status == "pass" for one in verdicts)
+
+
+def _right(verdicts: Sequence[Verdict], followed: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Of a pair: whether something was relaxed, and all that was rightly. None where the budgets
+    were met after all, which says nothing. verdicts: of its own search."""
+    if _met(verdicts):
+        return None
+    return bool(followed) and all(one["right"] for one in followed)
 
 
 def _relaxed(by_id: dict[str, Budget], relaxation: Relaxation) -> tuple[str, str]:
