@@ -18,6 +18,12 @@ def search_notes(facts: SearchFacts | None, verdicts: Sequence[Verdict] = ()) ->
     return () if facts is None else tuple(_lines(facts, verdicts))
 
 
+def failures(facts: SearchFacts) -> dict[str, str]:
+    """Candidate -> why it can't be made, or why a training of it failed."""
+    trained = {trial.name: trial.failed for trial in facts.trials if trial.failed}
+    return {**trained, **facts.not_made}
+
+
 def _lines(facts: SearchFacts, verdicts: Sequence[Verdict]) -> Iterator[str]:
     trained = sum(trial.accuracy is not None for trial in facts.trials)
     parts = sorted(facts.spent_s.items(), key=lambda one: -one[1])
@@ -28,6 +34,10 @@ def _lines(facts: SearchFacts, verdicts: Sequence[Verdict]) -> Iterator[str]:
         f"{q.seconds(whole)} of the {q.seconds(facts.stated_s)} that were stated: {spent}, "
         f"{100 * books / (whole or 1.0):.1f} % bookkeeping."
     )
+    if failed := failures(facts):
+        name, reason = next(iter(failed.items()))
+        others = f" (in all {len(failed)}, told of on the page)" if len(failed) > 1 else ""
+        yield f"A candidate failed, {name}: {reason.rstrip('.')}{others}."
     if facts.binding is None:
         yield from _late(facts.relaxations)
         return

@@ -8,13 +8,14 @@ from compress.report import quantities as q
 from compress.report.candidates import bounds_of, panels
 from compress.report.charts.front import UNBOUND, Point, Tick
 from compress.report.figures import Figure
+from compress.report.search import failures
 from compress.report.subjects import TEACHER, floor_words, settings_of
 from compress.values import Report, SearchFacts, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRow:
-    """One candidate, in words."""
+    """One candidate, in words. failed: why, where it or a training of it did."""
 
     name: str
     chosen: bool
@@ -24,11 +25,12 @@ class TrialRow:
     fits: str
     accuracy: str
     trained: str
+    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """panels: none where fewer than two candidates were trained. compared: whether candidates were
+    """panels: none where they would show a single dot. compared: whether candidates were
     timed beside the teacher."""
 
     sentence: str
@@ -46,13 +48,18 @@ def search_page(report: Report, *, key: str) -> SearchPage | None:
         return None
     whole = sum(facts.spent_s.values()) or 1.0
     trained = sum(trial.accuracy is not None for trial in facts.trials)
+    failed = len(failures(facts))
+    beside = f"{failed} failed; " if failed else ""
     return SearchPage(
         sentence=(
-            f"{len(facts.trials)} candidates were timed and {trained} of them trained; "
+            f"{len(facts.trials)} candidates were timed and {trained} of them trained; {beside}"
             f"{facts.chosen} was chosen: {facts.reason}."
         ),
         panels=search_panels(report, key=key),
-        rows=tuple(_row(trial, facts) for trial in facts.trials),
+        rows=(
+            *(_row(trial, facts) for trial in facts.trials),
+            *(_not_made(name, reason) for name, reason in facts.not_made.items()),
+        ),
         compared=any(trial.speedup is not None for trial in facts.trials),
         floor=_floor(report, min((trial.p50_ms for trial in facts.trials), default=None)),
         spent=tuple(
@@ -84,11 +91,7 @@ def search_panels(report: Report, *, key: str) -> tuple[Figure, ...]:
         for trial in facts.trials
         if trial.accuracy is not None
     ]
-    if len(points) < 2:
-        return ()
     teacher = _teacher(report, facts)
-    if teacher is not None:
-        points.insert(0, teacher)
     setting = next(iter(settings_of(report)), None)
     bounds = UNBOUND if setting is None else bounds_of((report,), setting)
     limits = replace(bounds, accuracy=None)  # that one is on test, and these are on validation
@@ -97,6 +100,10 @@ def search_panels(report: Report, *, key: str) -> tuple[Figure, ...]:
         for trial in facts.trials
         if trial.accuracy is None
     ]
+    if not points or len(points) + len(ticks) + (teacher is not None) < 2:
+        return ()
+    if teacher is not None:
+        points.insert(0, teacher)
     about = "on validation, of every candidate"
     return panels(points, limits, key=f"{key}-search", about=about, ticks=ticks)
 
@@ -128,4 +135,20 @@ def _row(trial: Trial, facts: SearchFacts) -> TrialRow:
         fits="yes" if trial.fits else "no",
         accuracy=q.percent(trial.accuracy) if trial.accuracy is not None else "\u2013",
         trained=f"{trial.epochs} epochs, {q.seconds(trial.trained_s)}" if known else "no",
+        failed=trial.failed,
+    )
+
+
+def _not_made(name: str, reason: str) -> TrialRow:
+    unknown = "\u2013"
+    return TrialRow(
+        name=name,
+        chosen=False,
+        p50=unknown,
+        speedup=unknown,
+        size=unknown,
+        fits="no",
+        accuracy=unknown,
+        trained="no",
+        failed=reason,
     )

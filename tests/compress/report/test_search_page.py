@@ -91,6 +91,50 @@ def test_every_candidate_is_on_the_page_and_the_trained_ones_in_the_picture() ->
     assert "Where the time went" in html
 
 
+def test_a_single_candidate_that_was_trained_has_a_picture_beside_those_that_were_not() -> None:
+    found = facts()
+    one, untrained = found.trials[0], found.trials[-1]
+    several = dataclasses.replace(found, trials=(one, untrained, untrained))
+    page = search_page(with_search(several), key="k")
+    assert page is not None
+    for panel in page.panels:
+        assert panel.wide.count("<circle") == 1
+        assert panel.wide.count('class="dot s0"') == 1  # the teacher
+        assert panel.wide.count('class="tick"') == 2
+    assert len(page.panels) == 2
+    alone = dataclasses.replace(found, trials=(dataclasses.replace(one, speedup=None),))
+    page = search_page(with_search(alone), key="k")
+    assert page is not None
+    assert page.panels == ()  # a dot by itself says what the table says
+
+
+def test_a_candidate_that_failed_is_listed_with_its_reason() -> None:
+    found = facts()
+    failed = dataclasses.replace(found.trials[2], accuracy=None, failed="its training diverged")
+    found = dataclasses.replace(
+        found,
+        trials=(*found.trials[:2], failed, *found.trials[3:]),
+        not_made={"deep 9x(8)": "an operator has no ONNX form"},
+    )
+    page = search_page(with_search(found), key="k")
+    assert page is not None
+    assert "7 candidates were timed and 5 of them trained; 2 failed; " in page.sentence
+    told = {row.name: (row.failed, row.accuracy, row.trained) for row in page.rows if row.failed}
+    assert told == {
+        failed.name: ("its training diverged", "\u2013", "no"),
+        "deep 9x(8)": ("an operator has no ONNX form", "\u2013", "no"),
+    }
+    assert [row.p50 for row in page.rows][-1] == "\u2013"
+    html = render_html((with_search(found),))
+    assert "failed: an operator has no ONNX form" in html
+    said = search_notes(found)
+    assert said[1] == (
+        f"A candidate failed, {failed.name}: its training diverged (in all 2, told of on the page)."
+    )
+    report = with_search(found)
+    assert from_json(Report, to_json(report)) == report
+
+
 def test_speed_is_told_over_the_teacher_and_not_at_all_where_it_has_no_file() -> None:
     found = facts()
     page = search_page(with_search(found), key="k")
