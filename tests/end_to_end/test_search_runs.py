@@ -168,7 +168,8 @@ def test_a_killed_search_goes_on_and_asks_for_nothing_twice(shapes: Path, tmp_pa
 @pytest.mark.slow
 def test_a_fresh_search_decides_nothing_by_what_is_stored(shapes: Path, tmp_path: Path) -> None:
     recipe, cache = shapes / "recipe.yaml", tmp_path / "cache"
-    given = overrides(SIZE % "60KiB", ACCURACY % "20pp", minutes=0.5)
+    few = ("student={kind: auto, families: [perceptron]}", "quantize={kind: none}")
+    given = (*overrides(SIZE % "60KiB", ACCURACY % "60pp"), *few, "distill.epochs=2")
     run(recipe, out=tmp_path / "run", cache=cache, overrides=given)
     before = stored(cache, "")
     time.sleep(1.1)  # the times of entries are whole seconds
