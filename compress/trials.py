@@ -34,7 +34,7 @@ class Trial:
 class Relaxation:
     """The least by which one budget, alone, would have to give way. enough: the limit in the
     budget's own writing, None where no value of this budget alone helps, or where none was tried
-    for want of time."""
+    for want of time. steered: whether the search itself looks at this budget."""
 
     budget: str
     limit: str
@@ -42,6 +42,7 @@ class Relaxation:
     candidate: str | None
     reason: str
     tried: bool = True
+    steered: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ def limits_of(budgets: tuple[Budget, ...]) -> Iterator[Limit]:
     for budget in filter(judged_before_training, budgets):
         yield Limit(
             budget=budget.id,
-            limit=_as_most(budget),
+            limit=as_most(budget),
             timed=METRICS[budget.metric].timed,
             memory=on_memory(budget),
         )
@@ -133,20 +133,26 @@ def with_limit(budget: Budget, text: str) -> Budget:
 
 
 def _absolute(budget: Budget, value: float) -> str:
+    least = budget_limit(budget).field == "min"
     match METRICS[budget.metric].unit:
         case "size":
             return format_size(math.ceil(value / 1024) * 1024)
         case "duration":
             return format_duration(_up(value))
-        case "percent":
+        case "percent" if least:
             return format_percent(math.floor(value * 1000 + 1e-6) / 1000)
+        case "percent":
+            return format_percent(math.ceil(value * 1000 - 1e-6) / 1000)
+        case "number":
+            return format_count(_down(value) if least else _up(value))
         case _ if budget.metric == "throughput":
             return format_count(_down(1 / value))
         case _:
             return format_count(math.ceil(value))
 
 
-def _as_most(budget: Budget) -> float:
+def as_most(budget: Budget) -> float:
+    """The limit itself, as something that may be taken at most."""
     limit = budget_limit(budget)
     match limit.field:
         case "min_speedup":
@@ -166,7 +172,7 @@ def _up(value: float) -> float:
 
 
 def _down(value: float) -> float:
-    step = 10 ** (math.floor(math.log10(value)) - 2)
+    step = 10 ** (math.floor(math.log10(value)) - 2) if value > 0 else 1.0
     return float(f"{math.floor(value / step + 1e-9) * step:.6g}")
 
 

@@ -7,25 +7,28 @@ from dataclasses import replace
 
 from compress.gate.judge import judge_one, timed_budgets
 from compress.pipeline.limits import (
+    as_most,
     judged_before_training,
-    limits_of,
     on_accuracy,
     with_limit,
     written,
 )
-from compress.recipe.catalogue import budget_limit
+from compress.recipe.catalogue import METRICS, budget_limit
 from compress.recipe.nodes import Budget
 from compress.trials import Relaxation, SearchFacts
 from compress.values import Report, Verdict
 
 _DOUBLINGS = 12  # a limit that has to be 4,096 times as loose is none
 _HALVINGS = 30
+# Of the way to the loosest limit: of slices a drop of nearly all is one that no test can exclude.
+_PARTS = (1 / 64, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
 
 def with_missed(
     report: Report, budgets: Sequence[Budget], verdicts: Sequence[Verdict]
 ) -> SearchFacts | None:
-    """The search of the report with a line per budget that the judge did not find met.
+    """The search of the report with a line per budget that the judge did not find met, be it one
+    that the search steers by or not.
 
     Nothing is added where the search itself named a budget that binds.
     """
@@ -37,7 +40,7 @@ def with_missed(
     lines = [
         _line(report, budget, facts.chosen, tests=tests)
         for budget in budgets
-        if budget.id in missed and (judged_before_training(budget) or on_accuracy(budget))
+        if budget.id in missed
     ]
     return replace(facts, relaxations=tuple(lines))
 
@@ -61,23 +64,34 @@ def _line(report: Report, budget: Budget, chosen: str, *, tests: int) -> Relaxat
         enough=None if value is None else written(budget, value),
         candidate=chosen,
         reason="as it was measured and judged",
+        steered=judged_before_training(budget) or on_accuracy(budget),
     )
 
 
 def _range(budget: Budget) -> tuple[float, float]:
     """The limit and the loosest that is tried, as `written` takes them."""
-    if on_accuracy(budget):
-        limit = budget_limit(budget)
-        return limit.value, 1.0 if limit.field == "max_drop" else 0.0
-    most = next(limits_of((budget,))).limit
-    return most, most * 2**_DOUBLINGS
+    limit, metric = budget_limit(budget), METRICS[budget.metric]
+    if limit.field == "max_drop":
+        return limit.value, 1.0
+    if limit.field == "min" and not metric.timed:
+        return limit.value, 0.0
+    if limit.field == "max" and metric.unit == "percent":
+        return limit.value, 1.0
+    most = as_most(budget)
+    return most, (most or 1.0) * 2**_DOUBLINGS  # a limit of nothing can't be doubled
 
 
 def _least(passes: Callable[[float], bool], tight: float, loose: float) -> float | None:
-    """The tightest value that passes, up to the loosest; None: not even that does."""
-    if not passes(loose):
+    """The tightest value that passes, up to the loosest; None: nothing that is tried does."""
+    nearest = tight
+    for part in _PARTS:
+        wide = nearest + part * (loose - nearest)
+        if passes(wide):
+            break
+        tight = wide
+    else:
         return None
     for _ in range(_HALVINGS):
-        middle = (tight + loose) / 2
-        tight, loose = (tight, middle) if passes(middle) else (middle, loose)
-    return loose
+        middle = (tight + wide) / 2
+        tight, wide = (tight, middle) if passes(middle) else (middle, wide)
+    return wide

@@ -86,3 +86,51 @@ def test_nothing_is_added_for_what_is_met_or_only_warns(name: str) -> None:
     own = tuple(one for one in BUDGETS if one.id == name)
     facts = with_missed(searched(), own, judge(searched(), own))
     assert facts == FACTS
+
+
+UNSEEN = TypeAdapter(tuple[Budget, ...]).validate_python(
+    [
+        {"id": "f1", "metric": "macro_f1", "vs": "teacher", "max_drop": "1pp"},
+        {"id": "flips", "metric": "negative_flip_rate", "vs": "teacher", "max": "1%"},
+        {"id": "none", "metric": "negative_flip_rate", "vs": "teacher", "max": "0%"},
+        {"id": "same", "metric": "agreement", "vs": "teacher", "min": "99%"},
+        {"id": "nll", "metric": "nll", "vs": "teacher", "max_ratio": "1.1x"},
+        {"id": "grown", "metric": "nll", "vs": "teacher", "max_increase": "5%"},
+        {"id": "worst", "metric": "worst_class_accuracy", "vs": "teacher", "max_drop": "1pp"},
+        {"id": "slices", "metric": "accuracy", "vs": "teacher", "max_drop": "1pp",
+         "per_slice": "class"},
+    ]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("budget", UNSEEN, ids=lambda budget: budget.id)
+def test_a_budget_that_no_search_looks_at_is_named_with_the_limit_that_is_met(
+    budget: Budget,
+) -> None:
+    report = searched()
+    before = judge(report, (budget,))
+    assert before[0].status in ("violated", "inconclusive")
+    facts = with_missed(report, (budget,), before)
+    assert facts is not None
+    (line,) = facts.relaxations
+    assert not line.steered
+    assert line.enough is not None
+    assert judge(report, (with_limit(budget, line.enough),))[0].status == "pass"
+    said = search_notes(facts, before)
+    assert said[1] == f"The student misses `{budget.id}`, which a search does not look at."
+    assert said[2] == f"This student would do at `{line.enough}` instead of {line.limit}."
+
+
+def test_the_limit_that_is_met_is_the_measured_one_with_its_bound_and_no_looser() -> None:
+    report = searched()
+    (line,) = _lines(report, "flips")
+    assert line == "max: 3.4%"  # 3.05 %, at most 3.35 % with 95 % certainty
+    (line,) = _lines(report, "nll")
+    assert line == "max_ratio: 1.49x"  # 0.2084 over 0.1441 is 1.45, and 1.49 with its bound
+
+
+def _lines(report: Report, name: str) -> list[str | None]:
+    own = tuple(one for one in UNSEEN if one.id == name)
+    facts = with_missed(report, own, judge(report, own))
+    assert facts is not None
+    return [one.enough for one in facts.relaxations]
