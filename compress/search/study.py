@@ -4,7 +4,7 @@ The first process queues what it asks for as waiting trials, and whichever is fr
 one. All go by the answers in the study alone, so all ask the same and find the same. A trial whose
 process has died is queued again; another process queues where the first one is not heard of.
 optuna keeps the trials, hands each to one taker and shows them; no sampler decides anything here.
-States: PRUNED was timed and not trained, COMPLETE was trained, FAIL gave no answer.
+States: PRUNED was timed, or failed in its training; COMPLETE was trained, FAIL gave no answer.
 """
 
 from __future__ import annotations
