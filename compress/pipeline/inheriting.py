@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from compress.pipeline.context import Context
-from compress.pipeline.graph import run_stages
 from compress.pipeline.stage import Finished, OnEvent, Stage
 from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.inheriting import PRUNE, inheriting_stages
 from compress.prune.saved import PLAN_FILE, WEIGHTS_FILE
 from compress.recipe.inherited_nodes import InheritedStudent, PrunedStudent, TruncatedStudent
-from compress.store.store import Store
 
 
 def inheritance_stages(context: Context) -> tuple[Stage, ...]:
@@ -21,14 +19,6 @@ def inheritance_stages(context: Context) -> tuple[Stage, ...]:
     if not isinstance(node, (PrunedStudent, TruncatedStudent)) or teacher is None:
         return ()
     return inheriting_stages(context, node, teacher)
-
-
-def hold_inheritance(
-    context: Context, *, store: Store, fresh: bool, on_event: OnEvent
-) -> dict[str, Finished]:
-    """These stages, finished."""
-    stages = inheritance_stages(context)
-    return run_stages(stages, store=store, fresh=fresh, on_event=on_event) if stages else {}
 
 
 def with_inherited(context: Context, finished: Mapping[str, Finished]) -> Context:

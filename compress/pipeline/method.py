@@ -11,16 +11,16 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from compress.pipeline.context import Context
-from compress.pipeline.graph import run_stages
-from compress.pipeline.inheriting import hold_inheritance, with_inherited
+from compress.pipeline.inheriting import inheritance_stages, with_inherited
 from compress.pipeline.stage import Finished, OnEvent, Stage
+from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.method import ADVICE_FILE, METHOD, method_stage
 from compress.pipeline.stages.student import student_stage
 from compress.pipeline.stages.teacher import teacher_stages
 from compress.recipe.load import LoadedRecipe, load_recipe
 from compress.recipe.loss_nodes import AutoLoss, LossNode
 from compress.recipe.units import parse_duration
-from compress.store.store import Store, open_store
+from compress.store.store import open_store
 from exporters.events import Event
 
 
@@ -32,7 +32,7 @@ class Advised:
     stored: bool
 
 
-def race_stages(context: Context, *, store: Store) -> tuple[Stage, ...]:
+def race_stages(context: Context, *, runner: StageRunner) -> tuple[Stage, ...]:
     """The stages that come before the rest of a run with `loss: auto`; none with another loss."""
     loss = context.recipe.distill.loss
     if not isinstance(loss, AutoLoss):
@@ -40,7 +40,7 @@ def race_stages(context: Context, *, store: Store) -> tuple[Stage, ...]:
     return (
         student_stage(context),
         *teacher_stages(context),
-        method_stage(context, budget_s=parse_duration(loss.budget), store=store),
+        method_stage(context, budget_s=parse_duration(loss.budget), runner=runner),
     )
 
 
@@ -74,15 +74,13 @@ def advise_recipe(
     raced = replace(loaded, recipe=loaded.recipe.model_copy(update={"distill": node}))
     with open_store(cache) as store:
         context = prepare(raced, cache=store.root, data_folder=data_folder, on_event=on_event)
-        cut = hold_inheritance(context, store=store, fresh=fresh, on_event=on_event)
+        runner = StageRunner(store, fresh=fresh)
+        cut = runner.run(inheritance_stages(context), on_event=on_event)
         context = with_inherited(context, cut)
-        finished = hold_race(context, store=store, fresh=fresh, on_event=on_event)
+        finished = hold_race(context, runner=runner, on_event=on_event)
     return Advised(advice=finished[METHOD].json(ADVICE_FILE), stored=finished[METHOD].record.hit)
 
 
-def hold_race(
-    context: Context, *, store: Store, fresh: bool, on_event: OnEvent
-) -> dict[str, Finished]:
+def hold_race(context: Context, *, runner: StageRunner, on_event: OnEvent) -> dict[str, Finished]:
     """The finished stages of the race; empty where the recipe names a loss."""
-    stages = race_stages(context, store=store)
-    return run_stages(stages, store=store, fresh=fresh, on_event=on_event) if stages else {}
+    return runner.run(race_stages(context, runner=runner), on_event=on_event)

@@ -116,7 +116,7 @@ def run(
         context = with_student(context, searched)
         cut = runner.run(inheritance_stages(context), on_event=tell)
         context = with_inherited(context, cut)
-        raced = hold_race(context, store=store, fresh=fresh, on_event=tell)
+        raced = hold_race(context, runner=runner, on_event=tell)
         if raced:
             context = with_method(context, raced)
         finished = {
@@ -184,11 +184,11 @@ def plan(
         if cut:
             done = runner.run(inheritance_stages(context), on_event=on_event)
             context = with_inherited(context, done)
-        raced = plan_stages(race_stages(context, store=store), store=store)
+        raced = plan_stages(race_stages(context, runner=runner), store=store)
         if raced and not raced[-1].hit:  # what comes then depends on what it will choose
             return (*searched, *cut, *raced)
         if raced:
-            done = hold_race(context, store=store, fresh=False, on_event=on_event)
+            done = hold_race(context, runner=runner, on_event=on_event)
             context = with_method(context, done)
         others = plan_targets(loaded, context, stages_of=stages_of, store=store)
         return (*searched, *cut, *raced, *plan_stages(stages_of(context), store=store), *others)

@@ -41,7 +41,7 @@ from benchmarks.environment import machine_fingerprint
 from benchmarks.screening import Screen
 from compress.pipeline.context import Context
 from compress.pipeline.graph import run_stages
-from compress.pipeline.inheriting import hold_inheritance, with_inherited
+from compress.pipeline.inheriting import inheritance_stages, with_inherited
 from compress.pipeline.run import prepare
 from compress.pipeline.stage import Finished
 from compress.pipeline.stages.exporting import FLOAT_FILE, export_stage
@@ -107,7 +107,7 @@ def train(
     node = context.recipe.distill.model_copy(update=changes)
     recipe = context.recipe.model_copy(update={"student": student, "distill": node})
     own = replace(context, recipe=recipe)
-    own = with_inherited(own, hold_inheritance(own, store=store, fresh=False, on_event=_quiet))
+    own = with_inherited(own, run_stages(inheritance_stages(own), store=store, on_event=_quiet))
     quantize = own.recipe.quantize
     assert isinstance(quantize, StaticQuantize)
     stages = (

@@ -27,6 +27,23 @@ def test_a_budget_that_no_race_fits_names_the_smallest_that_does(
     assert "min or more" in str(refused.value.cure)
 
 
+def test_a_fresh_race_computes_again_what_its_pilots_are_made_of(
+    shapes: Path, tmp_path: Path
+) -> None:
+    loaded = load_recipe(shapes / "recipe.yaml", overrides=SHORT)
+
+    def computed(*, fresh: bool) -> set[str]:
+        events: list[Event] = []
+        with pytest.raises(InputError, match=r"no race fits in 1s"):
+            advise_recipe(loaded, cache=tmp_path, budget="1s", fresh=fresh, on_event=events.append)
+        return {event.stage for event in events if event.kind == "progress"}
+
+    first = computed(fresh=False)
+    assert "teacher-outputs-0" in first
+    assert "teacher-outputs-0" not in computed(fresh=False)
+    assert computed(fresh=True) == first
+
+
 def test_embeddings_are_refused_with_the_loss_that_suits_them(
     sayings: Path, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from compress.errors import InputError
 from compress.pipeline.graph import run_stages
-from compress.pipeline.inheriting import hold_inheritance, with_inherited
+from compress.pipeline.inheriting import inheritance_stages, with_inherited
 from compress.pipeline.run import plan, prepare, run
 from compress.pipeline.stages.exporting import export_stages
 from compress.pipeline.stages.student import student_stage
@@ -124,7 +124,7 @@ def test_a_teacher_of_the_transformers_library_gives_its_layers(
     )
     with open_store(tmp_path / "cache") as store:
         context = prepare(loaded, cache=store.root)
-        cut = hold_inheritance(context, store=store, fresh=False, on_event=lambda event: None)
+        cut = run_stages(inheritance_stages(context), store=store, on_event=lambda event: None)
         context = with_inherited(context, cut)
         begun = build_student(context.recipe.student, folder=hugging_face, seed=0)
         stages = (*teacher_stages(context), *training_stages(context), *export_stages(context))

@@ -11,8 +11,8 @@ from pathlib import Path
 from compress.errors import InputError, TrainingDiverged
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, write_decision
-from compress.pipeline.graph import run_stages
 from compress.pipeline.stage import Finished, Inputs, OnEvent, Stage, StageResult
+from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.glance import view_seconds
 from compress.pipeline.stages.method_facts import facts_of
 from compress.pipeline.stages.student import FACTS as STUDENT_FACTS
@@ -36,7 +36,6 @@ from compress.search.candidates import LABELS, Arm, Candidates, Facts, candidate
 from compress.search.pilots import Costs, Plan
 from compress.search.timed_race import Entrants, Held, race_within
 from compress.store.keys import Json
-from compress.store.store import Store
 from compress.teachers.build import teacher_digest
 from compress.values import Decision
 from exporters.atomic import write_json
@@ -49,7 +48,7 @@ TOLD = 5.0  # seconds; a shorter time is over before it is read
 ONLINE_ALLOWANCE = 1.5  # torch answers batches of the training, onnxruntime its best ones
 
 
-def method_stage(context: Context, *, budget_s: float, store: Store) -> Stage:
+def method_stage(context: Context, *, budget_s: float, runner: StageRunner) -> Stage:
     """Hold the race within budget_s seconds. Its pilots are stored one by one, so a stopped race
     goes on; InputError where no race fits, naming the smallest budget that does."""
     teacher = context.recipe.teacher
@@ -88,7 +87,7 @@ def method_stage(context: Context, *, budget_s: float, store: Store) -> Stage:
         if view_s is not None and view_s > TOLD:
             said = f"the teacher's answers to one view, if not stored: {format_duration(view_s)}"
             on_event(Event("note", METHOD, f"measures first what a pilot costs; {said}"))
-        pilots = _Pilots(context, facts, offered, store, on_event)
+        pilots = _Pilots(context, facts, offered, runner, on_event)
         node = context.recipe.distill
         held = race_within(
             budget_s,
@@ -124,7 +123,7 @@ class _Pilots:
     context: Context
     facts: Facts
     offered: Candidates
-    store: Store
+    runner: StageRunner
     on_event: OnEvent
     views: int = 1
     done: int = 0
@@ -159,7 +158,7 @@ class _Pilots:
         plain = [arm for arm in arms if arm.mixup is None]
         for arm in (*plain[:1], *(one for one in arms if one.mixup is not None)):
             stages = teacher_stages(self._context_of(arm))
-            run_stages(stages, store=self.store, on_event=self._tell)
+            self.runner.run(stages, on_event=self._tell)
 
     def score(self, name: str, seed: int, epochs: int) -> float:
         """Validation accuracy at the end of one pilot; NaN where its loss diverged."""
@@ -204,7 +203,7 @@ class _Pilots:
         )
         pilot = train_stage(context, _stage_name(name, seed, epochs), node, views)
         stages = (*teacher_stages(context), precision_stage(context), pilot)
-        return run_stages(stages, store=self.store, on_event=self._tell)
+        return self.runner.run(stages, on_event=self._tell)
 
     def _tell(self, event: Event) -> None:
         if event.kind in ("progress", "wait", "test-read"):

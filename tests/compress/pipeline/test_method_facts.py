@@ -14,6 +14,7 @@ from compress.pipeline.graph import run_stages
 from compress.pipeline.method import with_method
 from compress.pipeline.run import prepare
 from compress.pipeline.stage import Finished, inputs_of
+from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.glance import view_seconds
 from compress.pipeline.stages.method import ADVICE_FILE, METHOD, method_stage
 from compress.pipeline.stages.method_facts import facts_of
@@ -64,7 +65,7 @@ def _run(project: Path, *overrides: str) -> tuple[Context, dict[str, Finished], 
         stages = (student_stage(context), *teacher_stages(context))
         finished = run_stages(stages, store=store, on_event=lambda event: None)
         entries = {name: done.entry for name, done in finished.items()}
-        stage = method_stage(context, budget_s=60.0, store=store)
+        stage = method_stage(context, budget_s=60.0, runner=StageRunner(store))
         return context, finished, facts_of(context, inputs_of(stage, entries, store))
 
 
@@ -132,7 +133,7 @@ def test_a_glance_tells_what_a_view_takes_from_the_samples_that_it_asks_for(
     context, finished, _ = _run(project)
     entries = {name: done.entry for name, done in finished.items()}
     with open_store(project.parent / "cache") as store:
-        stage = method_stage(context, budget_s=60.0, store=store)
+        stage = method_stage(context, budget_s=60.0, runner=StageRunner(store))
         found = view_seconds(context, inputs_of(stage, entries, store))
     assert found is not None
     assert 0 < found < 60
