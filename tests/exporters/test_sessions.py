@@ -17,7 +17,7 @@ from tiny_models import conv_model, linear_model, save, save_external
 
 from exporters.artifact import open_artifact
 from exporters.cpus import allowed_cpus, check_threads
-from exporters.errors import DistilError, InputError, RefusedModel, RuntimeMissing
+from exporters.errors import InputError, MachineFailed, RefusedModel, RuntimeMissing
 from exporters.parity import check_parity
 from exporters.run import run_batches
 from exporters.session import open_session, runtime_error
@@ -128,7 +128,7 @@ def test_odd_file_names_run(
 
 def test_errors_of_memory_are_told_from_the_rest() -> None:
     memory = runtime_error(MemoryError("std::bad_alloc"), where="batch of 32")
-    assert type(memory) is DistilError
+    assert type(memory) is MachineFailed
     assert str(memory).startswith("batch of 32: out of memory on cpu")
     assert "smaller batch" in memory.cure
     other = runtime_error(RuntimeError("boom"), where="x", device="cuda")

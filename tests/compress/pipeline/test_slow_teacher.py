@@ -26,7 +26,8 @@ def data():
                      test=toy.images(60, 3), classes=toy.CLASSES)
 
 def teacher(images):
-    with Path(__file__).with_name("asked.txt").open("a") as stream:
+    # Not beside this file: what its source names there is a part of the teacher.
+    with (Path(__file__).parents[1] / "asked.txt").open("a") as stream:
         stream.write(f"{len(images)}\\n")
     time.sleep(0.003 * len(images))
     return (images.reshape(len(images), -1) @ toy.weights().T).astype(np.float32)
@@ -46,7 +47,7 @@ budgets: [{id: size, metric: file_bytes, max: 60KiB}]
 
 def asked(project: Path) -> int:
     """Samples that the teacher was asked for."""
-    lines = (project / "asked.txt").read_text().splitlines()
+    lines = (project.parent / "asked.txt").read_text().splitlines()
     return sum(map(int, lines))
 
 

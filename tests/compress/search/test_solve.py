@@ -240,7 +240,13 @@ def test_a_relaxed_limit_is_one_that_a_plan_of_enough_accuracy_keeps_to(budget: 
     trainer.run(start, seed=0, epochs=1)
     goal = Goal(aim=0.922, gain=0.005, length_s=60.0, full_s=240.0)
     enough = relax(
-        budget, IMAGES, screening=screening, trainer=trainer, goal=goal, seed=0, go_on=lambda: True
+        budget,
+        IMAGES,
+        screening=screening,
+        trainer=trainer,
+        goal=goal,
+        seed=0,
+        go_on=lambda seconds: True,
     )
     assert enough.plan is not None
     assert enough.value is not None
@@ -259,7 +265,7 @@ def test_what_no_single_limit_can_cure_is_said() -> None:
     trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
     trainer.run(IMAGES.plans(IMAGES.structures[0], "int8")[2], seed=0, epochs=1)
     enough = relax(
-        "size", IMAGES, screening=screening, trainer=trainer, seed=0, go_on=lambda: True,
+        "size", IMAGES, screening=screening, trainer=trainer, seed=0, go_on=lambda seconds: True,
         goal=Goal(aim=0.9, gain=0.0, length_s=60.0, full_s=240.0),
     )  # fmt: skip
     assert enough.value is None
