@@ -1,4 +1,4 @@
-"""The student that the search found against students made by hand: equal time, equal latency.
+"""The student that the search found against students made by hand that are no faster: equal time.
 
     python examples/fashion/against.py --found RUN  # once, after auto.yaml: which rivals, how long
     python examples/fashion/against.py              # units that are not there yet, then the table
@@ -16,8 +16,8 @@ All arms are quantized alike after training, on the same images, see the same au
 train for equal seconds by the epochs that the machine of the plan made in them; the seconds of the
 teacher's outputs count for the found one. A unit is one seed with all three, at most 20 minutes; it
 is a line of docs/results/fashion-against.jsonl with the CPU model, and is skipped when present.
-Answers on test are kept unread until all units are there. What of the difference distillation
-makes: against_same.py.
+Answers on test are kept unread until all units are there. What distillation adds:
+against_same.py.
 """
 
 from __future__ import annotations
@@ -96,12 +96,10 @@ def train(
     """The whole way of one arm to its int8 file, by the stages of a run."""
     student: Any = TypeAdapter(StudentNode).validate_python(arm["student"])
     changes: dict[str, Any] = {"epochs": epochs, "seed": seed}
-    if "views" in arm:  # of a teacher's outputs: as the recipe of the search has it, but its loss
-        changes["views"] = arm["views"]
-        loss = arm.get("loss")
+    if "views" in arm:  # of a teacher: as the recipe of the search, but for a loss that is named
+        changes["views"], loss = arm["views"], arm.get("loss")
     else:
-        changes["learning_rate"] = arm["learning_rate"]
-        loss = LABELS
+        changes["learning_rate"], loss = arm["learning_rate"], LABELS
     if loss is not None:
         changes["loss"] = TypeAdapter(LossNode).validate_python(loss)
     node = context.recipe.distill.model_copy(update=changes)

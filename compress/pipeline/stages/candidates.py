@@ -47,6 +47,14 @@ NOT_ITS_OWN = (Interrupted, RuntimeMissing, MachineFailed, InputError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Why a plan came to nothing, in the words of the report, and what that took."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
     """A training in full: what is to be expected of it, or why it failed; parts: seconds."""
 
@@ -116,16 +124,10 @@ class Candidates:
             assert isinstance(quantize, StaticQuantize | SchemeQuantize)
             stages.append(export_stage(context, export, name))
             stages.append(quantize_stage(context, quantize, stored, export, FLOAT_FILE))
-        began = self.clock()
-        try:
-            done = self._run(stages)
-        except NOT_ITS_OWN:
-            raise
-        except DistilError as error:
-            took = self.clock() - began
-            self.worked_s += took
-            reason = self._told(plan, error)
-            return Scored(accuracy=math.nan, epoch_s=took / epochs, start_s=0.0, failed=reason)
+        done = self._tried(plan, stages)
+        if isinstance(done, Failed):
+            epoch_s = done.seconds / epochs
+            return Scored(accuracy=math.nan, epoch_s=epoch_s, start_s=0.0, failed=done.reason)
         history: Any = done[name].entry.meta["history"]
         accuracy = float(history["epochs"][-1]["validation_accuracy"])
         if not isinstance(quantize, NoQuantize):
@@ -149,15 +151,9 @@ class Candidates:
             *export_stages(_without_controls(context)),
             *quantize_stages(_without_controls(context)),
         )
-        began = self.clock()
-        try:
-            done = self._run(stages)
-        except NOT_ITS_OWN:
-            raise
-        except DistilError as error:
-            took = self.clock() - began
-            self.worked_s += took
-            return Finish(parts={IN_FULL: took}, failed=self._told(found.plan, error))
+        done = self._tried(found.plan, stages)
+        if isinstance(done, Failed):
+            return Finish(parts={IN_FULL: done.seconds}, failed=done.reason)
         began = self.clock()
         budgets = tuple(filter(on_accuracy, context.recipe.budgets))
         seen = outlook(context, budgets, done, teacher=self.taught.get(TEACHER))
@@ -166,12 +162,21 @@ class Candidates:
         parts = _parts(done, stages, IN_FULL)
         return Finish(seen=seen, parts={**parts, IN_FULL: parts[IN_FULL] + looked_s})
 
-    def _told(self, plan: Plan, error: DistilError) -> str:
-        """Why a training failed, in the words of the report."""
-        diverged = isinstance(error, TrainingDiverged)
-        reason = f"{DIVERGED}: {error.what}" if diverged else error.what
-        self.on_event(Event("note", "search", f"{plan.name} failed: {reason}"))
-        return reason
+    def _tried(self, plan: Plan, stages: Sequence[Stage]) -> dict[str, Finished] | Failed:
+        """The stages finished, or why the plan can't be trained, exported or stored: that is told,
+        and its time counts. Raises where the machine or the recipe is at fault."""
+        began = self.clock()
+        try:
+            return self._run(stages)
+        except NOT_ITS_OWN:
+            raise
+        except DistilError as error:
+            took = self.clock() - began
+            self.worked_s += took
+            diverged = isinstance(error, TrainingDiverged)
+            reason = f"{DIVERGED}: {error.what}" if diverged else error.what
+            self.on_event(Event("note", "search", f"{plan.name} failed: {reason}"))
+            return Failed(reason=reason, seconds=took)
 
     def _cut(self, context: Context) -> Context:
         """What this takes is in the account of the screening."""
