@@ -12,7 +12,7 @@ from compress.report import render_html
 from tests.compress.report.chromium import Page, chromium_page, find_chromium
 from tests.compress.report.sample import plain_report, sample_report
 from tests.compress.report.sample_gpu import gpu_report
-from tests.compress.report.test_report_texts import hostile_report
+from tests.compress.report.sample_hostile import hostile_report
 from tests.compress.report.test_search_page import facts, with_search
 
 

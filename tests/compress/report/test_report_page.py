@@ -10,7 +10,7 @@ import pytest
 from compress.report import render_html
 from compress.values import ClassChange, Report
 from tests.compress.report.sample import plain_report, sample_report
-from tests.compress.report.test_report_texts import hostile_report
+from tests.compress.report.sample_hostile import hostile_report
 
 
 class Outline(HTMLParser):
