@@ -10,7 +10,10 @@ residual networks of usual widths, trained on labels. Of either the three whose 
 least more time than the found one's; none that takes less. A tuning unit of a seed of its own tries
 each at two learning rates, and the best of (a) and of (b) on validation meet the found student. Of
 that another unit tries one view of the teacher's outputs beside the recipe's three, which take more
-of so short a training than of one of 40 minutes; its rate is the recipe's.
+of so short a training than of one of 40 minutes; its rate is the recipe's. Once five seeds of that
+were known, another one tries DKD, which study.py found best with all labels, in place of the KD of
+the recipe; where validation prefers it, five more units (`seed dkd`) hold that student against the
+same rivals, trained anew beside it.
 
 All arms are quantized alike after training, on the same images, see the same augmentation, and
 train for equal seconds by the epochs that the machine of the plan made in them; the seconds of the
@@ -23,110 +26,28 @@ against_same.py.
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
-from against_rivals import CLOSEST, FOUND, LEAST, PRUNED, RATES, kind_of, rivals  # beside this file
-from pydantic import TypeAdapter
+from against_arms import ROOT, Trained, context_of, train  # beside this file
+from against_rivals import CLOSEST, FOUND, LEAST, PRUNED, RATES, kind_of, rivals
 
 from benchmarks.compare import compare
 from benchmarks.environment import machine_fingerprint
 from benchmarks.screening import Screen
-from compress.pipeline.context import Context
-from compress.pipeline.graph import run_stages
-from compress.pipeline.inheriting import inheritance_stages, with_inherited
-from compress.pipeline.run import prepare
-from compress.pipeline.stage import Finished
-from compress.pipeline.stages.exporting import FLOAT_FILE, export_stage
-from compress.pipeline.stages.predicting import predict
-from compress.pipeline.stages.quantizing import FACTS, INT8_FILE, quantize_stage
-from compress.pipeline.stages.teacher import teacher_stages, view_names
-from compress.pipeline.stages.teacher_files import OUTPUTS
 from compress.pipeline.stages.timed import timed_inputs
-from compress.pipeline.stages.training import precision_stage, train_stage
-from compress.recipe.load import load_recipe
-from compress.recipe.loss_nodes import LossNode
-from compress.recipe.nodes import StaticQuantize, StudentNode
-from compress.recipe.teaching import reads_stored
 from compress.store.store import Store, open_store
-from exporters.events import Event
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 RESULTS = ROOT / "docs" / "results" / "fashion-against.jsonl"
 SEEDS = range(5)
 SECONDS = 370.0  # of training per arm on the machine of the plan: three arms in 20 minutes
 TUNING_SECONDS, TUNING_SEED = 85.0, 100  # twelve trainings in 20 minutes
 VIEWS = (1, 3)
-LABELS = {"kind": "labels", "smoothing": 0.1}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
-    """One arm after its training: the int8 file, its validation accuracy, seconds of what."""
-
-    path: Path
-    accuracy: float
-    epoch_s: float
-    train_s: float
-    outputs_s: float
-    answers: str  # on test, unread
-
-
-def context_of(store: Store) -> Context:
-    """The recipe of the search with all that a rival has in common with what was found."""
-    fixed = (
-        "student={kind: factory, name: residual, widths: [16]}",
-        "quantize={kind: static, samples: 512, max_drop: 100pp}",
-        "budgets=[]",
-    )
-    return prepare(load_recipe(HERE / "auto.yaml", overrides=fixed), cache=store.root)
-
-
-def train(
-    arm: Mapping[str, Any], *, epochs: int, seed: int, context: Context, store: Store
-) -> Trained:
-    """The whole way of one arm to its int8 file, by the stages of a run."""
-    student: Any = TypeAdapter(StudentNode).validate_python(arm["student"])
-    changes: dict[str, Any] = {"epochs": epochs, "seed": seed}
-    if "views" in arm:  # of a teacher: as the recipe of the search, but for a loss that is named
-        changes["views"], loss = arm["views"], arm.get("loss")
-    else:
-        changes["learning_rate"], loss = arm["learning_rate"], LABELS
-    if loss is not None:
-        changes["loss"] = TypeAdapter(LossNode).validate_python(loss)
-    node = context.recipe.distill.model_copy(update=changes)
-    recipe = context.recipe.model_copy(update={"student": student, "distill": node})
-    own = replace(context, recipe=recipe)
-    own = with_inherited(own, run_stages(inheritance_stages(own), store=store, on_event=_quiet))
-    quantize = own.recipe.quantize
-    assert isinstance(quantize, StaticQuantize)
-    stages = (
-        *teacher_stages(own),
-        precision_stage(own),
-        train_stage(own, "arm", node, view_names(own) if reads_stored(node) else ()),
-        export_stage(own, "arm-export", "arm"),
-        quantize_stage(own, quantize, "arm-int8", "arm-export", FLOAT_FILE),
-    )
-    done = run_stages(stages, store=store, on_event=_quiet)
-    history: Any = done["arm"].entry.meta["history"]
-    path = done["arm-int8"].files[INT8_FILE]
-    right = predict(path, own.task, own.task.test(), threads=own.threads)
-    return Trained(
-        path=path,
-        accuracy=float(done["arm-int8"].json(FACTS)["int8_accuracy"]),
-        epoch_s=float(np.median([one["seconds"] for one in history["epochs"]])),
-        train_s=sum(one["seconds"] for one in history["epochs"]),
-        outputs_s=sum(_seconds(one) for key, one in done.items() if key.startswith(OUTPUTS)),
-        answers=base64.b85encode(right.astype(np.uint8).tobytes()).decode(),
-    )
+LOSSES = {"kd": None, "dkd": {"kind": "dkd"}}  # None: the recipe's; of study.py the best two
 
 
 def plan_line(run: Path, store: Store) -> dict[str, Any]:
@@ -205,12 +126,48 @@ def found_line(plan: Mapping[str, Any], store: Store) -> dict[str, Any]:
     return _line({"kind": "tuning found", "seed": TUNING_SEED}, {"tried": tried}, started)
 
 
-def seed_line(seed: int, there: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, Any]:
-    """The found student and the best rival of either kind, from one seed. there: a line by kind."""
+def loss_line(there: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, Any]:
+    """The found student with the losses that the recipe does not have, else as it was best."""
+    context, started, tried = context_of(store), time.monotonic(), []
+    for name in list(LOSSES)[1:]:
+        arm = found_arm(there, name)
+        made = train(arm, epochs=arm["epochs"], seed=TUNING_SEED, context=context, store=store)
+        tried.append({"loss": name, "validation_accuracy": made.accuracy})
+        print(f"  {name}: {100 * made.accuracy:.2f} %", flush=True)
+    return _line({"kind": "tuning loss", "seed": TUNING_SEED}, {"tried": tried}, started)
+
+
+def found_arm(there: Mapping[str, Mapping[str, Any]], loss: str) -> dict[str, Any]:
+    """The found student with the views that were best, taught by one of LOSSES."""
+    best = best_of(there["tuning found"])
+    about = {"views": best["views"], "epochs": best["epochs"], "loss": LOSSES[loss]}
+    return {**there["plan"]["arms"][FOUND], **about}
+
+
+def best_of(tuning: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a tuning unit is best on validation."""
+    found: dict[str, Any] = max(tuning["tried"], key=lambda one: float(one["validation_accuracy"]))
+    return found
+
+
+def best_loss(done: Sequence[Mapping[str, Any]]) -> str:
+    """The best of LOSSES on validation, by the tuning units that are there."""
+    there = {one["kind"]: one for one in done}
+    if "tuning loss" not in there:
+        return "kd"
+    other, own = best_of(there["tuning loss"]), best_of(there["tuning found"])
+    better = other["validation_accuracy"] > own["validation_accuracy"]
+    return str(other["loss"]) if better else "kd"
+
+
+def seed_line(
+    kind: str, seed: int, there: Mapping[str, Mapping[str, Any]], store: Store
+) -> dict[str, Any]:
+    """The found student and the best rival of either kind, from one seed. there: a line by kind;
+    kind: `seed`, taught as the recipe says, or `seed dkd`."""
     context, started, trained = context_of(store), time.monotonic(), []
     planned = there["plan"]["arms"]
-    best = max(there["tuning found"]["tried"], key=lambda one: float(one["validation_accuracy"]))
-    arms = {FOUND: {**planned[FOUND], "views": best["views"], "epochs": best["epochs"]}}
+    arms = {FOUND: found_arm(there, kind.removeprefix("seed").strip() or "kd")}
     for name, rate in best_rivals(there["tuning"]).items():
         arms[name] = {**planned[name], "learning_rate": rate}
     for name, arm in arms.items():
@@ -220,7 +177,7 @@ def seed_line(seed: int, there: Mapping[str, Mapping[str, Any]], store: Store) -
         told |= {"validation_accuracy": made.accuracy, "test_answers": made.answers}
         trained.append(told)
         print(f"  {name}: {100 * made.accuracy:.2f} % after {epochs} epochs", flush=True)
-    return _line({"kind": "seed", "seed": seed}, {"arms": trained}, started)
+    return _line({"kind": kind, "seed": seed}, {"arms": trained}, started)
 
 
 def best_rivals(tuning: Mapping[str, Any]) -> dict[str, float]:
@@ -238,18 +195,12 @@ def _line(unit: Mapping[str, Any], found: Mapping[str, Any], started: float) -> 
     return {**unit, **found, "seconds": seconds, "machine": dict(machine_fingerprint())}
 
 
-def _seconds(done: Finished) -> float:
-    return done.entry.seconds
-
-
-def _quiet(event: Event) -> None:
-    pass
-
-
-def units() -> list[tuple[str, int | None]]:
-    """All units in their order: kind and seed."""
+def units(done: Sequence[Mapping[str, Any]]) -> list[tuple[str, int | None]]:
+    """All units in their order, as far as those that are done say what comes: kind and seed."""
     first = ("plan", None), ("tuning", TUNING_SEED), ("tuning found", TUNING_SEED)
-    return [*first, *(("seed", seed) for seed in SEEDS)]
+    loss = best_loss(done)
+    own = [] if loss == "kd" else [(f"seed {loss}", seed) for seed in SEEDS]
+    return [*first, *(("seed", seed) for seed in SEEDS), ("tuning loss", TUNING_SEED), *own]
 
 
 def read_done() -> list[dict[str, Any]]:
@@ -267,14 +218,15 @@ def main() -> None:
     chosen = parser.parse_args()
     began = time.monotonic()
     with open_store(ROOT / ".distil") as store:
-        for kind, seed in () if chosen.table else units():
+        while not chosen.table and time.monotonic() - began <= 60 * chosen.minutes:
             done = read_done()
-            if any(one["kind"] == kind and one.get("seed") == seed for one in done):
-                continue
-            if chosen.seed is not None and (kind, seed) != ("seed", chosen.seed):
-                continue
-            if time.monotonic() - began > 60 * chosen.minutes:
+            there_is = {(one["kind"], one.get("seed")) for one in done}
+            left = [unit for unit in units(done) if unit not in there_is]
+            if chosen.seed is not None:
+                left = [one for one in left if one[0].startswith("seed") and one[1] == chosen.seed]
+            if not left:
                 break
+            kind, seed = left[0]
             print(kind if seed is None else f"{kind}, seed {seed}", flush=True)
             there = {one["kind"]: one for one in done}
             if kind == "plan":
@@ -285,8 +237,10 @@ def main() -> None:
                 line = tuning_line(there["plan"], store)
             elif kind == "tuning found":
                 line = found_line(there["plan"], store)
+            elif kind == "tuning loss":
+                line = loss_line(there, store)
             else:
-                line = seed_line(int(seed or 0), there, store)
+                line = seed_line(kind, int(seed or 0), there, store)
             with RESULTS.open("ab", buffering=0) as stream:
                 stream.write(f"{json.dumps(line)}\n".encode())
     from against_table import table  # beside this file

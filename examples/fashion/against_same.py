@@ -20,7 +20,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from against import ROOT, SECONDS, best_rivals, context_of, read_done, train  # beside this file
+from against import LOSSES, SECONDS, best_rivals, found_arm, read_done  # beside this file
+from against_arms import ROOT, context_of, train
 from against_rivals import FOUND, kind_of
 from scipy import stats
 
@@ -29,22 +30,17 @@ from compress.store.store import Store, open_store
 
 RESULTS = ROOT / "docs" / "results" / "fashion-against-same.jsonl"
 SEEDS = range(3)
-TAUGHT = {"kd": None, "dkd": {"kind": "dkd"}}
 CONTROL = "labels"
 
 
 def arms_of(there: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Name -> student, epochs, and how it is trained. there: a line of against.py by its kind."""
     planned = there["plan"]["arms"][FOUND]
-    best = max(there["tuning found"]["tried"], key=lambda one: float(one["validation_accuracy"]))
     alone = round(SECONDS / planned["epoch_s"])
-    arms: dict[str, Any] = {
-        name: {**planned, "views": best["views"], "epochs": best["epochs"], "loss": loss}
-        for name, loss in TAUGHT.items()
-    }
     rates = best_rivals(there["tuning"])
     rate = next(rate for name, rate in rates.items() if kind_of(name) == "by hand")
-    return {**arms, CONTROL: {**planned, "learning_rate": rate, "epochs": alone}}
+    taught = {name: found_arm(there, name) for name in LOSSES}
+    return {**taught, CONTROL: {**planned, "learning_rate": rate, "epochs": alone}}
 
 
 def seed_line(seed: int, store: Store) -> dict[str, Any]:

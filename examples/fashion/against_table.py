@@ -18,21 +18,27 @@ from compress.recipe.load import load_recipe
 HERE = Path(__file__).resolve().parent
 FOUND, KINDS = "found", {"pruned": "uniformly pruned", "by hand": "by hand"}
 MUST = 0.003
+WORDS = {"seed": "Taught by KD, as the recipe says", "seed dkd": "Taught by DKD"}
+UNREAD = "Test is read when all seeds are there."
 
 
 def table(done: Sequence[Mapping[str, Any]], *, seeds: int) -> str:
     """Markdown. Test is read when all seeds are there."""
     plan = next((one for one in done if one["kind"] == "plan"), None)
     tuning = next((one for one in done if one["kind"] == "tuning"), None)
-    units = sorted((one for one in done if one["kind"] == "seed"), key=lambda one: one["seed"])
     if plan is None:
         return "There is no plan yet."
-    parts = [_closest(plan, tuning), *_views(done), f"{len(units)} of {seeds} seeds."]
-    if units:
-        parts.append(_trained(units))
-    if len(units) < seeds:
-        return "\n\n".join([*parts, "Test is read when all seeds are there."])
-    labels = _test_labels()
+    parts = [_closest(plan, tuning), *_tuned(done)]
+    for kind in sorted({one["kind"] for one in done if one["kind"].startswith("seed")}):
+        units = sorted((one for one in done if one["kind"] == kind), key=lambda one: one["seed"])
+        parts += [f"## {WORDS[kind]}", f"{len(units)} of {seeds} seeds.", _trained(units)]
+        parts += _judged(units) if len(units) == seeds else [UNREAD]
+    return "\n\n".join(parts)
+
+
+def _judged(units: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What test says of the found student beside either rival."""
+    labels, parts = _test_labels(), []
     for kind, words in KINDS.items():
         rival = next(arm["name"] for arm in units[0]["arms"] if arm["name"].startswith(kind))
         right = [_right(unit, FOUND, labels) - _right(unit, rival, labels) for unit in units]
@@ -43,7 +49,7 @@ def table(done: Sequence[Mapping[str, Any]], *, seeds: int) -> str:
             f"{100 * gain:+.2f} pp better, 95 % interval {100 * low:+.2f} to {100 * high:+.2f} pp "
             f"(must: +{100 * MUST:g} pp, above zero): {met}."
         )
-    return "\n\n".join(parts)
+    return parts
 
 
 def _closest(plan: Mapping[str, Any], tuning: Mapping[str, Any] | None) -> str:
@@ -60,14 +66,18 @@ def _closest(plan: Mapping[str, Any], tuning: Mapping[str, Any] | None) -> str:
     return "\n".join(lines)
 
 
-def _views(done: Sequence[Mapping[str, Any]]) -> list[str]:
+def _tuned(done: Sequence[Mapping[str, Any]]) -> list[str]:
     """What tuning saw of the found student."""
-    return [
+    tried = {one["kind"]: one["tried"] for one in done if one["kind"].startswith("tuning ")}
+    views = [
         f"The found student with {one['views']} views of outputs and {one['epochs']} epochs: "
         f"{100 * one['validation_accuracy']:.2f} % on validation in tuning."
-        for line in done
-        if line["kind"] == "tuning found"
-        for one in line["tried"]
+        for one in tried.get("tuning found", ())
+    ]
+    return views + [
+        f"With the better of these and {one['loss'].upper()} in place of KD: "
+        f"{100 * one['validation_accuracy']:.2f} %."
+        for one in tried.get("tuning loss", ())
     ]
 
 
