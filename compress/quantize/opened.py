@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from compress.errors import DistilError, InputError
 from compress.quantize.compact import compact
 from compress.quantize.folded import fold
+from compress.quantize.pooled import pool
 from exporters.artifact import open_artifact
 from exporters.atomic import atomic_path
 from exporters.contain import is_external
@@ -25,8 +26,8 @@ _LARGEST = 2**31 - 2**24  # protobuf's limit of a message, and room for what obs
 
 
 def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
-    """A copy with the type of every tensor, every node named, and the weights inside, as
-    initializers.
+    """A copy with the type of every tensor, every node named, the weights inside, as initializers,
+    and operators under the names that have integer kernels.
 
     InputError for a file that isn't float32, too old for a scale per channel, or larger than 2 GiB
     with the data beside it: every step here hands the network on as one message of protobuf.
@@ -52,7 +53,9 @@ def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
     fold(model)
     onnx.save(model, source)
     onnx.shape_inference.infer_shapes_path(str(source), str(typed))
-    return onnx.load(typed)
+    found = onnx.load(typed)
+    pool(found)
+    return found
 
 
 def _check_size(model: ModelProto, where: str) -> None:

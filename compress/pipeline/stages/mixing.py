@@ -121,7 +121,7 @@ def mix_stage(
         return _result(work, _decision(choice), choice.plan)
 
     needs = (f"{source}/{source_file}", *judged_by)
-    return Stage(name=mix_of(name), version=4, parts=parts, compute=compute, needs=needs)
+    return Stage(name=mix_of(name), version=5, parts=parts, compute=compute, needs=needs)
 
 
 def calibration_part(node: QuantizeNode) -> Mapping[str, Json]:

@@ -181,7 +181,7 @@ def quantize_stage(
 
     return Stage(
         name=name,
-        version=5,
+        version=6,
         parts=parts,
         compute=compute,
         needs=(f"{source}/{source_file}", *mixed, *judged_by),

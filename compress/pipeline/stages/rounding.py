@@ -165,7 +165,7 @@ def _train(context: Context, node: QatQuantize, name: str, *, source: str, loss:
         return StageResult(files={WEIGHTS: work / WEIGHTS}, meta={"history": history})
 
     needs = (f"{start}/{INT8_FILE}", f"{source}/{FLOAT_FILE}")
-    return Stage(name=training_of(name), version=2, parts=parts, compute=compute, needs=needs)
+    return Stage(name=training_of(name), version=3, parts=parts, compute=compute, needs=needs)
 
 
 def _freeze(context: Context, name: str, *, source: str, epochs: int) -> Stage:
@@ -222,4 +222,4 @@ def _freeze(context: Context, name: str, *, source: str, epochs: int) -> Stage:
         f"{source}/{FLOAT_FILE}",
         f"{trained}/{WEIGHTS}",
     )
-    return Stage(name=name, version=2, parts=parts, compute=compute, needs=needs)
+    return Stage(name=name, version=3, parts=parts, compute=compute, needs=needs)

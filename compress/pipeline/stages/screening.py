@@ -227,7 +227,7 @@ class Screener:
 
         needs = (f"{TEACHER}/{TEACHER_FILE}",) if has_file(context) else ()
         return Stage(
-            name=f"screen-{slug(plan)}", version=4, parts=parts, compute=compute, needs=needs
+            name=f"screen-{slug(plan)}", version=5, parts=parts, compute=compute, needs=needs
         )
 
     def _timed(self, path: Path, reference: Path) -> dict[Cell, Timed]:
