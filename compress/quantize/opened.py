@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from compress.errors import DistilError, InputError
 from compress.quantize.compact import compact
 from compress.quantize.folded import fold
+from compress.quantize.masks import deepen
 from compress.quantize.pooled import pool
 from exporters.artifact import open_artifact
 from exporters.atomic import atomic_path
@@ -27,7 +28,7 @@ _LARGEST = 2**31 - 2**24  # protobuf's limit of a message, and room for what obs
 
 def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
     """A copy with the type of every tensor, every node named, the weights inside, as initializers,
-    and operators under the names that have integer kernels.
+    operators under the names that have integer kernels, and masks that are zeros behind softmax.
 
     InputError for a file that isn't float32, too old for a scale per channel, or larger than 2 GiB
     with the data beside it: every step here hands the network on as one message of protobuf.
@@ -55,6 +56,7 @@ def inferred(artifact: OnnxArtifact, scratch: Path) -> ModelProto:
     onnx.shape_inference.infer_shapes_path(str(source), str(typed))
     found = onnx.load(typed)
     pool(found)
+    deepen(found)
     return found
 
 
