@@ -76,7 +76,8 @@ def choose(
         trainer.run(least, seed=seed, epochs=1)
         return _found(least, trainer, LEAST * (seconds - spent() - reserve_s), fits=False)
     arms = roomiest(fitting, screening.seen)
-    first = min(arms, key=lambda plan: screening.seen[plan].macs)
+    trainer.look_at(arms)
+    first = trainer.quickest(arms) or min(arms, key=lambda plan: screening.seen[plan].macs)
     trainer.run(first, seed=seed, epochs=1)
     full_s = (seconds - spent() - reserve_s - PART_RACING * seconds) / trainings
     # The one that was trained stays as it is: what others are narrowed by is a prediction.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from compress.search.space import Plan
 
 PILOTS = "pilots"
 DIVERGED = "its training diverged"
-_TRAINING = "training"
+_TRAINING, _PACE = "training", "pace"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +29,21 @@ class Pilot:
 class Trainer:
     """Asks for pilots, learns what an epoch of a structure takes, and keeps count of the time.
 
+    pace(plan): about what an epoch takes, in seconds, by a few steps; without it pilots alone tell.
     failed: why a training of a plan failed, of those that did.
     """
 
     ledger: Ledger
     operators: Callable[[Plan], Sequence[Operator]] | None
     most_epochs: int
+    pace: Callable[[Plan], float] | None = None
+    clock: Callable[[], float] = time.monotonic
     spent: Account = field(default_factory=Account)
     start_s: float = 0.0
     failed: dict[Plan, str] = field(default_factory=dict)
     _table: Table = field(default_factory=Table)
     _epoch_s: dict[Plan, float] = field(default_factory=dict)
+    _paces: dict[Plan, float] = field(default_factory=dict)
     _known: dict[Asked, tuple[float, float]] = field(default_factory=dict)  # accuracy, seconds
 
     @property
@@ -75,15 +80,47 @@ class Trainer:
             if self.operators is not None and scored.epoch_s > 0:
                 self._table.learn(_TRAINING, self.operators(one.plan), scored.epoch_s)
 
+    def look_at(self, plans: Sequence[Plan]) -> None:
+        """A few steps of each: what an epoch of them, and of others like them, will take."""
+        for plan in plans if self.pace is not None else ():
+            assert self.pace is not None
+            began = self.clock()
+            own = {"pace": self.pace(plan), "seconds": self.clock() - began}
+            said = self.ledger.agreed(f"the pace of {plan.name}", own)
+            self.spent.add([{PILOTS: said["seconds"]}], seconds=said["seconds"])
+            if not said["pace"] > 0:  # NaN: unknown
+                continue
+            self._paces[plan] = said["pace"]
+            if self.operators is not None:
+                self._table.learn(_PACE, self.operators(plan), said["pace"])
+
+    def quickest(self, plans: Sequence[Plan]) -> Plan | None:
+        """Of those that were looked at, by an epoch; None where none was."""
+        looked = [plan for plan in plans if plan in self._paces]
+        return min(looked, key=self._paces.__getitem__, default=None)
+
     def epoch_s(self, plan: Plan) -> float:
-        """Measured, or predicted from the others by its operators."""
+        """Measured, or predicted from the others by its pace or its operators."""
         if plan in self._epoch_s:
             return self._epoch_s[plan]
+        pace = self._pace(plan)
+        known = [
+            (self._epoch_s[one], self._paces[one]) for one in self._epoch_s if one in self._paces
+        ]
+        if pace is not None and known:
+            # Steps may be faster in half precision; what is not a step takes the same for all.
+            guesses = [pace * min(1.0, took / own) + max(0.0, took - own) for took, own in known]
+            return sum(guesses) / len(guesses)
         predicted = None
         if self.operators is not None:
             predicted = self._table.predict(_TRAINING, self.operators(plan))
         # By the mean of the others, where shapes are unknown.
         return predicted or sum(self._epoch_s.values()) / len(self._epoch_s)
+
+    def _pace(self, plan: Plan) -> float | None:
+        if plan in self._paces or self.operators is None:
+            return self._paces.get(plan)
+        return self._table.predict(_PACE, self.operators(plan))
 
     def epochs_in(self, plan: Plan, seconds: float) -> int:
         """As many as fit, at least one."""

@@ -25,6 +25,7 @@ from compress.pipeline.stage import Finished, OnEvent, Stage
 from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.exporting import FLOAT_FILE, export_stage, export_stages
 from compress.pipeline.stages.glance import outputs_seconds
+from compress.pipeline.stages.pace import epoch_seconds
 from compress.pipeline.stages.quantizing import FACTS, quantize_stage, quantize_stages
 from compress.pipeline.stages.schemes import planned, slug
 from compress.pipeline.stages.screening import BUILDING
@@ -101,6 +102,14 @@ class Candidates:
                 where="search.time",
                 cure=f"write `time: {enough}min` or more, or fewer `distill.views`",
             )
+
+    def pace(self, plan: Plan) -> float:
+        """About what an epoch takes, by a few steps."""
+        base = self._cut(planned(self.context, plan))
+        began = self.clock()
+        seconds = epoch_seconds(base)
+        self.worked_s += self.clock() - began
+        return seconds
 
     def pilot(self, plan: Plan, *, seed: int, epochs: int) -> Scored:
         """A short training, judged as it would be shipped. One that fails is told of: others may

@@ -42,7 +42,7 @@ from exporters.events import Event
 SEARCH = "search"
 SEARCH_FILE = "search.json"
 WAITING = "waiting for other machines"
-_VERSION = 8  # of the stage, and of what machines share
+_VERSION = 9  # of the stage, and of what machines share
 # Seconds of what comes after the training in full, by a run of the Fashion-MNIST demo on 2 cores.
 _AFTER_S = 12.0  # export, quantization, choice, report
 _EPOCH_S = 1.4  # of measuring, per file and setting of threads
@@ -161,6 +161,8 @@ class _Search:
             ledger=ledger,
             operators=self._screener.operators,
             most_epochs=recipe.distill.epochs,
+            pace=self._candidates.pace,
+            clock=self.clock,
         )
         screening = Screening(
             limits=tuple(limits_of(recipe.budgets)),
