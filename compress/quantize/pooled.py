@@ -23,6 +23,7 @@ def pool(model: ModelProto) -> None:
 
     graph = model.graph
     typed = {value.name: value for value in (*graph.value_info, *graph.input)}
+    taken = {name for node in graph.node for name in node.output}
     made: list[NodeProto] = []
     for node in graph.node:
         source = typed.get(node.input[0]) if node.op_type == "ReduceMean" else None
@@ -32,6 +33,8 @@ def pool(model: ModelProto) -> None:
         pooled = node.output[0]
         if not _keeps_axes(node):
             pooled = f"{node.output[0]}_pooled"
+            while pooled in taken:
+                pooled += "_"
             graph.value_info.append(_one_pixel(source, pooled))
         made.append(helper.make_node("GlobalAveragePool", node.input[:1], [pooled], node.name))
         if not _keeps_axes(node):

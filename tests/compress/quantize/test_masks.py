@@ -95,6 +95,27 @@ def test_other_masks_stay(value: float, tmp_path: Path) -> None:
     assert model.SerializeToString() == before
 
 
+def test_a_bias_and_a_softmax_that_ends_the_network_stay() -> None:
+    bias = RNG.normal(size=(TOKENS, TOKENS)).astype(np.float32)
+    bias[0, 1] = -100
+    node = helper.make_node("Identity", ["table"], ["mask"])
+    ending = stored_mask()
+    del ending.graph.node[4:]  # of what comes behind the softmax, and the scalar's reader
+    for model in (attention([node], {"table": bias}), ending):
+        before = model.SerializeToString()
+        deepen(model)
+        assert model.SerializeToString() == before
+
+
+def test_a_name_that_is_taken_is_not_given_again(tmp_path: Path) -> None:
+    node = helper.make_node("Identity", ["table"], ["mask"])
+    model = attention([node], {"table": MASK, "table_deep": MASK})
+    before = run(model, tmp_path / "before.onnx")
+    deepen(model)
+    assert [one.name for one in model.graph.initializer][-1] == "table_deep_"
+    np.testing.assert_array_equal(run(model, tmp_path / "after.onnx")[0], before[0])
+
+
 def test_a_quantized_file_has_the_deep_mask_alone(tmp_path: Path) -> None:
     path = tmp_path / "float.onnx"
     onnx.save(stored_mask(), path)
