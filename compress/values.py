@@ -71,7 +71,8 @@ class Decision:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
     """One epoch of training. Accuracy in [0, 1], of the averaged weights on validation; of
-    embeddings Spearman's correlation with the teacher's similarities stands in its place."""
+    embeddings Spearman's correlation with the teacher's similarities stands in its place. seconds:
+    of its steps; judged_s: of looking at validation afterwards, 0 where it was not told."""
 
     epoch: int
     train_loss: float
@@ -79,6 +80,7 @@ class Epoch:
     validation_loss: float
     learning_rate: float
     seconds: float
+    judged_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -240,7 +240,7 @@ class _Loop:
             if agree(self.accelerator, stop=stop_requested()).stop:
                 self._stop()
 
-        seconds, device = time.monotonic() - started, self.accelerator.device
+        trained, device = time.monotonic(), self.accelerator.device
         if self.averaged is not None:
             batches = (moved(batch, device) for batch in self.feed.statistics_batches())
             reestimate_batch_norm(self.averaged, batches, between=between)
@@ -252,7 +252,8 @@ class _Loop:
             validation_accuracy=accuracy,
             validation_loss=loss,
             learning_rate=self._rate(self.progress.step - 1),
-            seconds=round(seconds, 3),
+            seconds=round(trained - started, 3),
+            judged_s=round(time.monotonic() - trained, 3),
         )
         self.losses = []
         self.progress = replace(self.progress, epochs=(*self.progress.epochs, asdict(entry)))

@@ -25,7 +25,7 @@ from compress.pipeline.stage import Finished, OnEvent, Stage
 from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.exporting import FLOAT_FILE, export_stage, export_stages
 from compress.pipeline.stages.glance import outputs_seconds
-from compress.pipeline.stages.pace import epoch_seconds
+from compress.pipeline.stages.pace import epoch_seconds, longest_epoch
 from compress.pipeline.stages.quantizing import FACTS, quantize_stage, quantize_stages
 from compress.pipeline.stages.schemes import planned, slug
 from compress.pipeline.stages.screening import BUILDING
@@ -143,8 +143,7 @@ class Candidates:
             accuracy = float(done[stored].json(FACTS)["int8_accuracy"])
         parts = _parts(done, stages, PILOTS)
         took = sum(parts.values())
-        epoch_s = max(float(one["seconds"]) for one in history["epochs"])
-        epoch_s = min(1.1 * epoch_s, took / epochs)
+        epoch_s = longest_epoch(history["epochs"], seconds=took)
         said = f"{plan.name}: {100 * accuracy:.2f} % after {epochs} epochs in {took:.0f} s"
         self.on_event(Event("note", "search", said))
         start_s = max(0.0, took - epochs * epoch_s)

@@ -1,9 +1,11 @@
-"""What an epoch of a candidate takes, by a few of its steps: no training is started for it."""
+"""What an epoch of a candidate takes: by a few of its steps, or by a short training."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -14,6 +16,7 @@ from compress.pipeline.stages.untrained import untrained
 from compress.tasks.views import as_inputs
 
 STEPS, MOST_S = 4, 4.0  # the first warms up; no further one starts after so many seconds
+SLOWER = 1.1  # a long training than the longest epoch of a short one
 
 
 def epoch_seconds(context: Context) -> float:
@@ -39,3 +42,10 @@ def epoch_seconds(context: Context) -> float:
     finally:
         torch.set_num_threads(threads)
     return math.ceil(len(task.train) / node.batch) * min(took[1:] or took)
+
+
+def longest_epoch(epochs: Sequence[Mapping[str, Any]], *, seconds: float) -> float:
+    """What an epoch of a training in full takes at most, by the record of a short one: its steps
+    and looking at validation, and never more than its share of all seconds of the short one."""
+    longest: float = max(one["seconds"] + one.get("judged_s", 0.0) for one in epochs)
+    return min(SLOWER * longest, seconds / len(epochs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from small_training import CountedFeed
-from torch import nn
+from torch import Tensor, nn
 
 from compress.distill.averaging import reestimate_batch_norm
 from compress.distill.feed import TrainingFeed
@@ -100,6 +101,29 @@ def test_training_on_labels_learns_the_task(project: ModuleType, task: Task) -> 
     assert outcome.epochs[-1].validation_accuracy > 0.8
     assert outcome.epochs[-1].train_loss < outcome.epochs[0].train_loss
     assert not outcome.module.training
+
+
+class SlowAnswers(nn.Module):
+    """Takes its time only where it is judged."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not self.training:
+            time.sleep(0.2)
+        answers: Tensor = self.network(images)
+        return answers
+
+
+def test_an_epoch_tells_what_judging_it_took(project: ModuleType, task: Task) -> None:
+    settings = Settings(**{**_plain(SETTINGS), "epochs": 2, "average": 0.0})
+    began = time.monotonic()
+    outcome = run(SlowAnswers(fresh(project, "student")), task, settings=settings)
+    took = time.monotonic() - began
+    assert all(one.judged_s >= 0.2 for one in outcome.epochs)
+    assert sum(one.seconds + one.judged_s for one in outcome.epochs) <= took + 0.01
 
 
 def test_with_weight_one_the_student_follows_the_teacher_and_not_the_labels(

@@ -9,7 +9,7 @@ import pytest
 from toy_project import toy_project
 
 from compress.pipeline.run import prepare
-from compress.pipeline.stages.pace import STEPS, epoch_seconds
+from compress.pipeline.stages.pace import STEPS, epoch_seconds, longest_epoch
 from compress.recipe.load import load_recipe
 
 STEP_S, SAMPLES, BATCH = 0.02, 300, 32
@@ -65,3 +65,10 @@ def test_a_few_training_steps_tell_an_epoch(name: str, steps: int, tmp_path: Pat
         assert math.isnan(seconds)
     else:
         assert seconds >= math.ceil(SAMPLES / BATCH) * STEP_S
+
+
+def test_an_epoch_of_a_full_training_has_its_look_at_validation() -> None:
+    epochs = [{"seconds": 20.0, "judged_s": 3.0}, {"seconds": 21.0, "judged_s": 3.0}]
+    assert longest_epoch(epochs, seconds=60.0) == pytest.approx(1.1 * 24.0)
+    assert longest_epoch(epochs, seconds=50.0) == pytest.approx(25.0)  # what both took, with starts
+    assert longest_epoch([{"seconds": 20.0}], seconds=60.0) == pytest.approx(22.0)  # an old record
