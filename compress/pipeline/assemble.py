@@ -26,7 +26,7 @@ from compress.pipeline.stages.method import METHOD
 from compress.pipeline.stages.mixing import mix_of
 from compress.pipeline.stages.quantizing import CHOOSE, FACTS, INT8_FILE, QUANTIZE
 from compress.pipeline.stages.rounding import rounding_notes
-from compress.pipeline.stages.search import SEARCH
+from compress.pipeline.stages.search import METHOD_FILE, SEARCH
 from compress.pipeline.stages.served import served_notes
 from compress.pipeline.stages.shipping import SHIP
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE
@@ -179,11 +179,15 @@ def _history(done: Finished | None) -> History | None:
 
 
 def _decisions(finished: Mapping[str, Finished]) -> tuple[Decision, ...]:
-    return tuple(
-        read_decision(finished[stage].files[DECISION_FILE])
-        for stage in (SEARCH, BLOCK, METHOD, PRECISION, mix_of(QUANTIZE), CHOOSE)
-        if stage in finished
-    )
+    order = (SEARCH, BLOCK, METHOD, PRECISION, mix_of(QUANTIZE), CHOOSE)
+    made = [
+        (order.index(name), finished[name].files[DECISION_FILE])
+        for name in order
+        if name in finished
+    ]
+    if SEARCH in finished and METHOD_FILE in finished[SEARCH].files:
+        made.append((order.index(METHOD), finished[SEARCH].files[METHOD_FILE]))
+    return tuple(read_decision(path) for _, path in sorted(made))
 
 
 def _sizes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from compress.pipeline.stage import Finished, OnEvent, Stage
 from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.judging import JUDGE
 from compress.pipeline.stages.ledger import LEDGER
+from compress.pipeline.stages.losses import with_raced_loss
 from compress.pipeline.stages.measuring import MEASURE
 from compress.pipeline.stages.quantizing import QUANTIZE_TEACHER
 from compress.pipeline.stages.schemes import scheme_node
@@ -44,10 +45,12 @@ def hold_search(context: Context, *, runner: StageRunner, on_event: OnEvent) -> 
 
 
 def with_student(context: Context, finished: Mapping[str, Finished]) -> Context:
-    """The context with the student, the scheme and the epochs that the search chose."""
+    """The context with the student, the scheme, the epochs and the loss that the search chose."""
     if SEARCH not in finished:
         return context
     found = finished[SEARCH].json(SEARCH_FILE)
+    if "loss" in found:
+        context = with_raced_loss(context, found)
     node = context.recipe.distill.model_copy(update={"epochs": found["epochs"]})
     changes = {
         "student": _student(found),
@@ -87,19 +90,23 @@ def found_file(finished: Mapping[str, Finished], recipe: Recipe) -> dict[str, by
     if SEARCH not in finished:
         return {}
     # Of a part of the teacher the recipe has a plan and weights by now; what made it was found.
-    student = _student(finished[SEARCH].json(SEARCH_FILE))
-    return {FOUND_FILE: found_text(recipe, student).encode()}
+    found = finished[SEARCH].json(SEARCH_FILE)
+    raced = [name for name in ("loss", "mixup") if found.get(name) is not None]
+    return {FOUND_FILE: found_text(recipe, _student(found), also=raced).encode()}
 
 
-def found_text(recipe: Recipe, student: StudentNode) -> str:
-    """YAML with these three, which run the student again without a search."""
+def found_text(recipe: Recipe, student: StudentNode, *, also: Sequence[str] = ()) -> str:
+    """YAML with these three, which run the student again without a search. also: settings of
+    `distill` that were found."""
+    distill = recipe.distill.model_dump(mode="json", exclude_none=True, include={"epochs", *also})
     said = {
         "student": student.model_dump(mode="json", exclude_none=True),
         "quantize": recipe.quantize.model_dump(mode="json", exclude_none=True),
-        "distill": {"epochs": recipe.distill.epochs},
+        "distill": distill,
     }
+    settings = ", ".join(f"`distill.{name}`" for name in distill)
     head = (
         "# Found by a search. In a recipe, in place of its `student`, `quantize`, `search` and\n"
-        "# `distill.epochs`, these train and ship the same student without one.\n"
+        f"# {settings}, these train and ship the same student without one.\n"
     )
     return head + yaml.safe_dump(said, sort_keys=False, default_flow_style=None, width=100)

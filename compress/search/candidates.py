@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from compress.recipe.loss_needs import needs_class_index, needs_whole_batch
+from compress.recipe.loss_needs import needs_class_index, needs_whole_batch, taps_of
 from compress.recipe.loss_nodes import (
     DistLoss,
     DkdLoss,
@@ -107,6 +107,17 @@ def candidates(facts: Facts) -> Candidates:
             if not facts.mixup:  # or the gain of mixtures would be taken for the teacher's
                 controls[MIXED] = Arm(loss=CONTROLS[LABELS].loss, mixup=arms[FUNMATCH].mixup)
     return Candidates(arms=arms, controls=controls, left_out=left_out)
+
+
+def from_stored(offered: Candidates) -> Candidates:
+    """Without what its teacher has to be asked anew for, and what is compared with that."""
+    reason = "its teacher would be asked anew, which takes more than the time of a search has"
+    asking = [name for name, arm in offered.arms.items() if arm.mixup or taps_of(arm.loss)]
+    return Candidates(
+        arms={name: arm for name, arm in offered.arms.items() if name not in asking},
+        controls={name: arm for name, arm in offered.controls.items() if not arm.mixup},
+        left_out={**offered.left_out, **dict.fromkeys(asking, reason)},
+    )
 
 
 def _by_scores(facts: Facts) -> tuple[dict[str, LossNode], dict[str, str]]:

@@ -13,6 +13,7 @@ from compress.recipe.units import format_duration
 from compress.search.pilots import SEEDS, Costs, Plan, Setting, plan_pilots, smallest_budget
 from compress.search.race import OutOfTime, Race, race
 
+BUDGET = "budget"  # what an error names where no race fits
 PLANNED = 0.9  # of what is left: pilots of one length differ in what they take
 
 
@@ -81,9 +82,9 @@ def race_within(
     if plan is None:
         least_s = measured_s + smallest_budget(entrants.arms, setting) / PLANNED
         raise InputError(
-            f"no race fits in {format_duration(budget_s)}: an epoch takes "
-            f"{format_duration(costs.epoch_s)} here",
-            where="budget",
+            f"no race fits in {format_duration(budget_s)}: a pilot of one epoch takes "
+            f"{format_duration(float(f'{costs.pilot_s + costs.epoch_s:.2g}'))} here",
+            where=BUDGET,
             cure=f"give it {math.ceil(least_s / 60)}min or more",
         )
     tell(_stated(plan, controls=len(entrants.controls), measured_s=measured_s, budget_s=budget_s))
@@ -106,7 +107,7 @@ def race_within(
     except OutOfTime as error:
         raise InputError(
             f"{error}: pilots take longer than the first one did",
-            where="budget",
+            where=BUDGET,
             cure=f"give it {math.ceil(2 * budget_s / 60)}min; what was trained is kept",
         ) from error
     return Held(race=found, plan=plan, measured_s=measured_s, seconds=clock() - began)

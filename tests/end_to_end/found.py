@@ -10,15 +10,16 @@ import yaml
 
 from compress.pipeline.run import plan
 
-_SEARCHED = ("student", "search", "distill.epochs")
+_SEARCHED = ("student", "search")
 
 
 def fixed(run: Path, given: Sequence[str]) -> list[str]:
     """The overrides of a search with what it found in place of what it searched."""
     found = yaml.safe_load((run / "found.yaml").read_text(encoding="utf-8"))
     made = [f"{key}={json.dumps(found[key])}" for key in ("student", "quantize")]
-    made.append(f"distill.epochs={found['distill']['epochs']}")
-    return made + [one for one in given if not one.startswith(_SEARCHED)]
+    made += [f"distill.{name}={json.dumps(value)}" for name, value in found["distill"].items()]
+    searched = (*_SEARCHED, *(f"distill.{name}=" for name in found["distill"]))
+    return made + [one for one in given if not one.startswith(searched)]
 
 
 def assert_kept(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import yaml
 from found import assert_kept
 
 from compress.cli.main import run_command
@@ -49,7 +50,7 @@ def command(recipe: Path, out: Path, cache: Path, changes: tuple[str, ...]) -> l
 @pytest.mark.parametrize(
     ("changes", "said", "cure"),
     [
-        (("distill.loss=auto",), "can't be held at once", "distil advise"),
+        (("distill.loss=auto",), "leaves too little of a search of 2min", "budget: 36s"),
         ((f"budgets=[{ACCURACY % '20pp'}]",), "the largest student", "file_bytes"),
         (("student={kind: auto, families: [encoder]}",), "can't take the inputs", "residual"),
     ],
@@ -109,6 +110,32 @@ def test_a_student_within_the_budgets_is_found_distilled_and_judged(
     assert verify_run(tmp_path / "run") == ()
     assert candidates_of(result.folder / "study.journal") == {trial.name for trial in facts.trials}
     assert {"pilots", "training in full", "measuring", "bookkeeping"} <= set(facts.spent_s)
+    assert_kept(recipe, result.folder, given, cache=cache, stages={"train", "export", "quantize"})
+
+
+@pytest.mark.slow
+def test_with_loss_auto_what_is_found_is_trained_by_the_loss_that_the_search_names(
+    shapes: Path, tmp_path: Path
+) -> None:
+    recipe, cache, told = shapes / "recipe.yaml", tmp_path / "cache", list[str]()
+    given = (
+        *overrides(SIZE % "60KiB", ACCURACY % "20pp"),
+        "distill.loss={kind: auto, budget: 15s}",  # too short for any race
+    )
+    result = run(
+        recipe,
+        out=tmp_path / "run",
+        cache=cache,
+        overrides=given,
+        on_event=lambda event: told.append(event.message),
+    )
+    assert any(said.startswith("goes on with the first loss: no race fits in 15s") for said in told)
+    facts = result.report.search
+    assert facts is not None
+    assert facts.spent_s["race of losses"] > 0
+    said = yaml.safe_load((result.folder / "found.yaml").read_text())
+    assert said["distill"]["loss"]["kind"] == "kd"
+    assert "method" not in {one.stage for one in result.report.stages}
     assert_kept(recipe, result.folder, given, cache=cache, stages={"train", "export", "quantize"})
 
 

@@ -25,12 +25,14 @@ from compress.pipeline.stage import Finished, OnEvent, Stage
 from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.exporting import FLOAT_FILE, export_stage, export_stages
 from compress.pipeline.stages.glance import outputs_seconds
+from compress.pipeline.stages.losses import race_losses, with_first_loss, with_raced_loss
 from compress.pipeline.stages.pace import epoch_seconds, longest_epoch
 from compress.pipeline.stages.quantizing import FACTS, quantize_stage, quantize_stages
 from compress.pipeline.stages.schemes import planned, slug
 from compress.pipeline.stages.screening import BUILDING
 from compress.pipeline.stages.teacher import TEACHER, stored_views, teacher_stages, view_names
 from compress.pipeline.stages.training import TRAIN, precision_stage, train_stage
+from compress.recipe.loss_nodes import AutoLoss
 from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize, Trackers
 from compress.report import quantities as q
 from compress.search.ledger import Scored
@@ -78,6 +80,8 @@ class Candidates:
     def teach(self, seconds: float) -> float:
         """The teacher's outputs, which all need, and what they took, a glance at the teacher
         included. Raises InputError at once where they would take too much of so many seconds."""
+        if isinstance(self.context.recipe.distill.loss, AutoLoss):
+            self.context = with_first_loss(self.context, self._run(()))
         began = self.clock()
         self._refuse_slow_teacher(seconds)
         glance_s = self.clock() - began
@@ -148,6 +152,17 @@ class Candidates:
         self.on_event(Event("note", "search", said))
         start_s = max(0.0, took - epochs * epoch_s)
         return Scored(accuracy=accuracy, epoch_s=epoch_s, start_s=start_s, parts=parts)
+
+    def race_losses(self, found: Found, *, budget_s: float) -> Mapping[str, Any]:
+        """Hold the race on what was found, for `learn_by`."""
+        context = self._cut(with_plan(self.context, found.plan, found.epochs))
+        said = race_losses(context, budget_s=budget_s, runner=self.runner, on_event=self.on_event)
+        self.worked_s += said["seconds"]
+        return said
+
+    def learn_by(self, said: Mapping[str, Any]) -> None:
+        """Train in full by what a race has said."""
+        self.context = with_raced_loss(self.context, said)
 
     def finish(self, found: Found) -> Finish:
         """Train in full by the very stages that a run goes on with, and look at validation. Raises

@@ -32,7 +32,7 @@ from compress.recipe.loss_nodes import HardLoss, KdLoss, LossNode
 from compress.recipe.nodes import Trackers
 from compress.recipe.units import format_duration
 from compress.search.advice import Advice, advise
-from compress.search.candidates import LABELS, Arm, Candidates, Facts, candidates
+from compress.search.candidates import LABELS, Arm, Candidates, Facts, candidates, from_stored
 from compress.search.pilots import Costs, Plan
 from compress.search.timed_race import Entrants, Held, race_within
 from compress.store.keys import Json
@@ -48,9 +48,12 @@ TOLD = 5.0  # seconds; a shorter time is over before it is read
 ONLINE_ALLOWANCE = 1.5  # torch answers batches of the training, onnxruntime its best ones
 
 
-def method_stage(context: Context, *, budget_s: float, runner: StageRunner) -> Stage:
+def method_stage(
+    context: Context, *, budget_s: float, runner: StageRunner, stored: bool = False
+) -> Stage:
     """Hold the race within budget_s seconds. Its pilots are stored one by one, so a stopped race
-    goes on; InputError where no race fits, naming the smallest budget that does."""
+    goes on; InputError where no race fits, naming the smallest budget that does. stored: without
+    methods that ask the teacher for more than its stored outputs."""
     teacher = context.recipe.teacher
     if teacher is None:
         raise InputError(
@@ -75,6 +78,7 @@ def method_stage(context: Context, *, budget_s: float, runner: StageRunner) -> S
             "teacher": teacher_digest(teacher, folder=context.folder),
             "distill": settings,
             "budget_s": budget_s,
+            **({"stored": True} if stored else {}),
             "machine": dict(context.machine),
             "threads": context.threads,
             "versions": versions_of("torch", "accelerate", "onnxruntime"),
@@ -82,7 +86,7 @@ def method_stage(context: Context, *, budget_s: float, runner: StageRunner) -> S
 
     def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
         facts = facts_of(context, inputs)
-        offered = candidates(facts)
+        offered = from_stored(candidates(facts)) if stored else candidates(facts)
         view_s = view_seconds(context, inputs)
         if view_s is not None and view_s > TOLD:
             said = f"the teacher's answers to one view, if not stored: {format_duration(view_s)}"

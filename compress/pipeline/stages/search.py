@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, write_decision
@@ -18,11 +19,13 @@ from compress.pipeline.search_space import check_search, space_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.candidates import TEACHING, Candidates
+from compress.pipeline.stages.losses import RACE
 from compress.pipeline.stages.screening import Screener
 from compress.pipeline.stages.teacher import has_file
 from compress.pipeline.study import STUDY_FILE, study_name, study_place
 from compress.pipeline.tried import trials_of
 from compress.pipeline.within_time import hold_within
+from compress.recipe.loss_nodes import AutoLoss
 from compress.recipe.nodes import AutoStudent
 from compress.recipe.units import format_duration, parse_duration
 from compress.report.search import BOOKKEEPING
@@ -40,9 +43,9 @@ from exporters.atomic import write_json
 from exporters.events import Event
 
 SEARCH = "search"
-SEARCH_FILE = "search.json"
+SEARCH_FILE, METHOD_FILE = "search.json", "method.json"
 WAITING = "waiting for other machines"
-_VERSION = 9  # of the stage, and of what machines share
+_VERSION = 10  # of the stage, and of what machines share
 # Seconds of what comes after the training in full, by a run of the Fashion-MNIST demo on 2 cores.
 _AFTER_S = 12.0  # export, quantization, choice, report
 _EPOCH_S = 1.4  # of measuring, per file and setting of threads
@@ -88,10 +91,12 @@ def search_stage(
         name = study_name(context.recipe.name, {**parts(inputs), "stage": _VERSION})
         with _Search(context, runner, on_event, seconds, clock) as search:
             found, seen = search.run(place, name)
+        raced = search.raced
         facts = {
             "student": found.plan.student.model_dump(mode="json"),
             "scheme": found.plan.scheme,
             "epochs": found.epochs,
+            **({} if raced is None else {"loss": raced["loss"], "mixup": raced["mixup"]}),
             "facts": asdict(seen),
         }
         write_json(work / SEARCH_FILE, facts)
@@ -104,6 +109,9 @@ def search_stage(
         on_event(Event("note", SEARCH, f"{decision.chosen}: {decision.reason}"))
         write_decision(work, decision)
         files = {SEARCH_FILE: work / SEARCH_FILE, DECISION_FILE: work / DECISION_FILE}
+        if raced is not None and raced["decision"] is not None:
+            write_json(work / METHOD_FILE, raced["decision"])
+            files[METHOD_FILE] = work / METHOD_FILE
         if context.recipe.search.study is None:
             files[STUDY_FILE] = work / STUDY_FILE
         return StageResult(files=files)
@@ -118,7 +126,8 @@ def words(seconds: float) -> str:
 
 @dataclass(slots=True)
 class _Search:
-    """One search over real candidates. spent: of what no pilot and no screening is."""
+    """One search over real candidates. spent: of what no pilot and no screening is. raced: what the
+    losses' race has said, or the first loss where none was held; None without `loss: auto`."""
 
     context: Context
     runner: StageRunner
@@ -126,6 +135,8 @@ class _Search:
     seconds: float
     clock: Callable[[], float]
     spent: Account = field(default_factory=Account)
+    raced: Mapping[str, Any] | None = None
+    _race_s: float = 0.0  # of a race that is still to be held
     _candidates: Candidates = field(init=False)
     _screener: Screener = field(init=False)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -157,6 +168,10 @@ class _Search:
         )
         taught = ledger.agreed(TEACHING, {"seconds": self._candidates.teach(self.seconds)})
         self.spent.parts[TEACHING] = taught["seconds"]
+        if isinstance(recipe.distill.loss, AutoLoss):
+            self._race_s = parse_duration(recipe.distill.loss.budget)
+            first = self._candidates.context.recipe.distill.loss
+            self.raced = {"loss": first.model_dump(mode="json"), "mixup": None, "decision": None}
         trainer = Trainer(
             ledger=ledger,
             operators=self._screener.operators,
@@ -171,9 +186,11 @@ class _Search:
         )
 
         def spent() -> float:
-            return self.spent.seconds + screening.spent.seconds + trainer.spent.seconds
+            own = self.spent.seconds + self._race_s
+            return own + screening.spent.seconds + trainer.spent.seconds
 
         def finish(found: Found) -> Outlook | None:
+            self._race(found, ledger)
             own = asdict(self._candidates.finish(found))
             said = ledger.agreed(f"{found.plan.name}, {found.epochs} epochs", own)
             self.spent.add([said["parts"]], seconds=sum(said["parts"].values()))
@@ -211,6 +228,15 @@ class _Search:
             stated_s=self.seconds,
             spent_s={name: round(value, 2) for name, value in self.spent.parts.items()},
         )
+
+    def _race(self, found: Found, ledger: Study) -> None:
+        """Once, and only for a student that keeps to the limits."""
+        budget_s, self._race_s = self._race_s, 0.0
+        if budget_s and found.fits:
+            own = self._candidates.race_losses(found, budget_s=budget_s)
+            self.raced = ledger.agreed("the race of losses", own)
+            self.spent.add([{RACE: self.raced["seconds"]}], seconds=self.raced["seconds"])
+            self._candidates.learn_by(self.raced)
 
     def _keep_books(self, ledger: Study, seconds: float) -> None:
         """What this process did besides; that of an earlier one which was stopped is not known."""

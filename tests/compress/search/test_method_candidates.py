@@ -9,7 +9,7 @@ import torch
 
 from compress.distill.objective import build_objective
 from compress.recipe.loss_needs import taps_of
-from compress.search.candidates import Facts, Given, candidates
+from compress.search.candidates import Facts, Given, candidates, from_stored
 
 LOGITS = Facts(given="logits", classes=10, gap=3.0)
 MIXED = replace(LOGITS, mixup=True)
@@ -33,6 +33,15 @@ def test_layers_that_can_be_compared_are_the_last_arm_and_named_in_its_loss() ->
     (tap,) = taps_of(offered.arms["kd and hint"].loss)
     assert (tap.student, tap.teacher, tap.adapted) == ("stages.1", "layer4", True)
     assert "kd and hint" in candidates(replace(LOGITS, given="hard labels")).left_out
+
+
+def test_what_asks_the_teacher_anew_is_left_out_of_a_search() -> None:
+    few = replace(LOGITS, labelled=0.1, layers=("stages.1", "layer4"))
+    offered, kept = candidates(few), from_stored(candidates(few))
+    assert set(offered.arms) - set(kept.arms) == {"funmatch", "kd and hint"}
+    assert set(offered.controls) - set(kept.controls) == {"labels, mixed"}
+    assert "asked anew" in kept.left_out["funmatch"]
+    assert from_stored(candidates(LOGITS)) == candidates(LOGITS)
 
 
 @pytest.mark.parametrize("given", ["hard labels", "top-k", "logits"])
