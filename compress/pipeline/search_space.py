@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import get_args
 
 from compress.errors import InputError
 from compress.pipeline.context import Context
 from compress.pipeline.limits import judged_before_training
-from compress.pipeline.stages.losses import PART
+from compress.pipeline.stages.losses import race_seconds
 from compress.pipeline.stages.schemes import schemes_of
 from compress.pipeline.teacher_parts import has_parts, teacher_parts
 from compress.recipe.loss_nodes import AutoLoss
-from compress.recipe.nodes import AutoStudent, QatQuantize, Recipe
-from compress.recipe.units import parse_duration
+from compress.recipe.nodes import AutoStudent, QatQuantize
 from compress.search.inherited import Part
 from compress.search.space import Kind, Space, space_for
 from compress.students.factories.make import families_for
@@ -26,7 +24,7 @@ def check_search(context: Context) -> None:
     """What a search can't work with is said before anything starts."""
     recipe = context.recipe
     if isinstance(recipe.distill.loss, AutoLoss):
-        _check_race(recipe, recipe.distill.loss)
+        race_seconds(recipe, recipe.distill.loss)
     if isinstance(recipe.quantize, QatQuantize):
         raise InputError(
             "the pilots of a search are too short to be trained again with their rounding",
@@ -74,24 +72,6 @@ def space_of(context: Context) -> Space:
             cure=f"use {' or '.join(families_for(task))}",
         )
     return replace(space, structures=kept)
-
-
-def _check_race(recipe: Recipe, loss: AutoLoss) -> None:
-    if recipe.teacher is None:
-        raise InputError(
-            "there is nothing to distil from: the recipe names no teacher",
-            where="teacher",
-            cure="add one, or write `loss: labels`",
-        )
-    most_s = PART * parse_duration(recipe.search.time)
-    if parse_duration(loss.budget) > most_s:
-        most = f"{math.floor(most_s)}s" if most_s < 120 else f"{math.floor(most_s / 60)}min"
-        raise InputError(
-            f"a race of losses of {loss.budget} leaves too little of a search of "
-            f"{recipe.search.time}",
-            where="distill.loss.budget",
-            cure=f"write `loss: {{kind: auto, budget: {most}}}` or less, or give the search more",
-        )
 
 
 def _check_families(context: Context) -> None:

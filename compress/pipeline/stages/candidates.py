@@ -156,8 +156,9 @@ class Candidates:
     def race_losses(self, found: Found, *, budget_s: float) -> Mapping[str, Any]:
         """Hold the race on what was found, for `learn_by`."""
         context = self._cut(with_plan(self.context, found.plan, found.epochs))
+        began = self.clock()
         said = race_losses(context, budget_s=budget_s, runner=self.runner, on_event=self.on_event)
-        self.worked_s += said["seconds"]
+        self.worked_s += self.clock() - began
         return said
 
     def learn_by(self, said: Mapping[str, Any]) -> None:

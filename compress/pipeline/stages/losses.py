@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -17,12 +18,34 @@ from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.method import ADVICE_FILE, METHOD, method_stage
 from compress.pipeline.stages.student import STUDENT, student_stage
 from compress.pipeline.stages.teacher import FACTS, TEACHER, teacher_stages
-from compress.recipe.loss_nodes import HardLoss, KdLoss, LossNode
+from compress.recipe.loss_nodes import AutoLoss, HardLoss, KdLoss, LossNode
+from compress.recipe.nodes import Recipe
+from compress.recipe.units import parse_duration
 from compress.search.timed_race import BUDGET
 from exporters.events import Event
 
 RACE = "race of losses"
 PART = 0.3  # of a search's time, at most
+
+
+def race_seconds(recipe: Recipe, loss: AutoLoss) -> float:
+    """What of a search's time the race may take: what the recipe says, else at most PART of it.
+    InputError where it says more, and where there is no teacher."""
+    if recipe.teacher is None:
+        raise InputError(
+            "there is nothing to distil from: the recipe names no teacher",
+            where="teacher",
+            cure="add one, or write `loss: labels`",
+        )
+    own_s, most_s = parse_duration(loss.budget), PART * parse_duration(recipe.search.time)
+    if own_s <= most_s or "budget" not in loss.model_fields_set:
+        return min(own_s, most_s)
+    most = f"{math.floor(most_s)}s" if most_s < 120 else f"{math.floor(most_s / 60)}min"
+    raise InputError(
+        f"a race of {loss.budget} leaves too little of a search of {recipe.search.time}",
+        where="distill.loss.budget",
+        cure=f"write {most} or less, or nothing for that; or give the search more",
+    )
 
 
 def with_loss(context: Context, loss: LossNode, mixup: float | None = None) -> Context:

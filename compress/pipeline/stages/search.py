@@ -19,7 +19,7 @@ from compress.pipeline.search_space import check_search, space_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.candidates import TEACHING, Candidates
-from compress.pipeline.stages.losses import RACE
+from compress.pipeline.stages.losses import RACE, race_seconds
 from compress.pipeline.stages.screening import Screener
 from compress.pipeline.stages.teacher import has_file
 from compress.pipeline.study import STUDY_FILE, study_name, study_place
@@ -169,7 +169,7 @@ class _Search:
         taught = ledger.agreed(TEACHING, {"seconds": self._candidates.teach(self.seconds)})
         self.spent.parts[TEACHING] = taught["seconds"]
         if isinstance(recipe.distill.loss, AutoLoss):
-            self._race_s = parse_duration(recipe.distill.loss.budget)
+            self._race_s = race_seconds(recipe, recipe.distill.loss)
             first = self._candidates.context.recipe.distill.loss
             self.raced = {"loss": first.model_dump(mode="json"), "mixup": None, "decision": None}
         trainer = Trainer(
