@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from compress.search.screening import Screening
-from compress.search.solve import affordable
+from compress.search.arms import affordable
 from compress.search.space import Plan, Space
 from compress.search.trainer import Pilot, Trainer
 

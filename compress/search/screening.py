@@ -84,6 +84,10 @@ class Screening:
         """By bisection of plans that rise in width; what is predicted decides where to look."""
         return self._bisect([plans], ignored)[0]
 
+    def widest_of_each(self, several: Sequence[Sequence[Plan]]) -> list[Plan | None]:
+        """Of several such sequences, looked at together."""
+        return self._bisect(several, ())
+
     def look(self, plan: Plan) -> Screened:
         """Its screening, asked for once."""
         self.look_all((plan,))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from compress.errors import InputError
+from compress.search.arms import affordable, keeping, roomiest, shortlist
 from compress.search.ledger import Alone, Asked, Evaluate, Screen, Screened
 from compress.search.predict import Operator
 from compress.search.race import Race, race
@@ -23,9 +24,6 @@ from compress.search.trainer import DIVERGED, Pilot, Trainer
 
 PART_SCREENING, PART_RACING = 0.2, 0.3  # of the time
 ROUNDS = (1, 2)  # lengths of the rounds
-MOST_ARMS = 6
-LEARNT = 8  # epochs of the training in full: a wider network that gets fewer would learn less
-SAME = 1.25  # times as long is about as long
 LEAST = 0.25  # of the time left, for a candidate that does not fit: others are tried after it
 ENOUGH = 0.8  # epochs of the first round: with fewer, arms are left out instead
 SEEDS = 1  # of the last round
@@ -81,10 +79,8 @@ def choose(
     trainer.run(first, seed=seed, epochs=1)
     full_s = (seconds - spent() - reserve_s - PART_RACING * seconds) / trainings
     # The one that was trained stays as it is: what others are narrowed by is a prediction.
-    arms = [affordable(space, plan, trainer, full_s) for plan in arms if plan != first]
-    arms = list(dict.fromkeys([first, *arms]))
-    screening.look_all(arms)
-    arms = shortlist([plan for plan in arms if not screening.seen[plan].failed], screening.seen)
+    narrowed = [affordable(space, plan, trainer, full_s) for plan in arms if plan != first]
+    arms = shortlist([first, *keeping(space, narrowed, screening)], screening.seen)
     room = min(PART_RACING * seconds, seconds - spent() - reserve_s)
     arms, length = lengths(arms, trainer, room, seeds=seeds)
     held = hold(arms, trainer, length=length, seed=seed, seeds=seeds)
@@ -181,36 +177,6 @@ def _none_trained(arms: Sequence[Plan], trainer: Trainer) -> InputError:
             return InputError(what, where="student", cure="search other families")
     what = "every candidate's training diverged"
     return InputError(what, where="distill.learning_rate", cure="lower it")
-
-
-def roomiest(fitting: Sequence[Plan], seen: Mapping[Plan, Screened]) -> list[Plan]:
-    """Of each structure the scheme that leaves room for the largest network."""
-    largest: dict[object, Plan] = {}
-    for plan in fitting:
-        rival = largest.get(plan.structure)
-        if rival is None or seen[plan].macs > seen[rival].macs:
-            largest[plan.structure] = plan
-    return list(largest.values())
-
-
-def affordable(space: Space, widest: Plan, trainer: Trainer, seconds: float) -> Plan:
-    """The widest of a structure, no wider than this one, that is trained LEARNT epochs in so many
-    seconds. Where none is, the widest whose epoch takes about as long as the narrowest's: then it
-    is not the width that takes the time."""
-    plans = [p for p in space.plans(widest.structure, widest.scheme) if p.width <= widest.width]
-    enough = max(seconds / LEARNT, SAME * trainer.epoch_s(plans[0]))
-    return next((p for p in reversed(plans) if trainer.epoch_s(p) <= enough), plans[0])
-
-
-def shortlist(plans: Sequence[Plan], seen: Mapping[Plan, Screened]) -> list[Plan]:
-    """The largest networks first, each family's best among them; MOST_ARMS at most."""
-    ranked = sorted(plans, key=lambda plan: -seen[plan].macs)
-    heads: list[Plan] = []
-    for plan in ranked:
-        if plan.structure.family not in {head.structure.family for head in heads}:
-            heads.append(plan)
-    chosen = [*heads, *(plan for plan in ranked if plan not in heads)][:MOST_ARMS]
-    return sorted(chosen, key=lambda plan: -seen[plan].macs)
 
 
 def rounds(arms: int, seeds: int) -> tuple[tuple[int, int], ...]:

@@ -7,9 +7,10 @@ import math
 import pytest
 from made_world import World, shapes
 
+from compress.search.arms import LEARNT, affordable, roomiest
 from compress.search.ledger import Alone
 from compress.search.screening import Limit, Screening, excess
-from compress.search.solve import LEARNT, affordable, choose, roomiest
+from compress.search.solve import choose
 from compress.search.space import FLOAT, Plan, space_for
 from compress.search.trainer import PILOTS, Trainer
 

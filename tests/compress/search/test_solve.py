@@ -12,10 +12,11 @@ from made_world import World, shapes
 
 from compress import solve
 from compress.errors import InputError
+from compress.search.arms import roomiest, shortlist
 from compress.search.ledger import Account
 from compress.search.relax import Goal, relax
 from compress.search.screening import Limit, Screening, excess
-from compress.search.solve import LEARNT, affordable, hold, lengths, roomiest, shortlist
+from compress.search.solve import hold, lengths
 from compress.search.space import FLOAT, Plan, Space, Structure, space_for
 from compress.search.trainer import Trainer
 
@@ -175,22 +176,6 @@ def test_each_structure_sends_the_scheme_with_most_room_and_each_family_its_best
     assert len({plan.structure for plan in arms}) == len(arms) <= 6
     assert {plan.structure.family for plan in arms} == {"residual", "depthwise"}
     assert {plan.scheme for plan in arms} == {"int8"}  # faster and smaller in this world
-
-
-@given(st.floats(20, 4000))
-@settings(max_examples=25, deadline=None)
-def test_a_network_too_wide_to_be_trained_in_time_is_narrowed(seconds: float) -> None:
-    world = World()
-    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
-    plans = IMAGES.plans(IMAGES.structures[0], "int8")
-    trainer.run(plans[3], seed=0, epochs=1)
-    kept = affordable(IMAGES, plans[12], trainer, seconds)
-    place = plans.index(kept)
-    assert place <= 12
-    enough = max(seconds / LEARNT, 1.25 * trainer.epoch_s(plans[0]))
-    assert trainer.epoch_s(kept) <= enough or kept == plans[0]
-    if place < 12:
-        assert trainer.epoch_s(plans[place + 1]) > enough
 
 
 def test_a_short_race_has_fewer_arms_and_not_less_than_an_epoch() -> None:
