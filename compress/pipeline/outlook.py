@@ -194,6 +194,8 @@ def _goal(
     which had both; where nothing fits it had a shorter one than is due, and the gain is at least
     this."""
     if found.fits:
+        if found.plan not in trainer.pilots:  # it was narrowed after the race
+            trainer.run(found.plan, seed=seed, epochs=1)
         pilot, epoch_s = trainer.pilots[found.plan], trainer.epoch_s(found.plan)
         short, length_s, full_s = pilot.accuracy, pilot.epochs * epoch_s, found.epochs * epoch_s
     else:

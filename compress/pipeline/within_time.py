@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from compress.pipeline.outlook import Outlook, relaxations
 from compress.recipe.nodes import Budget
+from compress.search.confirm import Confirm
 from compress.search.screening import Screening
 from compress.search.solve import PART_SCREENING, Found, choose, finish_best
 from compress.search.space import Space
@@ -42,9 +43,11 @@ def hold_within(
     trainings: int,
     seed: int,
     seeds: int,
+    confirm: Confirm | None = None,
 ) -> Held:
     """seconds: of all; spent(): of what is over, whatever it was; reserve_s: of what comes after
-    the search, but for further trainings in full. finish: as finish_best. Raises as choose."""
+    the search, but for further trainings in full. finish: as finish_best. confirm, and what is
+    raised: as choose."""
     screening.go_on = lambda: screening.spent.seconds < PART_SCREENING * seconds
     found = choose(
         space,
@@ -56,6 +59,7 @@ def hold_within(
         trainings=trainings,
         seed=seed,
         seeds=seeds,
+        confirm=confirm,
     )
     found, seen = finish_best(
         found,

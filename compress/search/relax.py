@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from compress.search.screening import Screening
 from compress.search.arms import affordable
+from compress.search.screening import Screening
 from compress.search.space import Plan, Space
 from compress.search.trainer import Pilot, Trainer
 

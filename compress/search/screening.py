@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from compress.search.ledger import Account, Ledger, Screened
 from compress.search.predict import BYTES, TIME, Operator, Table
@@ -51,6 +51,16 @@ def excess(found: Screened, limits: Sequence[Limit], *, ignored: Collection[str]
     )
 
 
+def _slower(found: Screened, factors: Mapping[str, float]) -> Screened:
+    """With other values of some budgets on time; what is shown of its speed goes along."""
+    if not factors or found.failed:
+        return found
+    values = {budget: value * factors.get(budget, 1.0) for budget, value in found.values.items()}
+    mean = math.exp(sum(map(math.log, factors.values())) / len(factors))
+    speedup = None if found.speedup is None else found.speedup / mean
+    return replace(found, values=values, p50_ms=mean * found.p50_ms, speedup=speedup)
+
+
 @dataclass(slots=True)
 class Screening:
     """Asks only where it matters, and keeps all that it heard.
@@ -67,6 +77,7 @@ class Screening:
     seen: dict[Plan, Screened] = field(default_factory=dict)
     spent: Account = field(default_factory=Account)
     _tables: dict[str, Table] = field(default_factory=dict)
+    _factors: dict[str, dict[str, float]] = field(default_factory=dict)  # by scheme and budget
 
     def widest(self, space: Space, *, ignored: Collection[str] = ()) -> list[Plan]:
         """Of each structure and scheme the widest that fits; those without one are left out."""
@@ -101,12 +112,29 @@ class Screening:
             [found.parts or {SCREENING: found.seconds} for found in answers], seconds=seconds
         )
         for plan, found in zip(new, answers, strict=True):
-            self.seen[plan] = found
-            if self.operators is not None and not found.failed:
-                shapes = self.operators(plan)
-                for limit in self.limits:
-                    value = found.values[limit.budget]
-                    self._table(limit).learn(plan.scheme, shapes, value)
+            self.seen[plan] = _slower(found, self._factors.get(plan.scheme, {}))
+            self._learn(plan)
+
+    def correct(self, plan: Plan, values: Mapping[str, float]) -> None:
+        """What a plan truly takes of budgets: all of its scheme is thought to be off by as much."""
+        seen = self.seen[plan].values
+        factors = {budget: value / seen[budget] for budget, value in values.items()}
+        known = self._factors.get(plan.scheme, {})
+        own = {budget: known.get(budget, 1.0) * factor for budget, factor in factors.items()}
+        self._factors[plan.scheme] = own
+        self._tables.clear()
+        for one, found in list(self.seen.items()):
+            if one.scheme == plan.scheme:
+                self.seen[one] = _slower(found, factors)
+            self._learn(one)
+
+    def _learn(self, plan: Plan) -> None:
+        found = self.seen[plan]
+        if self.operators is not None and not found.failed:
+            shapes = self.operators(plan)
+            for limit in self.limits:
+                value = found.values[limit.budget]
+                self._table(limit).learn(plan.scheme, shapes, value)
 
     def predicted(self, plan: Plan, *, ignored: Collection[str] = ()) -> float | None:
         """Its excess by the tables; None where they know nothing."""

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from compress.errors import InputError
 from compress.search.arms import affordable, keeping, roomiest, shortlist
+from compress.search.confirm import Confirm, confirmed
 from compress.search.ledger import Alone, Asked, Evaluate, Screen, Screened
 from compress.search.predict import Operator
 from compress.search.race import Race, race
@@ -57,12 +58,14 @@ def choose(
     trainings: int = 1,
     seed: int = 0,
     seeds: int = SEEDS,
+    confirm: Confirm | None = None,
 ) -> Found:
     """The plan to train in full, the most accurate of those that keep to the limits.
 
     seconds: of the whole search; spent(): of what is over; reserve_s: for what comes after the
     training in full; trainings: how many there are in full, controls included; seeds: that decide
-    the last round. Where nothing fits, the plan that exceeds its limits least, with fits=False.
+    the last round; confirm(plan): what it takes of budgets on time in fresh processes. Where
+    nothing fits, the plan that exceeds its limits least, with fits=False.
     Raises InputError where no candidate can be made, and where every training of the race diverged.
     """
     fitting = screening.widest(space)
@@ -87,8 +90,11 @@ def choose(
     ranked = ranking(held, arms, screening.seen)
     if not ranked:
         raise _none_trained(arms, trainer)
-    found = _found(ranked[0], trainer, (seconds - spent() - reserve_s) / trainings, fits=True)
-    return replace(found, others=tuple(ranked[1:]))
+    best = ranked[0]
+    if confirm is not None:
+        best = confirmed(ranked, space, screening=screening, confirm=confirm)
+    found = _found(best, trainer, (seconds - spent() - reserve_s) / trainings, fits=True)
+    return replace(found, others=tuple(plan for plan in ranked if plan != best))
 
 
 def finish_best(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,12 +34,12 @@ from compress.pipeline.stages.mixing import calibration_part
 from compress.pipeline.stages.schemes import planned, slug
 from compress.pipeline.stages.teacher import TEACHER, TEACHER_FILE, has_file, teacher_stages
 from compress.pipeline.stages.timed import shipped_inputs
-from compress.pipeline.stages.untrained import stored_untrained, untrained
+from compress.pipeline.stages.untrained import untrained, untrained_file
 from compress.recipe.catalogue import METRICS
 from compress.search.inherited import InheritedStructure
 from compress.search.ledger import Screened, not_made
 from compress.search.predict import Operator
-from compress.search.shapes import as_if_trained, operators_of
+from compress.search.shapes import operators_of
 from compress.search.space import Plan, Structure
 from compress.store.keys import Json
 from compress.students.build import student_code
@@ -48,7 +48,6 @@ from compress.tasks.views import as_inputs
 from exporters.artifact import open_artifact
 from exporters.atomic import write_json
 from exporters.events import Event
-from exporters.export import export
 
 BUILDING, TIMING = "building and exporting", "timing candidates"
 SCREENED_FILE = "screened.json"
@@ -131,7 +130,7 @@ class Screener:
         context, cut = inherited(
             planned(self.context, plan), runner=self.runner, on_event=self._quiet
         )
-        stages = (*self._before(), self._stage(plan, context))
+        stages = (*self.before(), self._stage(plan, context))
         name = stages[-1].name
         done = self.runner.run(stages, on_event=self._quiet)[name]
         facts: dict[str, Any] = done.json(SCREENED_FILE)
@@ -180,39 +179,18 @@ class Screener:
 
         def parts(inputs: Inputs) -> Mapping[str, Json]:
             return {
-                "student": recipe.student.model_dump(mode="json"),
-                "code": student_code(recipe.student, folder=context.folder),
-                # What decides the file; samples and drops don't.
-                "quantize": recipe.quantize.model_dump(mode="json", include={"kind", "bits"}),
-                "data": context.task.fingerprint,
-                "cells": [list(cell) for cell in cells],
+                **what_is_timed(context, cells),
                 "memory": [list(cell) for cell in self.remembered],
-                "tokens": recipe.bench.tokens,
                 **({} if device == "cpu" else {"device": device}),
-                **calibration_part(recipe.quantize),
-                "opset": recipe.export.opset,
-                "inside": recipe.export.preprocess == "inside" and raw_dtype(context),
-                "machine": dict(context.machine),
-                "versions": versions_of("torch", "onnx", "onnxscript", "onnxruntime"),
             }
 
         def compute(inputs: Inputs, work: Path, on_event: OnEvent) -> StageResult:
             began = time.monotonic()
-            module = as_if_trained(untrained(context))
-            task = context.task
-            samples = as_inputs(task, task.train.inputs[:2])
-            path = work / "untrained.onnx"
-            export(
-                module,
-                samples,
-                path=path,
-                opset=recipe.export.opset,
-                input_names=task.input_names,
-                open_axes=task.open_axes,
-            )
-            path = self._shipped(stored_untrained(context, path, work), work)
+            made, module = untrained_file(context, work)
+            path = self.shipped(made, work)
             built_s = time.monotonic() - began
-            reference = self._teacher_file() if has_file(context) else path
+            reference = self.teacher_file() or path
+            samples = as_inputs(context.task, context.task.train.inputs[:2])
             timed = self._timed(path, reference)
             facts = {
                 "size_bytes": open_artifact(path).size_bytes,
@@ -258,22 +236,23 @@ class Screener:
             found.append({"cell": list(cell), "candidate": asdict(own), "reference": asdict(other)})
         return found
 
-    def _before(self) -> tuple[Stage, ...]:
+    def before(self) -> tuple[Stage, ...]:
+        """The stage whose file candidates are timed beside; none where there is no such file."""
         return teacher_stages(self.context)[:1] if has_file(self.context) else ()
 
     def _teacher_bytes(self) -> int | None:
-        if not has_file(self.context):
-            return None
-        return open_artifact(self._teacher_file()).size_bytes
+        path = self.teacher_file()
+        return None if path is None else open_artifact(path).size_bytes
 
-    def _teacher_file(self) -> Path:
-        if self._reference is None:
+    def teacher_file(self) -> Path | None:
+        """As a run would ship it; None where the teacher has no file."""
+        if self._reference is None and has_file(self.context):
             scratch = tempfile.TemporaryDirectory(prefix="distil-screening-")
             folder = Path(self._stack.enter_context(scratch))
-            self._reference = self._shipped(self.teacher[TEACHER].files[TEACHER_FILE], folder)
+            self._reference = self.shipped(self.teacher[TEACHER].files[TEACHER_FILE], folder)
         return self._reference
 
-    def _shipped(self, path: Path, folder: Path) -> Path:
+    def shipped(self, path: Path, folder: Path) -> Path:
         """What a run would ship of a file, in this folder."""
         if self.context.recipe.export.preprocess != "inside":
             return path
@@ -284,3 +263,22 @@ class Screener:
     def _quiet(self, event: Event) -> None:
         if event.kind in ("progress", "wait"):
             self.on_event(event)
+
+
+def what_is_timed(context: Context, cells: Sequence[Cell]) -> dict[str, Json]:
+    """The parts of a key that every timing of an untrained file has."""
+    recipe = context.recipe
+    return {
+        "student": recipe.student.model_dump(mode="json"),
+        "code": student_code(recipe.student, folder=context.folder),
+        # What decides the file; samples and drops don't.
+        "quantize": recipe.quantize.model_dump(mode="json", include={"kind", "bits"}),
+        "data": context.task.fingerprint,
+        "cells": [list(cell) for cell in cells],
+        "tokens": recipe.bench.tokens,
+        **calibration_part(recipe.quantize),
+        "opset": recipe.export.opset,
+        "inside": recipe.export.preprocess == "inside" and raw_dtype(context),
+        "machine": dict(context.machine),
+        "versions": versions_of("torch", "onnx", "onnxscript", "onnxruntime"),
+    }

@@ -19,6 +19,7 @@ from compress.pipeline.search_space import check_search, space_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.candidates import TEACHING, Candidates
+from compress.pipeline.stages.confirming import confirm
 from compress.pipeline.stages.losses import RACE, race_seconds
 from compress.pipeline.stages.screening import Screener
 from compress.pipeline.stages.teacher import has_file
@@ -29,9 +30,11 @@ from compress.recipe.loss_nodes import AutoLoss
 from compress.recipe.nodes import AutoStudent
 from compress.recipe.units import format_duration, parse_duration
 from compress.report.search import BOOKKEEPING
+from compress.search.confirm import Confirmed
 from compress.search.ledger import Account, Alone
 from compress.search.screening import Screening
 from compress.search.solve import Found
+from compress.search.space import Plan
 from compress.search.study import Study, open_study
 from compress.search.trainer import Trainer
 from compress.store.keys import Json
@@ -45,7 +48,7 @@ from exporters.events import Event
 SEARCH = "search"
 SEARCH_FILE, METHOD_FILE = "search.json", "method.json"
 WAITING = "waiting for other machines"
-_VERSION = 11  # of the stage, and of what machines share
+_VERSION = 12  # of the stage, and of what machines share
 # Seconds of what comes after the training in full, by a run of the Fashion-MNIST demo on 2 cores.
 _AFTER_S = 12.0  # export, quantization, choice, report
 _EPOCH_S = 1.4  # of measuring, per file and setting of threads
@@ -199,6 +202,10 @@ class _Search:
                 return None
             return Outlook(**said["seen"])
 
+        def look_again(plan: Plan) -> Confirmed:
+            own = asdict(confirm(self._screener, plan))
+            return Confirmed(**ledger.agreed(f"{plan.name} in fresh processes", own))
+
         held = hold_within(
             self.seconds,
             space,
@@ -211,6 +218,7 @@ class _Search:
             trainings=1 + self.context.controls.labels_only,
             seed=recipe.seed,
             seeds=recipe.search.seeds,
+            confirm=look_again if any(one.timed for one in screening.limits) else None,
         )
         found, seen = held.found, held.seen
         for account in (screening.spent, trainer.spent):

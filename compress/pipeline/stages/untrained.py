@@ -10,8 +10,11 @@ from compress.pipeline.context import Context
 from compress.pipeline.stages.quantizing import calibration_batches
 from compress.pipeline.stages.storing import store_as
 from compress.recipe.nodes import NoQuantize, SchemeQuantize, StaticQuantize
+from compress.search.shapes import as_if_trained
 from compress.students.build import build_student
+from compress.tasks.views import as_inputs
 from exporters.artifact import open_artifact
+from exporters.export import export
 
 CALIBRATION = 64  # samples: any ranges do for speed and size
 
@@ -21,6 +24,22 @@ def untrained(context: Context) -> nn.Module:
     recipe = context.recipe
     student = recipe.student
     return build_student(student, folder=context.folder, seed=recipe.seed, task=context.task).eval()
+
+
+def untrained_file(context: Context, work: Path) -> tuple[Path, nn.Module]:
+    """The recipe's student with weights as a training might leave them, in the recipe's scheme,
+    written to `work`; and its network."""
+    module, task = as_if_trained(untrained(context)), context.task
+    path = work / "untrained.onnx"
+    export(
+        module,
+        as_inputs(task, task.train.inputs[:2]),
+        path=path,
+        opset=context.recipe.export.opset,
+        input_names=task.input_names,
+        open_axes=task.open_axes,
+    )
+    return stored_untrained(context, path, work), module
 
 
 def stored_untrained(context: Context, path: Path, work: Path) -> Path:
