@@ -9,7 +9,7 @@ from compress.search.arms import narrower
 from compress.search.screening import Screening
 from compress.search.space import Plan, Space
 
-FRESH = 0.02  # of a time by fresh processes, against that of others
+FRESH = 0.03  # of a time by fresh processes, against that of others
 TRIES = 3  # networks of one structure
 CONFIRMING = "timing the winner"
 
