@@ -80,11 +80,12 @@ def choose(
     trainer.look_at(arms)
     first = trainer.quickest(arms) or min(arms, key=lambda plan: screening.seen[plan].macs)
     trainer.run(first, seed=seed, epochs=1)
-    full_s = (seconds - spent() - reserve_s - PART_RACING * seconds) / trainings
+    racing_s = max(0.0, PART_RACING * seconds - trainer.spent.seconds)
+    full_s = (seconds - spent() - reserve_s - racing_s) / trainings
     # The one that was trained stays as it is: what others are narrowed by is a prediction.
     narrowed = [affordable(space, plan, trainer, full_s) for plan in arms if plan != first]
     arms = shortlist([first, *keeping(space, narrowed, screening)], screening.seen)
-    room = min(PART_RACING * seconds, seconds - spent() - reserve_s)
+    room = min(racing_s, seconds - spent() - reserve_s)
     arms, length = lengths(arms, trainer, room, seeds=seeds)
     held = hold(arms, trainer, length=length, seed=seed, seeds=seeds)
     ranked = ranking(held, arms, screening.seen)

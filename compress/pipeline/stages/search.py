@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from compress.pipeline.search_space import check_search, space_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.candidates import TEACHING, Candidates
-from compress.pipeline.stages.confirming import confirm
+from compress.pipeline.stages.confirming import EPOCHS, confirm
 from compress.pipeline.stages.losses import RACE, race_seconds
 from compress.pipeline.stages.screening import Screener
 from compress.pipeline.stages.teacher import has_file
@@ -32,7 +32,7 @@ from compress.recipe.units import format_duration, parse_duration
 from compress.report.search import BOOKKEEPING
 from compress.search.confirm import Confirmed
 from compress.search.ledger import Account, Alone
-from compress.search.screening import Screening
+from compress.search.screening import Limit, Screening
 from compress.search.solve import Found
 from compress.search.space import Plan
 from compress.search.study import Study, open_study
@@ -48,10 +48,11 @@ from exporters.events import Event
 SEARCH = "search"
 SEARCH_FILE, METHOD_FILE = "search.json", "method.json"
 WAITING = "waiting for other machines"
-_VERSION = 12  # of the stage, and of what machines share
+_VERSION = 13  # of the stage, and of what machines share
 # Seconds of what comes after the training in full, by a run of the Fashion-MNIST demo on 2 cores.
 _AFTER_S = 12.0  # export, quantization, choice, report
 _EPOCH_S = 1.4  # of measuring, per file and setting of threads
+_LOOKING = 0.03  # of the time, for one look at the winner by fresh processes
 _SAMPLE_S = 0.006  # per validation sample: ledger, slices, the judge's own split
 
 
@@ -218,7 +219,7 @@ class _Search:
             trainings=1 + self.context.controls.labels_only,
             seed=recipe.seed,
             seeds=recipe.search.seeds,
-            confirm=look_again if any(one.timed for one in screening.limits) else None,
+            confirm=look_again if self._looks_again(screening.limits) else None,
         )
         found, seen = held.found, held.seen
         for account in (screening.spent, trainer.spent):
@@ -252,6 +253,13 @@ class _Search:
         if ledger.waited_s:
             self.spent.parts[WAITING] = ledger.waited_s
         self.spent.parts[BOOKKEEPING] = max(0.0, seconds - worked - ledger.waited_s)
+
+    def _looks_again(self, limits: Sequence[Limit]) -> bool:
+        """Where speed is limited, and fresh processes take a small part of the time."""
+        groups = len({cell[:2] for cell in self._screener.cells})
+        files = 1 + has_file(self.context)
+        look_s = EPOCHS * groups * files * _EPOCH_S
+        return any(one.timed for one in limits) and look_s <= _LOOKING * self.seconds
 
     def _after_s(self) -> float:
         bench, task = self.context.recipe.bench, self.context.task
