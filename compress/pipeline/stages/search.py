@@ -27,7 +27,7 @@ from compress.pipeline.study import STUDY_FILE, study_name, study_place
 from compress.pipeline.tried import trials_of
 from compress.pipeline.within_time import hold_within
 from compress.recipe.loss_nodes import AutoLoss
-from compress.recipe.nodes import AutoStudent
+from compress.recipe.nodes import AutoStudent, NoQuantize
 from compress.recipe.units import format_duration, parse_duration
 from compress.report.search import BOOKKEEPING
 from compress.search.confirm import Confirmed
@@ -50,7 +50,8 @@ SEARCH_FILE, METHOD_FILE = "search.json", "method.json"
 WAITING = "waiting for other machines"
 _VERSION = 13  # of the stage, and of what machines share
 # Seconds of what comes after the training in full, by a run of the Fashion-MNIST demo on 2 cores.
-_AFTER_S = 12.0  # export, quantization, choice, report
+_AFTER_S = 12.0  # export, quantization, report
+_CHOICE_S = 14.0  # of timing the stored file beside the float one, per batch
 _EPOCH_S = 1.4  # of measuring, per file and setting of threads
 _LOOKING = 0.03  # of the time, for one look at the winner by fresh processes
 _SAMPLE_S = 0.006  # per validation sample: ledger, slices, the judge's own split
@@ -266,7 +267,9 @@ class _Search:
         controls = self.context.controls
         files = 1 + has_file(self.context) + controls.labels_only + controls.teacher_quantized
         measured = bench.epochs * len(bench.threads) * len(bench.devices) * files * _EPOCH_S
-        return _AFTER_S + measured + _SAMPLE_S * len(task.validation)
+        stored = not isinstance(self.context.recipe.quantize, NoQuantize)
+        chosen = stored * _CHOICE_S * len(bench.batch)
+        return _AFTER_S + chosen + measured + _SAMPLE_S * len(task.validation)
 
 
 def _reason(found: Found, seen: Outlook, binding: str | None) -> str:
