@@ -29,7 +29,7 @@ def confirmed(
     ranked: Sequence[Plan], space: Space, *, screening: Screening, confirm: Confirm
 ) -> Plan:
     """The first of `ranked` that keeps to the limits by fresh processes, or the widest below it
-    that does. Where the first takes longer than it was seen to, all that was seen in its scheme is
+    that does. Where the first takes longer than it was seen to, what was seen of its structure is
     corrected by as much. The first one, where none keeps to them.
     """
     for best in ranked:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from compress.search.ledger import Account, Ledger, Screened
 from compress.search.predict import BYTES, TIME, Operator, Table
-from compress.search.space import Plan, Space
+from compress.search.space import Plan, Space, Structure
 
 GROWTH = 0.01  # of a file, by what training makes of values that were equal
 NOISE = 0.06  # of a time taken in a warm process, against that of fresh ones
@@ -51,6 +51,10 @@ def excess(found: Screened, limits: Sequence[Limit], *, ignored: Collection[str]
     )
 
 
+def _alike(plan: Plan) -> tuple[Structure, str]:
+    return plan.structure, plan.scheme
+
+
 def _slower(found: Screened, factors: Mapping[str, float]) -> Screened:
     """With other values of some budgets on time; what is shown of its speed goes along."""
     if not factors or found.failed:
@@ -77,7 +81,7 @@ class Screening:
     seen: dict[Plan, Screened] = field(default_factory=dict)
     spent: Account = field(default_factory=Account)
     _tables: dict[str, Table] = field(default_factory=dict)
-    _factors: dict[str, dict[str, float]] = field(default_factory=dict)  # by scheme and budget
+    _factors: dict[tuple[Structure, str], dict[str, float]] = field(default_factory=dict)
 
     def widest(self, space: Space, *, ignored: Collection[str] = ()) -> list[Plan]:
         """Of each structure and scheme the widest that fits; those without one are left out."""
@@ -112,19 +116,19 @@ class Screening:
             [found.parts or {SCREENING: found.seconds} for found in answers], seconds=seconds
         )
         for plan, found in zip(new, answers, strict=True):
-            self.seen[plan] = _slower(found, self._factors.get(plan.scheme, {}))
+            self.seen[plan] = _slower(found, self._factors.get(_alike(plan), {}))
             self._learn(plan)
 
     def correct(self, plan: Plan, values: Mapping[str, float]) -> None:
-        """What a plan truly takes of budgets: all of its scheme is thought to be off by as much."""
+        """What a plan truly takes of budgets: its structure in this scheme is off by as much."""
         seen = self.seen[plan].values
         factors = {budget: value / seen[budget] for budget, value in values.items()}
-        known = self._factors.get(plan.scheme, {})
+        known = self._factors.get(_alike(plan), {})
         own = {budget: known.get(budget, 1.0) * factor for budget, factor in factors.items()}
-        self._factors[plan.scheme] = own
+        self._factors[_alike(plan)] = own
         self._tables.clear()
         for one, found in list(self.seen.items()):
-            if one.scheme == plan.scheme:
+            if _alike(one) == _alike(plan):
                 self.seen[one] = _slower(found, factors)
             self._learn(one)
 

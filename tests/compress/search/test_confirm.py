@@ -72,7 +72,7 @@ def test_the_widest_that_is_fast_enough_by_fresh_processes_takes_the_place_of_th
     plan = confirmed([best], IMAGES, screening=screening, confirm=world.confirm)
     wider = plans[plans.index(plan) + 1]
     assert world.truly(plan) * (1 + FRESH) <= 1 / 8 < 1.06 * world.truly(wider)
-    # What is seen from now on in this scheme is as slow, and nothing else is.
+    # What is seen from now on of this structure in this scheme is as slow, and nothing else is.
     for one, seen in screening.seen.items():
         assert seen.values["speed"] == pytest.approx(world.truly(one))
         assert seen.values["size"] == world.known(one).values["size"]
@@ -98,6 +98,7 @@ def test_where_no_width_is_fast_enough_the_next_best_structure_is_looked_at() ->
 
     assert confirmed(ranked, IMAGES, screening=screening, confirm=confirm) == ranked[1]
     assert world.looks == [ranked[1]]
+    assert screening.look(ranked[1]).values == world.known(ranked[1]).values
 
 
 def test_where_none_is_fast_enough_the_winner_stays_after_a_few_looks() -> None:
