@@ -16,10 +16,12 @@ CONFIRMING = "timing the winner"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed:
-    """values: budget on time -> observed by fresh processes. seconds: what finding it out took."""
+    """values: budget on time -> observed by fresh processes. seconds: what finding it out took.
+    failed: why there is nothing to see: a process died of this file."""
 
     values: Mapping[str, float]
     seconds: float
+    failed: str = ""
 
 
 Confirm = Callable[[Plan], Confirmed]
@@ -30,7 +32,8 @@ def confirmed(
 ) -> Plan:
     """The first of `ranked` that keeps to the limits by fresh processes, or the widest below it
     that does. Where the first takes longer than it was seen to, what was seen of its structure is
-    corrected by as much. The first one, where none keeps to them.
+    corrected by as much; one that can't be looked at is passed over. The first one, where none
+    keeps to them.
     """
     for best in ranked:
         plan: Plan | None = best
@@ -39,6 +42,8 @@ def confirmed(
                 break
             found = confirm(plan)
             screening.spent.add([{CONFIRMING: found.seconds}], seconds=found.seconds)
+            if found.failed:
+                break
             if _keeps(found, screening):
                 return plan
             screening.correct(plan, found.values)

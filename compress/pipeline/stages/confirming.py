@@ -17,6 +17,7 @@ from benchmarks.measure import measure
 from benchmarks.screening import Screened as Timed
 from benchmarks.settings import BenchSettings
 from benchmarks.values import Setting
+from compress.errors import DistilError, Interrupted, MachineFailed, RuntimeMissing
 from compress.gate.lookup import STUDENT, TEACHER
 from compress.pipeline.context import Context
 from compress.pipeline.inheriting import inherited
@@ -40,14 +41,27 @@ EPOCHS = 8
 
 
 def confirm(screener: Screener, plan: Plan) -> Confirmed:
-    """What the untrained file of a plan takes of each budget on time, by fresh processes."""
+    """What the untrained file of a plan takes of each budget on time, by fresh processes; why
+    that can't be said, where they don't get through: another network may do."""
     began = time.monotonic()
+    try:
+        return _confirmed(screener, plan)
+    except (Interrupted, RuntimeMissing, MachineFailed):
+        raise
+    except DistilError as error:
+        said = f"{plan.name} can't be timed in fresh processes: {error}"
+        screener.on_event(Event("note", "search", said))
+        return Confirmed(values={}, seconds=time.monotonic() - began, failed=str(error))
+    finally:
+        screener.worked_s += time.monotonic() - began
+
+
+def _confirmed(screener: Screener, plan: Plan) -> Confirmed:
     context, _ = inherited(
         planned(screener.context, plan), runner=screener.runner, on_event=lambda event: None
     )
     stage = _stage(screener, plan, context)
     done = screener.runner.run((*screener.before(), stage), on_event=lambda event: None)[stage.name]
-    screener.worked_s += time.monotonic() - began
     timed = {tuple(one["cell"]): Timed(**one["timed"]) for one in done.json(CONFIRMED_FILE)}
     known = Known(timed=timed, memory={}, size_bytes=0, parameters=0, macs=0, teacher_bytes=None)
     first = timed[screener.cells[0]]

@@ -206,7 +206,10 @@ class _Search:
 
         def look_again(plan: Plan) -> Confirmed:
             own = asdict(confirm(self._screener, plan))
-            return Confirmed(**ledger.agreed(f"{plan.name} in fresh processes", own))
+            said = Confirmed(**ledger.agreed(f"{plan.name} in fresh processes", own))
+            if said.failed:
+                trainer.failed[plan] = said.failed
+            return said
 
         held = hold_within(
             self.seconds,

@@ -101,6 +101,22 @@ def test_where_no_width_is_fast_enough_the_next_best_structure_is_looked_at() ->
     assert screening.look(ranked[1]).values == world.known(ranked[1]).values
 
 
+def test_a_winner_whose_processes_die_is_passed_over_for_the_next_best() -> None:
+    world = Fresh(1.0)
+    screening = screening_of(world)
+    found = [screening.widest_of(IMAGES.plans(one, "int8")) for one in IMAGES.structures[:2]]
+    ranked = [plan for plan in found if plan is not None]
+
+    def confirm(plan: Plan) -> Confirmed:
+        if plan == ranked[0]:
+            return Confirmed(values={}, seconds=LOOK_S, failed="the worker was killed")
+        return world.confirm(plan)
+
+    assert confirmed(ranked, IMAGES, screening=screening, confirm=confirm) == ranked[1]
+    assert screening.seen[ranked[0]].values == world.known(ranked[0]).values
+    assert screening.spent.parts[CONFIRMING] == 2 * LOOK_S
+
+
 def test_where_none_is_fast_enough_the_winner_stays_after_a_few_looks() -> None:
     world = Fresh(50.0)
     screening = screening_of(world)
