@@ -18,7 +18,7 @@ from compress.pipeline.stages.quantizing import CHOOSE, INT8_FILE, QUANTIZE
 from compress.pipeline.stages.teacher import TEACHER_FILE
 from compress.recipe.catalogue import budget_limit
 from compress.recipe.nodes import Budget
-from compress.search.relax import Goal, Room, relax, standard_error
+from compress.search.relax import Goal, Room, or_trained, relax, standard_error
 from compress.search.screening import Screening, excess
 from compress.search.solve import PART_SCREENING, Found
 from compress.search.space import Plan, Space
@@ -144,6 +144,8 @@ def relaxations(
             seed=seed,
             go_on=_fits(spent, own_s, began + most_s),
         )
+        if seen.reaches:
+            enough = or_trained(enough, found.plan, screening)
         value = enough.value
         if value is not None and _same(by_id[limit.budget], value, limit.limit):
             continue  # it keeps to this one: another budget binds

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from compress.search.arms import affordable
-from compress.search.screening import Screening
+from compress.search.arms import affordable, narrower
+from compress.search.screening import Screening, excess
 from compress.search.space import Plan, Space
 from compress.search.trainer import Pilot, Trainer
 
@@ -79,7 +79,16 @@ def relax(
     widths are bisected by pilots, which say what a training in full would reach. go_on(seconds):
     whether what takes so long may still start.
     """
-    wide = screening.widest(space, ignored=(budget,))
+
+    def among(plans: Sequence[Plan]) -> Sequence[Plan]:
+        """What can be trained: a network beyond that may take longer to export than it is worth."""
+        return (
+            plans
+            if goal.aim is None
+            else narrower(space, affordable(space, plans[-1], trainer, goal.full_s))
+        )
+
+    wide = screening.widest(space, ignored=(budget,), among=among)
     if not wide:
         reason = "without it the other limits on speed and size still can't be met"
         return Enough(budget=budget, value=None, plan=None, reason=reason)
@@ -87,8 +96,7 @@ def relax(
         least = _narrowest(wide, space, screening, budget, go_on)
         value = _value(least, screening, budget)
         return Enough(budget=budget, value=value, plan=least, reason="accuracy is not limited")
-    tops = [affordable(space, plan, trainer, goal.full_s) for plan in wide]
-    ranked = sorted(dict.fromkeys(tops), key=lambda plan: -_macs(screening, plan))[:2]
+    ranked = sorted(wide, key=lambda plan: -_macs(screening, plan))[:2]
     best: tuple[float, Plan] | None = None
     tried = False
     for top in ranked:
@@ -108,6 +116,17 @@ def relax(
         return Enough(budget=budget, value=None, plan=None, reason=reason)
     reason = "by pilots of equal length"
     return Enough(budget=budget, value=best[0], plan=best[1], reason=reason)
+
+
+def or_trained(enough: Enough, plan: Plan, screening: Screening) -> Enough:
+    """Where a plan that reached the accuracy in its training in full oversteps this limit alone,
+    no more than it takes is needed."""
+    if excess(screening.look(plan), screening.limits, ignored=(enough.budget,)) > 1:
+        return enough
+    value = _value(plan, screening, enough.budget)
+    if enough.value is not None and enough.value <= value:
+        return enough
+    return Enough(budget=enough.budget, value=value, plan=plan, reason="trained in full")
 
 
 def _smallest_that_reaches(

@@ -83,11 +83,18 @@ class Screening:
     _tables: dict[str, Table] = field(default_factory=dict)
     _factors: dict[tuple[Structure, str], dict[str, float]] = field(default_factory=dict)
 
-    def widest(self, space: Space, *, ignored: Collection[str] = ()) -> list[Plan]:
-        """Of each structure and scheme the widest that fits; those without one are left out."""
+    def widest(
+        self,
+        space: Space,
+        *,
+        ignored: Collection[str] = (),
+        among: Callable[[Sequence[Plan]], Sequence[Plan]] = lambda plans: plans,
+    ) -> list[Plan]:
+        """Of each structure and scheme the widest that fits; those without one are left out.
+        among: which of the plans of one, from the narrowest, come into question."""
         found: list[Plan] = []
         for structure in space.structures:
-            several = [space.plans(structure, scheme) for scheme in space.schemes]
+            several = [among(space.plans(structure, scheme)) for scheme in space.schemes]
             if self.seen and not self.go_on():
                 # What was seen under other limits counts under these too.
                 several = [tuple(filter(self.seen.__contains__, plans)) for plans in several]

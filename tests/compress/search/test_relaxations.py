@@ -183,6 +183,60 @@ def test_without_time_no_pilot_starts_and_the_limit_is_said_to_be_open() -> None
     assert told == {"speed": False, "size": False, "drop": True, "floor": True}
 
 
+def test_what_was_trained_in_full_and_oversteps_one_limit_alone_says_what_would_do() -> None:
+    world = Equal()
+    wanted = budgets(speedup="2x", size="4KiB", drop="7pp")
+    screening = Screening(limits=tuple(limits_of(wanted)), ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
+    assert screening.widest(SPACE) == []
+    least = SPACE.plans(SPACE.structures[0], "int8")[0]
+    trainer.run(least, seed=0, epochs=1)
+    seen = Outlook(accuracy=0.94, aim=0.93, enough={"drop": 0.05, "floor": 0.93}, seconds=60.0)
+    _, _, binding, lines = relaxations(
+        wanted,
+        SPACE,
+        Found(plan=least, fits=False, epochs=50, epoch_s=4.0, pilots=trainer.pilots),
+        seen,
+        screening=screening,
+        trainer=trainer,
+        finish=lambda found: seen,
+        left_s=0.0,  # none for anything smaller
+        seed=0,
+    )
+    assert binding == "size"
+    told = {one.budget: one for one in lines}
+    size = world.known(least).values["size"] * 1.01 / 1024
+    assert told["size"].candidate == least.name
+    assert told["size"].enough is not None
+    assert size <= float(told["size"].enough.removeprefix("max: ").removesuffix("KiB")) < size + 1
+    assert told["speed"].enough is None
+
+
+def test_networks_that_cannot_be_trained_in_the_time_are_not_looked_at_for_a_relaxation() -> None:
+    world = World()  # a wider network's epoch takes longer
+    wanted = tuple(limits_of(budgets(speedup="2x", size="4KiB", drop="7pp")))
+    screening = Screening(limits=wanted, ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
+    plans = SPACE.plans(SPACE.structures[0], "int8")
+    trainer.run(plans[0], seed=0, epochs=1)
+    trainer.run(plans[4], seed=0, epochs=1)
+    screening.look(plans[0])
+    before = set(world.asked)
+    goal = Goal(aim=0.99, gain=0.0, length_s=40.0, full_s=8 * world.epoch_s(plans[4]))
+    relax(
+        "size",
+        SPACE,
+        screening=screening,
+        trainer=trainer,
+        goal=goal,
+        seed=0,
+        go_on=lambda seconds: True,
+    )
+    looked = {plan.width for plan in set(world.asked) - before}
+    assert looked
+    assert max(looked) <= plans[5].width
+
+
 def test_where_nothing_fits_a_pilot_is_credited_with_what_a_full_training_gains() -> None:
     world = Alike()
     wanted = budgets(speedup="60x", size="100MiB", drop="7pp")
