@@ -34,7 +34,7 @@ CACHE = Path(os.environ.get("DISTIL_CACHE") or ROOT / ".distil")
 RESULTS = ROOT / "docs" / "results" / "relaxations.jsonl"
 # KiB and pp. Some sizes are below the smallest network; some drops are out of reach at any size.
 UNITS = (
-    (6, 20), (8, 15), (10, 9), (12, 8), (16, 8), (24, 7), (10, 4), (20, 4), (40, 3), (80, 2),
+    (120, 2), (40, 8), (24, 10), (18, 12), (32, 8), (20, 10), (12, 30), (16, 20), (20, 4), (60, 4),
 )  # fmt: skip
 
 

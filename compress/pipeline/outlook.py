@@ -84,6 +84,13 @@ def outlook(
     )
 
 
+def floor_of(budgets: tuple[Budget, ...], *, teacher: Finished | None) -> float | None:
+    """The accuracy on validation that is asked for, without room for chance; None: none is."""
+    known = None if teacher is None else teacher.json("facts.json")["validation_accuracy"]
+    limited = filter(on_accuracy, budgets)
+    return max((accuracy_floor(budget, known) for budget in limited), default=None)
+
+
 def room_for_chance(
     budget: Budget, accuracy: float, lost: int, gained: int, *, samples: int, judged: int
 ) -> Room:

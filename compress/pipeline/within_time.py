@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compress.pipeline.outlook import Outlook, relaxations
 from compress.recipe.nodes import Budget
@@ -17,6 +18,12 @@ from compress.trials import Relaxation
 # Of the time, beyond it: for what follows a training in full that took it all. What was promised is
 # 10 %; the rest is for what a training takes longer than its pilots did.
 OVER = 0.09
+# Of the training in full, where even that is not expected to reach the accuracy: for what would
+# have to give way.
+RELAXING = 0.5
+# Errors that fall with the root of the epochs would be quick: curves of learning are power laws of
+# exponents of 0.07 to 0.35 (Hestness et al., arXiv:1712.00409).
+QUICK = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +51,11 @@ def hold_within(
     seed: int,
     seeds: int,
     confirm: Confirm | None = None,
+    floor: float | None = None,
 ) -> Held:
     """seconds: of all; spent(): of what is over, whatever it was; reserve_s: of what comes after
-    the search, but for further trainings in full. finish: as finish_best. confirm, and what is
-    raised: as choose."""
+    the search, but for further trainings in full. finish: as finish_best. floor: the accuracy on
+    validation that is asked for, where it is limited. confirm, and what is raised: as choose."""
     screening.go_on = lambda: screening.spent.seconds < PART_SCREENING * seconds
     found = choose(
         space,
@@ -61,6 +69,8 @@ def hold_within(
         seeds=seeds,
         confirm=confirm,
     )
+    if found.fits and floor is not None and out_of_reach(found, floor):
+        found = replace(found, epochs=math.ceil((1 - RELAXING) * found.epochs))
     found, seen = finish_best(
         found,
         trainer,
@@ -84,6 +94,16 @@ def hold_within(
         seed=seed,
     )
     return Held(found=found, seen=seen, binding=binding, relaxed=relaxed)
+
+
+def out_of_reach(found: Found, floor: float) -> bool:
+    """Whether a training in full would miss an accuracy even if errors fell quickly with its
+    length, by the pilot; False where there is none."""
+    pilot = found.pilots.get(found.plan)
+    if pilot is None:
+        return False
+    longer = max(1.0, found.epochs / pilot.epochs)
+    return 1 - (1 - pilot.accuracy) * longer**-QUICK < floor
 
 
 def time_left(seconds: float, taken_s: float) -> float:

@@ -9,7 +9,7 @@ from compress.cli.cache_folder import cache_folder
 from compress.tasks.data import ArrayData
 from compress.tasks.fashion import CLASSES, load_fashion
 
-TRAIN, VALIDATION, TEST = 4000, 3000, 4000
+TRAIN, VALIDATION, TEST = 3000, 2000, 2000
 
 
 def data() -> ArrayData:

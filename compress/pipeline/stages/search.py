@@ -14,7 +14,7 @@ from typing import Any
 from compress.pipeline.context import Context, versions_of
 from compress.pipeline.decisions import DECISION_FILE, write_decision
 from compress.pipeline.limits import limits_of
-from compress.pipeline.outlook import Outlook
+from compress.pipeline.outlook import Outlook, floor_of
 from compress.pipeline.search_space import check_search, space_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stage_runner import StageRunner
@@ -22,7 +22,7 @@ from compress.pipeline.stages.candidates import TEACHING, Candidates
 from compress.pipeline.stages.confirming import EPOCHS, confirm
 from compress.pipeline.stages.losses import RACE, race_seconds
 from compress.pipeline.stages.screening import Screener
-from compress.pipeline.stages.teacher import has_file
+from compress.pipeline.stages.teacher import TEACHER, has_file
 from compress.pipeline.study import STUDY_FILE, study_name, study_place
 from compress.pipeline.tried import trials_of
 from compress.pipeline.within_time import hold_within
@@ -48,7 +48,7 @@ from exporters.events import Event
 SEARCH = "search"
 SEARCH_FILE, METHOD_FILE = "search.json", "method.json"
 WAITING = "waiting for other machines"
-_VERSION = 14  # of the stage, and of what machines share
+_VERSION = 15  # of the stage, and of what machines share
 # Seconds of what comes after the training in full, by a run of the Fashion-MNIST demo on 2 cores.
 _AFTER_S = 12.0  # export, quantization, report
 _CHOICE_S = 14.0  # of timing the stored file beside the float one, per batch
@@ -224,6 +224,7 @@ class _Search:
             seed=recipe.seed,
             seeds=recipe.search.seeds,
             confirm=look_again if self._looks_again(screening.limits) else None,
+            floor=floor_of(recipe.budgets, teacher=self._candidates.taught.get(TEACHER)),
         )
         found, seen = held.found, held.seen
         for account in (screening.spent, trainer.spent):

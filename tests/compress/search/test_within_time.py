@@ -9,13 +9,13 @@ from made_world import World, shapes
 
 from compress.pipeline.limits import limits_of
 from compress.pipeline.outlook import Outlook
-from compress.pipeline.within_time import Held, hold_within, time_left
+from compress.pipeline.within_time import Held, hold_within, out_of_reach, time_left
 from compress.recipe.nodes import Budget
 from compress.search.ledger import Account
 from compress.search.screening import Screening
 from compress.search.solve import Found
 from compress.search.space import space_for
-from compress.search.trainer import Trainer
+from compress.search.trainer import Pilot, Trainer
 
 IMAGES = space_for("images", side=28, schemes=("int8",))
 SPACE = replace(IMAGES, structures=IMAGES.structures[:4])
@@ -34,7 +34,12 @@ def budgets(speedup: str, size: str) -> tuple[Budget, ...]:
 
 
 def held(
-    wanted: tuple[Budget, ...], *, seconds: float, aim: float | None, trainings: int
+    wanted: tuple[Budget, ...],
+    *,
+    seconds: float,
+    aim: float | None,
+    trainings: int,
+    floor: float | None = None,
 ) -> tuple[Held, float]:
     """What a search of the made world finds, and the seconds that the whole run takes."""
     world, finishes = World(), Account()
@@ -62,6 +67,7 @@ def held(
         trainings=trainings,
         seed=0,
         seeds=1,
+        floor=floor,
     )
     control_s = (trainings - 1) * found.found.epochs * world.epoch_s(found.found.plan)
     return found, spent() + control_s + RESERVE_S
@@ -94,6 +100,37 @@ def test_what_does_not_bind_is_tried_in_the_time_on_top() -> None:
     relaxed = {one.budget: one for one in found.relaxed}
     assert relaxed["speed"].tried
     assert 2400.0 < took <= 1.1 * 2400.0
+
+
+def test_where_accuracy_is_out_of_reach_half_of_the_training_goes_to_relaxations() -> None:
+    wanted, seconds = budgets("8x", "300KiB"), 2400.0
+    found, took = held(wanted, seconds=seconds, aim=0.99, trainings=1, floor=0.985)
+    trained, _ = held(wanted, seconds=seconds, aim=0.99, trainings=1, floor=0.94)
+    assert found.found.plan == trained.found.plan
+    assert found.found.epochs == pytest.approx(trained.found.epochs / 2, abs=1)
+    assert all(one.tried for one in found.relaxed)
+    assert took <= 1.1 * seconds
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "epochs", "full", "floor", "missed"),
+    [
+        (0.904, 3, 3, 0.954, True),  # nothing more is to be learnt
+        (0.904, 3, 12, 0.954, True),
+        (0.904, 3, 15, 0.954, False),  # 0.096 / root of 5
+        (0.904, 3, 3, 0.90, False),
+        (0.80, 1, 20, 0.94, False),
+        (0.80, 30, 20, 0.85, True),
+    ],
+)
+def test_accuracy_is_out_of_reach_where_errors_that_fall_quickly_still_miss_it(
+    accuracy: float, epochs: int, full: int, floor: float, missed: bool
+) -> None:
+    plan = SPACE.plans(SPACE.structures[0], "int8")[0]
+    pilot = Pilot(accuracy=accuracy, epochs=epochs, seconds=1.0)
+    found = Found(plan=plan, fits=True, epochs=full, epoch_s=1.0, pilots={plan: pilot})
+    assert out_of_reach(found, floor) is missed
+    assert not out_of_reach(replace(found, pilots={}), floor)
 
 
 def test_what_is_left_of_a_time_and_what_may_come_on_top() -> None:
