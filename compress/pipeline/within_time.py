@@ -103,7 +103,7 @@ def out_of_reach(found: Found, floor: float) -> bool:
     if pilot is None:
         return False
     longer = max(1.0, found.epochs / pilot.epochs)
-    return 1 - (1 - pilot.accuracy) * longer**-QUICK < floor
+    return 1 - (1 - pilot.accuracy) * math.pow(longer, -QUICK) < floor
 
 
 def time_left(seconds: float, taken_s: float) -> float:
