@@ -3,11 +3,10 @@
     python tools/check_relaxations.py            # units that are not there yet
     python tools/check_relaxations.py --results FILE --units 1 --minutes 1   # a trial
 
-A unit is one pair of budgets that a search on a small part of Fashion-MNIST (small.py beside its
-recipe, one family of networks) cannot meet. Every relaxation that it names is taken by a search
-of its own, with the other budget as it was: it is
-right where that run ends within its budgets. A relaxation that is said not to exist is taken for
-right where the limit, raised a thousandfold, still doesn't do. One line per unit in
+A unit is one pair of budgets that a search on faint shapes (of the tests' project `shapes`) can't
+meet. Every relaxation that it names is taken by a search of its own, with the other budget as it
+was: it is right where that run ends within its budgets. A relaxation that is said not to exist is
+taken for right where the limit, raised a thousandfold, still doesn't do. One line per unit in
 docs/results/relaxations.jsonl with the CPU model; a unit that is present is skipped.
 """
 
@@ -15,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,13 +28,15 @@ from compress.recipe.nodes import Budget
 from compress.values import Relaxation, Report, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
-RECIPE = ROOT / "examples" / "fashion" / "auto.yaml"
-CACHE = Path(os.environ.get("DISTIL_CACHE") or ROOT / ".distil")
+PROJECT = ROOT / "tests" / "projects" / "shapes"
 RESULTS = ROOT / "docs" / "results" / "relaxations.jsonl"
-# KiB and pp. Some sizes are below the smallest network; some drops are out of reach at any size.
+# KiB and pp. Two sizes are below the smallest network; some drops are hard to reach at any size.
 UNITS = (
-    (120, 2), (40, 8), (24, 10), (18, 12), (32, 8), (20, 10), (12, 30), (16, 20), (20, 4), (60, 4),
+    (6, 10), (10, 1), (12, 0.5), (18, 1), (8, 4), (24, 0.5), (10, 2), (40, 0.2), (20, 0.5),
+    (80, 0.1),
 )  # fmt: skip
+TASK = 'task={kind: python, target: "project.py:faint"}'
+TEACHER = (TASK, 'student={kind: python, target: "project.py:deep"}', "distill.epochs=10")
 
 
 def main() -> None:
@@ -46,10 +47,19 @@ def main() -> None:
     given = parser.parse_args()
     there = _present(given.results)
     with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder) / "project"
+        shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("__pycache__"))
+        made = run(
+            project / "teacher.yaml",
+            out=Path(folder) / "teacher",
+            cache=Path(folder) / "teacher-cache",
+            overrides=TEACHER,
+        )
+        shutil.copyfile(made.folder / "student.safetensors", project / "teacher.safetensors")
         for size, drop in UNITS[: given.units]:
             if f"{size}KiB-{drop}pp" in there:
                 continue
-            line = _unit(Path(folder), size, drop, given.minutes)
+            line = _unit(project, Path(folder), size, drop, given.minutes)
             given.results.parent.mkdir(parents=True, exist_ok=True)
             with given.results.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
@@ -68,18 +78,19 @@ def _summary(results: Path) -> str:
     )
 
 
-def _unit(folder: Path, size: int, drop: int, minutes: float) -> dict[str, Any]:
+def _unit(project: Path, folder: Path, size: int, drop: int, minutes: float) -> dict[str, Any]:
     unit = f"{size}KiB-{drop}pp"
-    first = _search(folder / unit, (f"{size}KiB", f"{drop}pp"), minutes)
+    cache = folder / "cache"  # pilots and screens of one unit serve the next: they are the same
+    first = _search(project, folder / unit, cache, (f"{size}KiB", f"{drop}pp"), minutes)
     facts = first.search
     assert facts is not None
-    recipe = load_recipe(RECIPE, overrides=_changes(f"{size}KiB", f"{drop}pp", 1))
+    recipe = load_recipe(project / "recipe.yaml", overrides=_changes(f"{size}KiB", f"{drop}pp", 1))
     by_id = {budget.id: budget for budget in recipe.recipe.budgets}
     followed = []
     for relaxation in (one for one in facts.relaxations if one.tried):
         limits = _relaxed(by_id, relaxation)
         name = f"{unit}-{relaxation.budget}"
-        report = _search(folder / name, limits, minutes)
+        report = _search(project, folder / name, cache, limits, minutes)
         followed.append(_followed(relaxation, report.verdicts))
     return {
         "unit": unit,
@@ -132,9 +143,11 @@ def _points(budget: Budget) -> str:
     return str(budget.model_dump(mode="json")["max_drop"])
 
 
-def _search(out: Path, limits: tuple[str, str], minutes: float) -> Report:
-    """Pilots and screens of one serve the next, and count with what they took."""
-    return run(RECIPE, out=out, cache=CACHE, overrides=_changes(*limits, minutes)).report
+def _search(
+    project: Path, out: Path, cache: Path, limits: tuple[str, str], minutes: float
+) -> Report:
+    changes = _changes(*limits, minutes)
+    return run(project / "recipe.yaml", out=out, cache=cache, overrides=changes).report
 
 
 def _changes(size: str, drop: str, minutes: float) -> tuple[str, ...]:
@@ -143,14 +156,13 @@ def _changes(size: str, drop: str, minutes: float) -> tuple[str, ...]:
         f"{{id: accuracy, metric: accuracy, vs: teacher, max_drop: {drop}}}"
     )
     return (
-        'task={kind: python, target: "small.py:data", augment: {flip: true}}',
-        "student={kind: auto, families: [residual]}",
+        TASK,
+        'teacher.target="project.py:deep"',
+        "student={kind: auto}",
         f"search={{time: {minutes}min}}",
-        "decisions={precision: float32, quantize: int8}",
-        "quantize={kind: static, samples: 128, max_drop: 100pp}",
+        "decisions={precision: float32}",
+        "distill.epochs=20",
         "distill.views=1",
-        "distill.batch=64",
-        "bench={batch: [1], epochs: 3}",
         "slices=none",
         f"budgets=[{budgets}]",
     )
