@@ -109,5 +109,5 @@ def test_pairs_that_were_met_after_all_count_nowhere(tmp_path: Path) -> None:
     assert check._present(results) == {f"{n}KiB-1pp" for n in range(5)}
 
 
-def test_the_pairs_are_ten_and_differ() -> None:
-    assert len(set(check.UNITS)) == 10
+def test_the_pairs_are_ten_and_two_more_that_differ() -> None:
+    assert len(set(check.UNITS)) == 12
