@@ -31,9 +31,7 @@ BUDGETS = {
     one.id: one
     for one in (
         Budget.model_validate({"id": "size", "metric": "file_bytes", "max": "8KiB"}),
-        Budget.model_validate(
-            {"id": "accuracy", "metric": "accuracy", "vs": "teacher", "max_drop": "1pp"}
-        ),
+        Budget.model_validate({"id": "accuracy", "metric": "accuracy", "min": "95%"}),
     )
 }
 
@@ -57,10 +55,10 @@ def verdicts(*statuses: Status) -> list[Verdict]:
 @pytest.mark.parametrize(
     ("budget", "enough", "taken"),
     [
-        ("size", "max: 24KiB", ("24KiB", "1pp")),
-        ("size", None, ("8MiB", "1pp")),  # a thousand times as large does not do
-        ("accuracy", "max_drop: 3.5pp", ("8KiB", "3.5pp")),
-        ("accuracy", None, ("8KiB", "99pp")),
+        ("size", "max: 24KiB", ("24KiB", "95%")),
+        ("size", None, ("8MiB", "95%")),  # a thousand times as large does not do
+        ("accuracy", "min: 92.5%", ("8KiB", "92.5%")),
+        ("accuracy", None, ("8KiB", "1%")),
     ],
 )
 def test_one_limit_is_taken_as_relaxed_and_the_other_as_it_was(
