@@ -11,9 +11,6 @@ from typing import Any
 from compress.errors import (
     DistilError,
     InputError,
-    Interrupted,
-    MachineFailed,
-    RuntimeMissing,
     TrainingDiverged,
 )
 from compress.pipeline.context import Context
@@ -29,7 +26,7 @@ from compress.pipeline.stages.losses import race_losses, with_first_loss, with_r
 from compress.pipeline.stages.pace import epoch_seconds, longest_epoch
 from compress.pipeline.stages.quantizing import FACTS, quantize_stage, quantize_stages
 from compress.pipeline.stages.schemes import planned, slug
-from compress.pipeline.stages.screening import BUILDING
+from compress.pipeline.stages.screening import BUILDING, OF_MACHINE
 from compress.pipeline.stages.teacher import TEACHER, stored_views, teacher_stages, view_names
 from compress.pipeline.stages.training import TRAIN, precision_stage, train_stage
 from compress.recipe.loss_nodes import AutoLoss
@@ -46,7 +43,7 @@ IN_FULL = "training in full"
 QUANTIZING = "quantization"
 PART_TEACHING = 0.5  # of the time, at most: the rest is for what is searched
 # Candidates were built, exported and stored when they were timed: what the recipe names is there.
-NOT_ITS_OWN = (Interrupted, RuntimeMissing, MachineFailed, InputError)
+NOT_ITS_OWN = (*OF_MACHINE, InputError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from benchmarks.measure import measure
 from benchmarks.screening import Screened as Timed
 from benchmarks.settings import BenchSettings
 from benchmarks.values import Setting
-from compress.errors import DistilError, Interrupted, MachineFailed, RuntimeMissing
+from compress.errors import DistilError
 from compress.gate.lookup import STUDENT, TEACHER
 from compress.pipeline.context import Context
 from compress.pipeline.inheriting import inherited
@@ -25,7 +25,7 @@ from compress.pipeline.limits import Cell, Known, judged_before_training, observ
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stages.measuring import SAMPLES
 from compress.pipeline.stages.schemes import planned, slug
-from compress.pipeline.stages.screening import Screener, what_is_timed
+from compress.pipeline.stages.screening import OF_MACHINE, Screener, what_is_timed
 from compress.pipeline.stages.teacher import TEACHER_FILE
 from compress.pipeline.stages.timed import shipped_inputs
 from compress.pipeline.stages.untrained import untrained_file
@@ -46,7 +46,7 @@ def confirm(screener: Screener, plan: Plan) -> Confirmed:
     began = time.monotonic()
     try:
         return _confirmed(screener, plan)
-    except (Interrupted, RuntimeMissing, MachineFailed):
+    except OF_MACHINE:
         raise
     except DistilError as error:
         said = f"{plan.name} can't be timed in fresh processes: {error}"

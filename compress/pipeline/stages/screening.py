@@ -52,6 +52,8 @@ from exporters.events import Event
 BUILDING, TIMING = "building and exporting", "timing candidates"
 SCREENED_FILE = "screened.json"
 TIMED_SAMPLES = 32
+# What would stop any other candidate too.
+OF_MACHINE = (Interrupted, RuntimeMissing, MachineFailed)
 
 
 @dataclass(slots=True)
@@ -118,7 +120,7 @@ class Screener:
         began = time.monotonic()
         try:
             return self._screened(plan)
-        except (Interrupted, RuntimeMissing, MachineFailed):
+        except OF_MACHINE:
             raise
         except DistilError as error:
             seconds = time.monotonic() - began

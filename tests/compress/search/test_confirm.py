@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 from made_world import World, shapes
 
+from benchmarks.process import WorkerDied, WorkerKilled
+from compress.errors import DistilError, MachineFailed
+from compress.pipeline.stages import confirming
+from compress.pipeline.stages.screening import Screener
 from compress.search.confirm import CONFIRMING, FRESH, TRIES, Confirmed, confirmed
 from compress.search.screening import Limit, Screening
 from compress.search.solve import choose
 from compress.search.space import FLOAT, Plan, space_for
 from compress.search.trainer import Trainer
+from exporters.events import Event
 
 IMAGES = space_for("images", side=28, schemes=("int8", FLOAT))
 LIMITS = (
@@ -101,7 +109,7 @@ def test_where_no_width_is_fast_enough_the_next_best_structure_is_looked_at() ->
     assert screening.look(ranked[1]).values == world.known(ranked[1]).values
 
 
-def test_a_winner_whose_processes_die_is_passed_over_for_the_next_best() -> None:
+def test_a_winner_that_crashes_is_passed_over_for_the_next_best() -> None:
     world = Fresh(1.0)
     screening = screening_of(world)
     found = [screening.widest_of(IMAGES.plans(one, "int8")) for one in IMAGES.structures[:2]]
@@ -109,12 +117,32 @@ def test_a_winner_whose_processes_die_is_passed_over_for_the_next_best() -> None
 
     def confirm(plan: Plan) -> Confirmed:
         if plan == ranked[0]:
-            return Confirmed(values={}, seconds=LOOK_S, failed="the worker was killed")
+            return Confirmed(values={}, seconds=LOOK_S, failed="the model crashed the runtime")
         return world.confirm(plan)
 
     assert confirmed(ranked, IMAGES, screening=screening, confirm=confirm) == ranked[1]
     assert screening.seen[ranked[0]].values == world.known(ranked[0]).values
     assert screening.spent.parts[CONFIRMING] == 2 * LOOK_S
+
+
+def test_a_crash_is_the_networks_own_and_what_the_machine_lacks_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = IMAGES.plans(IMAGES.structures[0], "int8")[0]
+    told: list[Event] = []
+    screener = SimpleNamespace(on_event=told.append, worked_s=0.0)
+    errors: list[DistilError] = [WorkerDied("crashed"), WorkerKilled("memory ran out")]
+
+    def fails(*given: object) -> Confirmed:
+        raise errors.pop(0)
+
+    monkeypatch.setattr(confirming, "_confirmed", fails)
+    found = confirming.confirm(cast("Screener", screener), plan)
+    assert found.failed.startswith("crashed")
+    assert plan.name in told[0].message
+    with pytest.raises(MachineFailed):
+        confirming.confirm(cast("Screener", screener), plan)
+    assert screener.worked_s > 0
 
 
 def test_where_none_is_fast_enough_the_winner_stays_after_a_few_looks() -> None:
