@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from compress.pipeline.outlook import Outlook, relaxations
+from compress.pipeline.outlook import Outlook
+from compress.pipeline.relaxing import relaxations
 from compress.recipe.nodes import Budget
 from compress.search.confirm import Confirm
 from compress.search.screening import Screening

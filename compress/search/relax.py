@@ -49,7 +49,7 @@ class Room:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """What accuracy is asked for. aim: on validation. gain: of a training in full, of full_s
-    seconds, over a pilot of length_s."""
+    seconds, over a pilot of length_s; over a longer one, as much less as that is longer."""
 
     aim: float | None
     gain: float
@@ -157,11 +157,10 @@ def _reaches(plan: Plan, screening: Screening, trainer: Trainer, goal: Goal, see
     assert goal.aim is not None
     if screening.look(plan).failed:  # all that is trained has its place in the picture
         return False
-    known = _known(plan, trainer, goal)
+    known, due = _known(plan, trainer, goal), trainer.epochs_in(plan, goal.length_s)
     if known is not None:
-        return known.accuracy + goal.gain >= goal.aim
-    epochs = trainer.epochs_in(plan, goal.length_s)
-    return trainer.run(plan, seed=seed, epochs=epochs) + goal.gain >= goal.aim
+        return known.accuracy + goal.gain * due / known.epochs >= goal.aim
+    return trainer.run(plan, seed=seed, epochs=due) + goal.gain >= goal.aim
 
 
 def _known(plan: Plan, trainer: Trainer, goal: Goal) -> Pilot | None:

@@ -198,7 +198,9 @@ def lengths(
     arms: Sequence[Plan], trainer: Trainer, seconds: float, *, seeds: int = SEEDS
 ) -> tuple[list[Plan], float]:
     """How many arms are raced and the seconds of training in the first round: as many as get
-    ENOUGH epochs each, two at least."""
+    ENOUGH epochs each, two at least. One alone has nothing to win: its first epoch is enough."""
+    if len(arms) == 1:
+        return list(arms), 0.0
     for count in range(len(arms), 0, -1):
         kept = list(arms[:count])
         held = zip((count, math.ceil(count / 2)), rounds(count, seeds), strict=False)

@@ -145,7 +145,7 @@ def test_where_nothing_meets_the_budgets_the_best_is_kept_and_the_relaxed_size_i
 ) -> None:
     recipe, cache = shapes / "recipe.yaml", tmp_path / "cache"
     out = tmp_path / "run"
-    given = overrides(SIZE % "9KiB", ACCURACY % "6pp")
+    given = overrides(SIZE % "9KiB", ACCURACY % "6pp", minutes=3)
     assert run_command(command(recipe, out, cache, given)) == 1
     assert (out / "student.onnx").is_file()
     report = load_report(out / "report.json")
@@ -159,7 +159,7 @@ def test_where_nothing_meets_the_budgets_the_best_is_kept_and_the_relaxed_size_i
     assert enough is not None
     loaded = load_recipe(recipe, overrides=given)
     size = with_limit(next(b for b in loaded.recipe.budgets if b.id == "size"), enough)
-    again = overrides(SIZE % size.max, ACCURACY % "6pp")
+    again = overrides(SIZE % size.max, ACCURACY % "6pp", minutes=3)
     result = run(recipe, out=tmp_path / "again", cache=cache, overrides=again)
     status = {v.budget: v.status for v in result.report.verdicts}
     assert status["size"] == "pass"

@@ -48,7 +48,7 @@ from exporters.events import Event
 SEARCH = "search"
 SEARCH_FILE, METHOD_FILE = "search.json", "method.json"
 WAITING = "waiting for other machines"
-_VERSION = 15  # of the stage, and of what machines share
+_VERSION = 16  # of the stage, and of what machines share
 # Seconds of what comes after the training in full, by a run of the Fashion-MNIST demo on 2 cores.
 _AFTER_S = 12.0  # export, quantization, report
 _CHOICE_S = 14.0  # of timing the stored file beside the float one, per batch

@@ -6,7 +6,8 @@ import pytest
 from made_world import World, shapes
 
 from compress.pipeline.limits import limits_of
-from compress.pipeline.outlook import Outlook, relaxations, room_for_chance
+from compress.pipeline.outlook import Outlook, room_for_chance
+from compress.pipeline.relaxing import relaxations
 from compress.recipe.nodes import Budget
 from compress.search.relax import Goal, relax
 from compress.search.screening import Screening
@@ -159,6 +160,79 @@ def test_a_pilot_shorter_than_the_winners_is_trained_again_and_one_as_long_is_no
     assert widths[-1] not in {plan for plan, _, _ in world.pilots[before:]}
 
 
+@pytest.mark.parametrize(
+    ("left_s", "again"),
+    [
+        (600.0, []),  # 100 s for each: its pilot of the race will do
+        (200.0, [6]),  # 33 s, 6 of them to start
+        (60.0, [1]),
+    ],
+)
+def test_in_a_short_time_the_winner_is_compared_with_others_by_shorter_pilots(
+    left_s: float, again: list[int]
+) -> None:
+    world = Alike()  # the gain over any length is the same for all
+    wanted = budgets(speedup="8x", size="40KiB", drop="7pp")
+    screening = Screening(limits=tuple(limits_of(wanted)), ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=200)
+    (best,) = screening.widest(SPACE)
+    wider = SPACE.plans(SPACE.structures[0], "int8")[-1]
+    trainer.run(wider, seed=0, epochs=1)  # its epoch takes as long
+    trainer.run(best, seed=0, epochs=10)
+    before = len(world.pilots)
+    seen = Outlook(
+        accuracy=world.accuracy(best, 200),
+        aim=world.accuracy(wider, 200) + 0.001,  # beyond all
+        enough={"drop": 0.08, "floor": 0.925},
+        seconds=60.0,
+    )
+    _, _, _, lines = relaxations(
+        wanted,
+        SPACE,
+        Found(plan=best, fits=True, epochs=200, epoch_s=4.0, pilots=trainer.pilots),
+        seen,
+        screening=screening,
+        trainer=trainer,
+        finish=lambda found: seen,
+        left_s=left_s,
+        seed=0,
+    )
+    new = world.pilots[before:]
+    assert [count for plan, _, count in new if plan == best] == again
+    assert any(plan != best for plan, _, _ in new)
+    assert sum(6.0 + 4.0 * count for _, _, count in new) <= left_s
+    told = {one.budget: one for one in lines}
+    assert told["speed"].tried
+    assert told["speed"].enough is None
+
+
+def test_a_pilot_that_was_longer_than_is_due_is_credited_with_less_of_the_gain() -> None:
+    world = Equal()
+    limits = tuple(limits_of(budgets(speedup="8x", size="100MiB", drop="5pp")))
+    screening = Screening(limits=limits, ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
+    one = Space(structures=SPACE.structures, schemes=("int8",))
+    widest = one.plans(one.structures[0], "int8")[-1]
+    trainer.run(widest, seed=0, epochs=10)
+    reached = world.accuracy(widest, 10)
+
+    def enough(gain: float) -> bool:
+        goal = Goal(aim=reached + 0.01, gain=gain, length_s=20.0, full_s=800.0)
+        found = relax(
+            "speed",
+            one,
+            screening=screening,
+            trainer=trainer,
+            goal=goal,
+            seed=0,
+            go_on=lambda seconds: True,
+        )
+        return found.value is not None
+
+    assert not enough(0.019)  # half of it
+    assert enough(0.021)
+
+
 def test_without_time_no_pilot_starts_and_the_limit_is_said_to_be_open() -> None:
     world = Equal()
     wanted = budgets(speedup="8x", size="40KiB", drop="7pp")
@@ -183,7 +257,12 @@ def test_without_time_no_pilot_starts_and_the_limit_is_said_to_be_open() -> None
     assert told == {"speed": False, "size": False, "drop": True, "floor": True}
 
 
-def test_what_was_trained_in_full_and_oversteps_one_limit_alone_says_what_would_do() -> None:
+@pytest.mark.parametrize("longer", [False, True])
+def test_what_was_trained_in_full_and_oversteps_one_limit_alone_says_what_would_do(
+    longer: bool,
+) -> None:
+    """longer: it reaches the accuracy in the second of its trainings, which the time left allows;
+    pilots of others it does not."""
     world = Equal()
     wanted = budgets(speedup="2x", size="4KiB", drop="7pp")
     screening = Screening(limits=tuple(limits_of(wanted)), ledger=world.ledger, operators=shapes)
@@ -191,18 +270,28 @@ def test_what_was_trained_in_full_and_oversteps_one_limit_alone_says_what_would_
     assert screening.widest(SPACE) == []
     least = SPACE.plans(SPACE.structures[0], "int8")[0]
     trainer.run(least, seed=0, epochs=1)
-    seen = Outlook(accuracy=0.94, aim=0.93, enough={"drop": 0.05, "floor": 0.93}, seconds=60.0)
+    enough = {"drop": 0.05, "floor": 0.93}
+    reaches = Outlook(accuracy=0.94, aim=0.93, enough=enough, seconds=60.0)
+    misses = Outlook(accuracy=0.84, aim=0.93, enough={"drop": 0.15, "floor": 0.83}, seconds=4.0)
+    trained: list[int] = []
+
+    def finish(found: Found) -> Outlook:
+        trained.append(found.epochs)
+        return reaches
+
     _, _, binding, lines = relaxations(
         wanted,
         SPACE,
-        Found(plan=least, fits=False, epochs=50, epoch_s=4.0, pilots=trainer.pilots),
-        seen,
+        Found(plan=least, fits=False, epochs=1, epoch_s=4.0, pilots=trainer.pilots),
+        misses if longer else reaches,
         screening=screening,
         trainer=trainer,
-        finish=lambda found: seen,
-        left_s=0.0,  # none for anything smaller
+        finish=finish,
+        left_s=20.0 if longer else 0.0,
         seed=0,
     )
+    assert trained == ([2] if longer else [])
+    assert len(world.pilots) == 1
     assert binding == "size"
     told = {one.budget: one for one in lines}
     size = world.known(least).values["size"] * 1.01 / 1024

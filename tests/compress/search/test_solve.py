@@ -191,6 +191,23 @@ def test_a_short_race_has_fewer_arms_and_not_less_than_an_epoch() -> None:
     assert trainer.epochs_in(plans[0], short) >= 1
 
 
+def test_one_arm_alone_has_nothing_to_win_and_is_trained_in_full_for_the_time_of_the_race() -> None:
+    world = World()
+    one = Space(structures=IMAGES.structures[:1], schemes=("int8",))
+    found = solve(
+        one,
+        limits(),
+        screen=world.screen,
+        evaluate=world.evaluate,
+        operators=shapes,
+        seconds=2400,
+    )
+    assert world.pilots == [(found.plan, 0, 1)]
+    spent = 4.0 * len(world.asked) + 6.0 + world.epoch_s(found.plan)
+    whole = spent + 6.0 + found.epochs * found.epoch_s
+    assert 2400 - found.epoch_s < whole <= 2400
+
+
 def test_more_seeds_shorten_the_race_and_two_arms_are_raced_once() -> None:
     world = World()
     plans = [IMAGES.plans(structure, "int8")[5] for structure in IMAGES.structures[:4]]
