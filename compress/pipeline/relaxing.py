@@ -42,17 +42,23 @@ def relaxations(
     was trained before stays the best.
     """
     by_id = {budget.id: budget for budget in budgets}
-    pilot_s = left_s / (LOOKS * max(1, len(screening.limits)))
-    goal = _goal(
-        found, seen, trainer, left_s=left_s, pilot_s=pilot_s, trainings=trainings, seed=seed
-    )
-    most_s = left_s if found.fits else (0.5 - PART_PILOT) * left_s
-    looks_s = PART_SCREENING * left_s / max(1, len(screening.limits))
 
     def spent() -> float:
         return screening.spent.seconds + trainer.spent.seconds
 
+    before, shares = spent(), max(1, len(screening.limits))
+    goal = _goal(
+        found,
+        seen,
+        trainer,
+        left_s=left_s,
+        pilot_s=left_s / (LOOKS * shares),
+        trainings=trainings,
+        seed=seed,
+    )
     began = spent()
+    most_s = left_s - (began - before) if found.fits else (0.5 - PART_PILOT) * left_s
+    looks_s = PART_SCREENING * left_s / shares
     enough: dict[Limit, Enough] = {}
     for place, limit in enumerate(screening.limits):
         screening.go_on = _within(lambda: screening.spent.seconds, looks_s)

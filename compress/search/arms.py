@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping, Sequence
 
 from compress.search.ledger import Screened
@@ -30,7 +31,9 @@ def affordable(space: Space, widest: Plan, trainer: Trainer, seconds: float) -> 
     is not the width that takes the time."""
     plans = narrower(space, widest)
     enough = max(seconds / LEARNT, SAME * trainer.epoch_s(plans[0]))
-    return next((p for p in reversed(plans) if trainer.epoch_s(p) <= enough), plans[0])
+    # An epoch takes longer the wider it is, and to predict one builds a network.
+    within = bisect.bisect_right(plans, enough, key=trainer.epoch_s)
+    return plans[max(0, within - 1)]
 
 
 def keeping(space: Space, plans: Sequence[Plan], screening: Screening) -> list[Plan]:

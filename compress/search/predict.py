@@ -56,10 +56,12 @@ class Table:
     _seen: dict[str, list[tuple[tuple[float, ...], float]]] = field(
         default_factory=lambda: defaultdict(list)
     )
+    _fitted: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def learn(self, scheme: str, operators: Sequence[Operator], value: float) -> None:
         """value: anything that adds up over operators: milliseconds, bytes."""
         self._seen[scheme].append((self._features(operators), value))
+        self._fitted.pop(scheme, None)
 
     def predict(self, scheme: str, operators: Sequence[Operator]) -> float | None:
         """None before the first candidate of a scheme was measured."""
@@ -89,6 +91,11 @@ class Table:
     def _weights(self, scheme: str) -> NDArray[np.float64]:
         """Relative errors are made small, and every weight is pulled a little to what the shares
         say of it: few measurements leave most of them unknown."""
+        if scheme not in self._fitted:
+            self._fitted[scheme] = self._fit(scheme)
+        return self._fitted[scheme]
+
+    def _fit(self, scheme: str) -> NDArray[np.float64]:
         rows = np.array([features for features, _ in self._seen[scheme]])
         values = np.array([value for _, value in self._seen[scheme]])
         prior = self._prior(rows[0], values[0])

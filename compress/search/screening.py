@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -94,11 +95,11 @@ class Screening:
         among: which of the plans of one, from the narrowest, come into question."""
         found: list[Plan] = []
         for structure in space.structures:
-            several = [among(space.plans(structure, scheme)) for scheme in space.schemes]
+            several = [space.plans(structure, scheme) for scheme in space.schemes]
             if self.seen and not self.go_on():
                 # What was seen under other limits counts under these too.
                 several = [tuple(filter(self.seen.__contains__, plans)) for plans in several]
-            best = self._bisect(several, ignored)
+            best = self._bisect([among(plans) if plans else plans for plans in several], ignored)
             found += [plan for plan in best if plan is not None]
         return found
 
@@ -211,11 +212,16 @@ class Screening:
         self, plans: Sequence[Plan], low: int, high: int, ignored: Collection[str]
     ) -> int | None:
         """Where to look between a width that fits and one that does not; None: no need."""
-        guesses = [self.predicted(plan, ignored=ignored) for plan in plans[low + 1 : high]]
-        if guesses[0] is None:
+        first = self.predicted(plans[low + 1], ignored=ignored)
+        if first is None:
             return min(max(low + 1, _FIRST), high - 1) if low < 0 else (low + high) // 2
-        fitting = [index for index, guess in enumerate(guesses) if guess is None or guess <= 1]
-        if not fitting:
+        if first > 1:
             # The next width is too much by what is known: look only where that may be wrong.
-            return low + 1 if low < 0 or guesses[0] <= SURE else None
-        return low + 1 + fitting[-1]
+            return low + 1 if low < 0 or first <= SURE else None
+
+        def over(place: int) -> bool:
+            guess = self.predicted(plans[place], ignored=ignored)
+            return guess is not None and guess > 1
+
+        # What is predicted rises with the width, and each prediction builds a network.
+        return bisect.bisect_left(range(low + 2, high), True, key=over) + low + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import socket
 import time
@@ -21,7 +22,7 @@ from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.candidates import TEACHING, Candidates
 from compress.pipeline.stages.confirming import EPOCHS, confirm
 from compress.pipeline.stages.losses import RACE, race_seconds
-from compress.pipeline.stages.screening import Screener
+from compress.pipeline.stages.screening import BUILDING, Screener
 from compress.pipeline.stages.teacher import TEACHER, has_file
 from compress.pipeline.study import STUDY_FILE, study_name, study_place
 from compress.pipeline.tried import trials_of
@@ -157,8 +158,10 @@ class _Search:
 
     def run(self, place: str, name: str) -> tuple[Found, SearchFacts]:
         """The plan for the ordinary stages, and what the report says."""
-        began = self.clock()
+        began, looks = self.clock(), itertools.count()
         space, recipe = space_of(self.context), self.context.recipe
+        parts_s = self.clock() - began  # the teacher is traced and cut, to see what can be made
+        self._screener.worked_s += parts_s
         ledger = self._stack.enter_context(
             open_study(
                 place,
@@ -171,6 +174,8 @@ class _Search:
                 on_wait=lambda: self.on_event(Event("wait", SEARCH, "waits for another machine")),
             )
         )
+        parts = ledger.agreed("the teacher's parts", {"seconds": parts_s})
+        self.spent.parts[BUILDING] = parts["seconds"]
         taught = ledger.agreed(TEACHING, {"seconds": self._candidates.teach(self.seconds)})
         self.spent.parts[TEACHING] = taught["seconds"]
         if isinstance(recipe.distill.loss, AutoLoss):
@@ -190,8 +195,13 @@ class _Search:
             operators=self._screener.operators,
         )
 
+        def besides() -> float:
+            own = {"seconds": self._besides(ledger, began)}
+            seconds: float = ledger.agreed(f"bookkeeping, {next(looks)}", own)["seconds"]
+            return seconds
+
         def spent() -> float:
-            own = self.spent.seconds + self._race_s
+            own = self.spent.seconds + self._race_s + besides()
             return own + screening.spent.seconds + trainer.spent.seconds
 
         def finish(found: Found) -> Outlook | None:
@@ -229,7 +239,9 @@ class _Search:
         found, seen = held.found, held.seen
         for account in (screening.spent, trainer.spent):
             self.spent.add([account.parts], seconds=account.seconds)
-        self._keep_books(ledger, self.clock() - began)
+        if ledger.waited_s:
+            self.spent.parts[WAITING] = ledger.waited_s
+        self.spent.parts[BOOKKEEPING] = self._besides(ledger, began)
         return found, SearchFacts(
             chosen=found.plan.name,
             reason=_reason(found, seen, held.binding),
@@ -252,12 +264,11 @@ class _Search:
             self.spent.add([{RACE: self.raced["seconds"]}], seconds=self.raced["seconds"])
             self._candidates.learn_by(self.raced)
 
-    def _keep_books(self, ledger: Study, seconds: float) -> None:
-        """What this process did besides; that of an earlier one which was stopped is not known."""
+    def _besides(self, ledger: Study, began: float) -> float:
+        """What this process did besides, in seconds; that of an earlier one which was stopped is
+        not known."""
         worked = self._candidates.worked_s + self._screener.worked_s
-        if ledger.waited_s:
-            self.spent.parts[WAITING] = ledger.waited_s
-        self.spent.parts[BOOKKEEPING] = max(0.0, seconds - worked - ledger.waited_s)
+        return max(0.0, self.clock() - began - worked - ledger.waited_s)
 
     def _looks_again(self, limits: Sequence[Limit]) -> bool:
         """Where speed is limited, and fresh processes take a small part of the time."""
