@@ -48,6 +48,7 @@ def hold_within(
     finish: Callable[[Found], Outlook | None],
     spent: Callable[[], float],
     reserve_s: float,
+    finish_s: float = 0.0,
     trainings: int,
     seed: int,
     seeds: int,
@@ -55,8 +56,9 @@ def hold_within(
     floor: float | None = None,
 ) -> Held:
     """seconds: of all; spent(): of what is over, whatever it was; reserve_s: of what comes after
-    the search, but for further trainings in full. finish: as finish_best. floor: the accuracy on
-    validation that is asked for, where it is limited. confirm, and what is raised: as choose."""
+    the search, but for further trainings in full; finish_s: of `finish` without its training.
+    finish: as finish_best. floor: the accuracy on validation that is asked for, where it is
+    limited. confirm, and what is raised: as choose."""
     screening.go_on = lambda: screening.spent.seconds < PART_SCREENING * seconds
     found = choose(
         space,
@@ -64,7 +66,7 @@ def hold_within(
         trainer=trainer,
         seconds=seconds,
         spent=spent,
-        reserve_s=reserve_s,
+        reserve_s=reserve_s + finish_s,
         trainings=trainings,
         seed=seed,
         seeds=seeds,
@@ -76,12 +78,12 @@ def hold_within(
         found,
         trainer,
         finish=finish,
-        left_s=lambda: time_left(seconds, spent() + reserve_s) / trainings,
+        left_s=lambda: time_left(seconds, spent() + reserve_s + finish_s) / trainings,
     )
     if found.fits and seen.reaches:
         return Held(found=found, seen=seen)
-    # What fits stays, and so its control is still to be trained.
-    controls_s = (trainings - 1) * found.epochs * found.epoch_s if found.fits else 0.0
+    # What fits stays, and so its control is still to be trained; else another one is finished.
+    due_s = (trainings - 1) * found.epochs * found.epoch_s if found.fits else finish_s
     found, seen, binding, relaxed = relaxations(
         budgets,
         space,
@@ -90,7 +92,7 @@ def hold_within(
         screening=screening,
         trainer=trainer,
         finish=finish,
-        left_s=time_left(seconds, spent() + reserve_s + controls_s),
+        left_s=time_left(seconds, spent() + reserve_s + due_s),
         trainings=trainings,
         seed=seed,
     )

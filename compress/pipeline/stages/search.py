@@ -6,7 +6,7 @@ import itertools
 import math
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,20 +20,25 @@ from compress.pipeline.search_space import check_search, space_of
 from compress.pipeline.stage import Inputs, OnEvent, Stage, StageResult
 from compress.pipeline.stage_runner import StageRunner
 from compress.pipeline.stages.candidates import TEACHING, Candidates
-from compress.pipeline.stages.confirming import EPOCHS, confirm
+from compress.pipeline.stages.confirming import confirm
 from compress.pipeline.stages.losses import RACE, race_seconds
 from compress.pipeline.stages.screening import BUILDING, Screener
-from compress.pipeline.stages.teacher import TEACHER, has_file
+from compress.pipeline.stages.set_aside import (
+    after_seconds,
+    choice_seconds,
+    has_time_to_look_again,
+)
+from compress.pipeline.stages.teacher import TEACHER
 from compress.pipeline.study import STUDY_FILE, study_name, study_place
 from compress.pipeline.tried import trials_of
 from compress.pipeline.within_time import hold_within
 from compress.recipe.loss_nodes import AutoLoss
-from compress.recipe.nodes import AutoStudent, NoQuantize
+from compress.recipe.nodes import AutoStudent
 from compress.recipe.units import format_duration, parse_duration
 from compress.report.search import BOOKKEEPING
 from compress.search.confirm import Confirmed
 from compress.search.ledger import Account, Alone
-from compress.search.screening import Limit, Screening
+from compress.search.screening import Screening
 from compress.search.solve import Found
 from compress.search.space import Plan
 from compress.search.study import Study, open_study
@@ -50,12 +55,6 @@ SEARCH = "search"
 SEARCH_FILE, METHOD_FILE = "search.json", "method.json"
 WAITING = "waiting for other machines"
 _VERSION = 16  # of the stage, and of what machines share
-# Seconds of what comes after the training in full, by a run of the Fashion-MNIST demo on 2 cores.
-_AFTER_S = 12.0  # export, quantization, report
-_CHOICE_S = 14.0  # of timing the stored file beside the float one, per batch
-_EPOCH_S = 1.4  # of measuring, per file and setting of threads
-_LOOKING = 0.03  # of the time, for one look at the winner by fresh processes
-_SAMPLE_S = 0.006  # per validation sample: ledger, slices, the judge's own split
 
 
 def search_stage(
@@ -221,6 +220,10 @@ class _Search:
                 trainer.failed[plan] = said.failed
             return said
 
+        # Where speed is limited.
+        again = any(one.timed for one in screening.limits) and has_time_to_look_again(
+            self.context, self._screener.cells, seconds=self.seconds
+        )
         held = hold_within(
             self.seconds,
             space,
@@ -229,11 +232,12 @@ class _Search:
             trainer=trainer,
             finish=finish,
             spent=spent,
-            reserve_s=self._after_s(),
+            reserve_s=after_seconds(self.context),
+            finish_s=choice_seconds(self.context),
             trainings=1 + self.context.controls.labels_only,
             seed=recipe.seed,
             seeds=recipe.search.seeds,
-            confirm=look_again if self._looks_again(screening.limits) else None,
+            confirm=look_again if again else None,
             floor=floor_of(recipe.budgets, teacher=self._candidates.taught.get(TEACHER)),
         )
         found, seen = held.found, held.seen
@@ -269,22 +273,6 @@ class _Search:
         not known."""
         worked = self._candidates.worked_s + self._screener.worked_s
         return max(0.0, self.clock() - began - worked - ledger.waited_s)
-
-    def _looks_again(self, limits: Sequence[Limit]) -> bool:
-        """Where speed is limited, and fresh processes take a small part of the time."""
-        groups = len({cell[:2] for cell in self._screener.cells})
-        files = 1 + has_file(self.context)
-        look_s = EPOCHS * groups * files * _EPOCH_S
-        return any(one.timed for one in limits) and look_s <= _LOOKING * self.seconds
-
-    def _after_s(self) -> float:
-        bench, task = self.context.recipe.bench, self.context.task
-        controls = self.context.controls
-        files = 1 + has_file(self.context) + controls.labels_only + controls.teacher_quantized
-        measured = bench.epochs * len(bench.threads) * len(bench.devices) * files * _EPOCH_S
-        stored = not isinstance(self.context.recipe.quantize, NoQuantize)
-        chosen = stored * _CHOICE_S * len(bench.batch)
-        return _AFTER_S + chosen + measured + _SAMPLE_S * len(task.validation)
 
 
 def _reason(found: Found, seen: Outlook, binding: str | None) -> str:
