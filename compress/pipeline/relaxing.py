@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from compress.recipe.nodes import Budget
 from compress.search.relax import Enough, Goal, or_trained, relax
 from compress.search.screening import Limit, Screening, excess
 from compress.search.solve import PART_SCREENING, Found
-from compress.search.space import Plan, Space
+from compress.search.space import Space
 from compress.search.trainer import Trainer
 from compress.trials import Relaxation
 
@@ -32,6 +33,7 @@ def relaxations(
     left_s: float,
     trainings: int = 1,
     seed: int,
+    floor: float | None = None,
 ) -> tuple[Found, Outlook, str | None, tuple[Relaxation, ...]]:
     """(the best candidate, what is known of it, the budget that binds, a line per budget that would
     have to give way).
@@ -39,7 +41,7 @@ def relaxations(
     Where something meets the limits on speed and size, accuracy binds and that candidate stays the
     best. Otherwise the best is the one that oversteps a single limit least and keeps the rest; half
     of the time left is for its trainings in full. finish(found): None where that fails; then what
-    was trained before stays the best.
+    was trained before stays the best. floor: as hold_within.
     """
     by_id = {budget.id: budget for budget in budgets}
 
@@ -60,20 +62,22 @@ def relaxations(
     most_s = left_s - (began - before) if found.fits else (0.5 - PART_PILOT) * left_s
     looks_s = PART_SCREENING * left_s / shares
     enough: dict[Limit, Enough] = {}
-    for place, limit in enumerate(screening.limits):
-        screening.go_on = _within(lambda: screening.spent.seconds, looks_s)
-        own_s = (most_s - (spent() - began)) / (len(screening.limits) - place)
-        enough[limit] = relax(
-            limit.budget,
-            space,
-            screening=screening,
-            trainer=trainer,
-            goal=goal,
-            seed=seed,
-            go_on=_fits(spent, own_s, began + most_s),
-        )
+    # What one limit leaves of its time, the others go on with.
+    for part_s in (looks_s, 0.0):
+        for place, limit in enumerate(screening.limits):
+            screening.go_on = _within(lambda: screening.spent.seconds, part_s)
+            own_s = (most_s - (spent() - began)) / (len(screening.limits) - place)
+            enough[limit] = relax(
+                limit.budget,
+                space,
+                screening=screening,
+                trainer=trainer,
+                goal=goal,
+                seed=seed,
+                go_on=_fits(spent, own_s, began + most_s),
+            )
     enough = _with_trained(enough, found, seen, screening)
-    best = _least(enough)
+    best = _least(enough, by_id)
     if not found.fits:
         plan = best[1].plan if best and best[1].plan else found.plan
         epoch_s = trainer.epoch_s(plan)
@@ -84,9 +88,11 @@ def relaxations(
             if (known := finish(step)) is not None:
                 found, seen = step, known
                 enough = _with_trained(enough, found, seen, screening)
-                best = _least(enough)
-            elif best:
-                enough[best[0]] = _open(best[1])
+                if best and floor is not None and seen.accuracy < floor:
+                    enough[best[0]] = _open(best[1], "misses the accuracy")
+                best = _least(enough, by_id) or best
+            elif best and plan != found.plan:
+                enough[best[0]] = _open(best[1], "failed")
     fits = _keeps(found, screening)
     missed = [b for b in budgets if on_accuracy(b) and not (fits and _met(b, seen.enough[b.id]))]
     lines = [_line(by_id[limit.budget], limit, one) for limit, one in enough.items()]
@@ -108,12 +114,14 @@ def _with_trained(
     return {limit: or_trained(one, found.plan, screening) for limit, one in enough.items()}
 
 
-def _least(enough: Mapping[Limit, Enough]) -> tuple[Limit, Enough] | None:
+def _least(
+    enough: Mapping[Limit, Enough], by_id: Mapping[str, Budget]
+) -> tuple[Limit, Enough] | None:
     """The limit that has to give way by the least share; None where none alone would do."""
     options = [
         (one.value / limit.limit, limit, one)
         for limit, one in enough.items()
-        if one.value is not None and one.value > limit.limit
+        if one.value is not None and not _same(by_id[limit.budget], one.value, limit.limit)
     ]
     return min(options, key=lambda option: option[0])[1:] if options else None
 
@@ -132,10 +140,10 @@ def _line(budget: Budget, limit: Limit, enough: Enough) -> Relaxation | None:
     )
 
 
-def _open(enough: Enough) -> Enough:
-    """Of a limit whose candidate failed where it was trained in full."""
+def _open(enough: Enough, how: str) -> Enough:
+    """Of a limit whose candidate did not do where it was trained in full."""
     assert enough.plan is not None
-    reason = f"{enough.plan.name} failed where it was trained in full"
+    reason = f"{enough.plan.name} {how} where it was trained in full"
     return replace(enough, value=None, plan=None, reason=reason, tried=False)
 
 
@@ -150,12 +158,12 @@ def _goal(
     seed: int,
 ) -> Goal:
     """What pilots must reach. The gain of a full training over a pilot is that of the candidate
-    which had both: a pilot of the race, or a shorter one where that took more than pilot_s. Where
-    nothing fits it had a shorter training than is due, and the gain is at least this."""
+    which had both: a pilot of the race, or another one where that took more than pilot_s or far
+    less. Where nothing fits it had a shorter training than is due, and the gain is at least
+    this."""
     if found.fits:
         epoch_s = trainer.epoch_s(found.plan)
-        epochs = _epochs_of_pilots(found.plan, trainer, left_s=left_s, pilot_s=pilot_s)
-        short = trainer.run(found.plan, seed=seed, epochs=epochs)
+        epochs, short = _own_pilot(found, trainer, left_s=left_s, pilot_s=pilot_s, seed=seed)
         length_s, full_s = epochs * epoch_s, found.epochs * epoch_s
     else:
         length_s, full_s = PART_PILOT * left_s, left_s / 2 / trainings
@@ -167,15 +175,22 @@ def _goal(
     return Goal(aim=seen.aim, gain=gain, length_s=length_s, full_s=full_s)
 
 
-def _epochs_of_pilots(plan: Plan, trainer: Trainer, *, left_s: float, pilot_s: float) -> int:
-    """Of the plan that was trained in full, to compare others with."""
-    pilot, epoch_s = trainer.pilots.get(plan), trainer.epoch_s(plan)
+def _own_pilot(
+    found: Found, trainer: Trainer, *, left_s: float, pilot_s: float, seed: int
+) -> tuple[int, float]:
+    """(epochs, accuracy) of a pilot of the plan that was trained in full, to compare others by."""
+    plan, epoch_s = found.plan, trainer.epoch_s(found.plan)
+    pilot = trainer.pilots.get(plan)
     if pilot is None:  # it was narrowed after the race
-        return 1
-    epochs = max(1, int((pilot_s - trainer.start_s) / max(1e-6, epoch_s)))
+        return 1, trainer.run(plan, seed=seed, epochs=1)
+    due = max(1, min(found.epochs, int((pilot_s - trainer.start_s) / max(1e-6, epoch_s))))
     # One of the plan itself and one of another.
-    worth = 2 * (trainer.start_s + epochs * epoch_s) <= left_s
-    return epochs if epochs < pilot.epochs and worth else pilot.epochs
+    worth = 2 * (trainer.start_s + due * epoch_s) <= left_s
+    if worth and not due / 2 <= pilot.epochs <= due:
+        accuracy = trainer.run(plan, seed=seed, epochs=due)
+        if math.isfinite(accuracy):
+            return due, accuracy
+    return pilot.epochs, pilot.accuracy
 
 
 def _within(spent: Callable[[], float], seconds: float) -> Callable[[], bool]:

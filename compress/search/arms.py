@@ -31,9 +31,12 @@ def affordable(space: Space, widest: Plan, trainer: Trainer, seconds: float) -> 
     is not the width that takes the time."""
     plans = narrower(space, widest)
     enough = max(seconds / LEARNT, SAME * trainer.epoch_s(plans[0]))
-    # An epoch takes longer the wider it is, and to predict one builds a network.
-    within = bisect.bisect_right(plans, enough, key=trainer.epoch_s)
-    return plans[max(0, within - 1)]
+    measured = [plan for plan in plans if trainer.has_measured(plan)]
+    others = [plan for plan in plans if not trainer.has_measured(plan)]
+    # What is predicted rises with the width, and each prediction builds a network.
+    within = bisect.bisect_right(others, enough, key=trainer.epoch_s)
+    fitting = [plan for plan in measured if trainer.epoch_s(plan) <= enough]
+    return max((*fitting, *others[:within]), key=lambda plan: plan.width, default=plans[0])
 
 
 def keeping(space: Space, plans: Sequence[Plan], screening: Screening) -> list[Plan]:

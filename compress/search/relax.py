@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from compress.search.space import Plan, Space
 from compress.search.trainer import Pilot, Trainer
 
 LEVEL, POWER = 1.645, 0.84  # standard errors: of a bound at 95 %, and for 80 % power
+# Errors that fall with the root of the epochs would be quick: curves of learning are power laws of
+# exponents of 0.07 to 0.35 (Hestness et al., arXiv:1712.00409).
+QUICK = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +53,20 @@ class Room:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """What accuracy is asked for. aim: on validation. gain: of a training in full, of full_s
-    seconds, over a pilot of length_s; over a longer one, as much less as that is longer."""
+    seconds, over a pilot of length_s."""
 
     aim: float | None
     gain: float
     length_s: float
     full_s: float
+
+    def gain_over(self, times: float) -> float:
+        """Over a pilot that was so many times as long: what of the gain is still to come where
+        errors fall with the root of the epochs."""
+        if times <= 1 or self.full_s <= self.length_s:
+            return self.gain
+        whole = math.pow(self.full_s / self.length_s, -QUICK)
+        return self.gain * max(0.0, math.pow(times, -QUICK) - whole) / (1 - whole)
 
 
 def standard_error(lost: int, gained: int, samples: int) -> float:
@@ -75,7 +87,7 @@ def relax(
 ) -> Enough:
     """The least of one limit on speed or size at which a plan keeps to all others.
 
-    Of the structures that do without this limit the one with the largest network is taken; its
+    Of the structures that do without this limit the two with the largest networks are taken; their
     widths are bisected by pilots, which say what a training in full would reach. go_on(seconds):
     whether what takes so long may still start.
     """
@@ -98,24 +110,22 @@ def relax(
         return Enough(budget=budget, value=value, plan=least, reason="accuracy is not limited")
     ranked = sorted(wide, key=lambda plan: -_macs(screening, plan))[:2]
     best: tuple[float, Plan] | None = None
-    tried = False
+    decided = True
     for top in ranked:
         plans = [p for p in space.plans(top.structure, top.scheme) if p.width <= top.width]
-        if not go_on(_cost(plans[-1], screening, trainer, goal)):
-            break
-        tried = True
-        plan = _smallest_that_reaches(plans, screening, trainer, goal, seed, go_on)
-        if plan is not None:
-            value = _value(plan, screening, budget)
-            best = min(best or (math.inf, plan), (value, plan), key=lambda pair: pair[0])
-    if not tried:
+        reached = _least_that_reaches(plans, budget, screening, trainer, goal, seed, go_on)
+        decided = decided and reached.decided
+        if reached.plan is not None:
+            option = (_value(reached.plan, screening, budget), reached.plan)
+            best = min(best or option, option, key=lambda one: one[0])
+    if best is not None:
+        reason = "by pilots of equal length"
+        return Enough(budget=budget, value=best[0], plan=best[1], reason=reason)
+    if not decided:
         reason = "no time was left to train candidates without it"
         return Enough(budget=budget, value=None, plan=None, reason=reason, tried=False)
-    if best is None:
-        reason = "without it no candidate is expected to reach the accuracy"
-        return Enough(budget=budget, value=None, plan=None, reason=reason)
-    reason = "by pilots of equal length"
-    return Enough(budget=budget, value=best[0], plan=best[1], reason=reason)
+    reason = "without it no candidate is expected to reach the accuracy"
+    return Enough(budget=budget, value=None, plan=None, reason=reason)
 
 
 def or_trained(enough: Enough, plan: Plan, screening: Screening) -> Enough:
@@ -124,33 +134,74 @@ def or_trained(enough: Enough, plan: Plan, screening: Screening) -> Enough:
     if excess(screening.look(plan), screening.limits, ignored=(enough.budget,)) > 1:
         return enough
     value = _value(plan, screening, enough.budget)
-    if enough.value is not None and enough.value <= value:
+    if enough.value is not None and enough.value < value:
         return enough
     return Enough(budget=enough.budget, value=value, plan=plan, reason="trained in full")
 
 
-def _smallest_that_reaches(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Least:
+    """plan: None where none reached the aim; decided: None will, then, as the widest doesn't."""
+
+    plan: Plan | None
+    decided: bool
+
+
+def _least_that_reaches(
     plans: Sequence[Plan],
+    budget: str,
     screening: Screening,
     trainer: Trainer,
     goal: Goal,
     seed: int,
     go_on: Callable[[float], bool],
-) -> Plan | None:
-    """The narrowest whose pilot, with the gain of the full length, reaches the aim. The widest's
-    may start."""
-    low, high = -1, len(plans) - 1
-    if not _reaches(plans[high], screening, trainer, goal, seed):
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        if not go_on(_cost(plans[middle], screening, trainer, goal)):
-            break
-        if _reaches(plans[middle], screening, trainer, goal, seed):
-            high = middle
+) -> _Least:
+    """The narrowest whose pilot, with the gain of the full length, reaches the aim, as far as time
+    allows. First one between the limit and the widest is trained, which takes less and says more
+    where it reaches it; then the widest, where it doesn't."""
+    top = len(plans) - 1
+    low, high = min(_keeping(plans, budget, screening), top) - 1, len(plans)
+    place = _between(plans, low, top, budget, screening)
+    while go_on(_cost(plans[place], screening, trainer, goal)):
+        if _reaches(plans[place], screening, trainer, goal, seed):
+            high = place
+        elif place == top:
+            return _Least(plan=None, decided=True)
         else:
-            low = middle
-    return plans[high]
+            low = place
+        if high - low <= 1:
+            break
+        place = top if high > top else _between(plans, low, high, budget, screening)
+    return _Least(plan=plans[high] if high <= top else None, decided=high <= top)
+
+
+def _keeping(plans: Sequence[Plan], budget: str, screening: Screening) -> int:
+    """The place of the widest that keeps to the limit as it is, or 0: where even that reaches the
+    aim, it is not this limit that has to give way."""
+    limit = next(one for one in screening.limits if one.budget == budget)
+
+    def over(plan: Plan) -> bool:
+        value = screening.value(plan, budget)
+        return value is None or value * limit.room > limit.limit
+
+    return max(0, bisect.bisect_left(plans, True, key=over) - 1)
+
+
+def _between(plans: Sequence[Plan], low: int, high: int, budget: str, screening: Screening) -> int:
+    """The place halfway between two, by the ratio of what they take; the upper one where there is
+    none. low: -1 where the first may do too; then it is halfway from the limit."""
+    if high - low <= 1:
+        return high
+    limit = next(one.limit for one in screening.limits if one.budget == budget)
+    least = limit if low < 0 else screening.value(plans[low], budget)
+    most = screening.value(plans[high], budget)
+    if not least or not most:
+        return (low + high) // 2
+    inner, middle = range(low + 1, high), math.sqrt(least * most)
+    place = bisect.bisect_left(
+        inner, middle, key=lambda at: screening.value(plans[at], budget) or math.inf
+    )
+    return inner[min(place, len(inner) - 1)]
 
 
 def _reaches(plan: Plan, screening: Screening, trainer: Trainer, goal: Goal, seed: int) -> bool:
@@ -159,7 +210,7 @@ def _reaches(plan: Plan, screening: Screening, trainer: Trainer, goal: Goal, see
         return False
     known, due = _known(plan, trainer, goal), trainer.epochs_in(plan, goal.length_s)
     if known is not None:
-        return known.accuracy + goal.gain * due / known.epochs >= goal.aim
+        return known.accuracy + goal.gain_over(known.epochs / due) >= goal.aim
     return trainer.run(plan, seed=seed, epochs=due) + goal.gain >= goal.aim
 
 

@@ -95,13 +95,21 @@ class Screening:
         among: which of the plans of one, from the narrowest, come into question."""
         found: list[Plan] = []
         for structure in space.structures:
-            several = [space.plans(structure, scheme) for scheme in space.schemes]
-            if self.seen and not self.go_on():
-                # What was seen under other limits counts under these too.
-                several = [tuple(filter(self.seen.__contains__, plans)) for plans in several]
-            best = self._bisect([among(plans) if plans else plans for plans in several], ignored)
+            several: list[Sequence[Plan]] = [
+                space.plans(structure, scheme) for scheme in space.schemes
+            ]
+            over = bool(self.seen) and not self.go_on()
+            if over:  # what was seen under other limits counts under these too
+                several = [self._seen_of(plans) for plans in several]
+            several = [among(plans) if plans else plans for plans in several]
+            if over:
+                several = [self._seen_of(plans) for plans in several]
+            best = self._bisect(several, ignored)
             found += [plan for plan in best if plan is not None]
         return found
+
+    def _seen_of(self, plans: Sequence[Plan]) -> Sequence[Plan]:
+        return [plan for plan in plans if plan in self.seen]
 
     def widest_of(self, plans: Sequence[Plan], *, ignored: Collection[str] = ()) -> Plan | None:
         """By bisection of plans that rise in width; what is predicted decides where to look."""
@@ -147,6 +155,14 @@ class Screening:
             for limit in self.limits:
                 value = found.values[limit.budget]
                 self._table(limit).learn(plan.scheme, shapes, value)
+
+    def value(self, plan: Plan, budget: str) -> float | None:
+        """What it takes of a budget, seen or by the tables; None where they know nothing."""
+        if plan in self.seen:
+            return self.seen[plan].values.get(budget)
+        shapes = () if self.operators is None else self.operators(plan)
+        limit = next(one for one in self.limits if one.budget == budget)
+        return self._table(limit).predict(plan.scheme, shapes) if shapes else None
 
     def predicted(self, plan: Plan, *, ignored: Collection[str] = ()) -> float | None:
         """Its excess by the tables; None where they know nothing."""

@@ -201,7 +201,7 @@ def lengths(
     ENOUGH epochs each, two at least. One alone has nothing to win: its first epoch is enough."""
     if len(arms) == 1:
         return list(arms), 0.0
-    for count in range(len(arms), 0, -1):
+    for count in range(len(arms), 1, -1):
         kept = list(arms[:count])
         held = zip((count, math.ceil(count / 2)), rounds(count, seeds), strict=False)
         counts = [(number * each, length) for number, (length, each) in held]

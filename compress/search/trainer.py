@@ -100,6 +100,10 @@ class Trainer:
         looked = [plan for plan in plans if plan in self._paces]
         return min(looked, key=self._paces.__getitem__, default=None)
 
+    def has_measured(self, plan: Plan) -> bool:
+        """Whether what an epoch of it takes is no prediction."""
+        return plan in self._epoch_s
+
     def epoch_s(self, plan: Plan) -> float:
         """Measured, or predicted from the others by its pace or its operators."""
         if plan in self._epoch_s:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import socket
 import time
@@ -25,7 +24,7 @@ from compress.pipeline.stages.losses import RACE, race_seconds
 from compress.pipeline.stages.screening import BUILDING, Screener
 from compress.pipeline.stages.set_aside import (
     after_seconds,
-    choice_seconds,
+    finish_seconds,
     has_time_to_look_again,
 )
 from compress.pipeline.stages.teacher import TEACHER
@@ -36,6 +35,7 @@ from compress.recipe.loss_nodes import AutoLoss
 from compress.recipe.nodes import AutoStudent
 from compress.recipe.units import format_duration, parse_duration
 from compress.report.search import BOOKKEEPING
+from compress.search.books import Books
 from compress.search.confirm import Confirmed
 from compress.search.ledger import Account, Alone
 from compress.search.screening import Screening
@@ -157,7 +157,7 @@ class _Search:
 
     def run(self, place: str, name: str) -> tuple[Found, SearchFacts]:
         """The plan for the ordinary stages, and what the report says."""
-        began, looks = self.clock(), itertools.count()
+        began = self.clock()
         space, recipe = space_of(self.context), self.context.recipe
         parts_s = self.clock() - began  # the teacher is traced and cut, to see what can be made
         self._screener.worked_s += parts_s
@@ -194,13 +194,10 @@ class _Search:
             operators=self._screener.operators,
         )
 
-        def besides() -> float:
-            own = {"seconds": self._besides(ledger, began)}
-            seconds: float = ledger.agreed(f"bookkeeping, {next(looks)}", own)["seconds"]
-            return seconds
+        books = Books(ledger, lambda: self._besides(ledger, began))
 
         def spent() -> float:
-            own = self.spent.seconds + self._race_s + besides()
+            own = self.spent.seconds + self._race_s + books.seconds()
             return own + screening.spent.seconds + trainer.spent.seconds
 
         def finish(found: Found) -> Outlook | None:
@@ -233,7 +230,7 @@ class _Search:
             finish=finish,
             spent=spent,
             reserve_s=after_seconds(self.context),
-            finish_s=choice_seconds(self.context),
+            finish_s=finish_seconds(self.context),
             trainings=1 + self.context.controls.labels_only,
             seed=recipe.seed,
             seeds=recipe.search.seeds,
@@ -245,7 +242,7 @@ class _Search:
             self.spent.add([account.parts], seconds=account.seconds)
         if ledger.waited_s:
             self.spent.parts[WAITING] = ledger.waited_s
-        self.spent.parts[BOOKKEEPING] = self._besides(ledger, began)
+        self.spent.parts[BOOKKEEPING] = books.seconds()
         return found, SearchFacts(
             chosen=found.plan.name,
             reason=_reason(found, seen, held.binding),
@@ -269,8 +266,7 @@ class _Search:
             self._candidates.learn_by(self.raced)
 
     def _besides(self, ledger: Study, began: float) -> float:
-        """What this process did besides, in seconds; that of an earlier one which was stopped is
-        not known."""
+        """What this process did besides, in seconds."""
         worked = self._candidates.worked_s + self._screener.worked_s
         return max(0.0, self.clock() - began - worked - ledger.waited_s)
 

@@ -14,7 +14,8 @@ from compress.pipeline.stages.confirming import EPOCHS
 from compress.pipeline.stages.teacher import has_file
 from compress.recipe.nodes import NoQuantize
 
-_AFTER_S = 12.0  # export, quantization, report
+_REPORT_S = 6.0
+_STORING_S = 6.0  # of export and quantization
 _CHOICE_S = 14.0  # of timing the stored file beside the float one, per batch
 _EPOCH_S = 1.4  # of measuring, per file and setting of threads
 _LOOKING = 0.03  # of the time, for one look at the winner by fresh processes
@@ -26,13 +27,13 @@ def after_seconds(context: Context) -> float:
     bench, controls = context.recipe.bench, context.controls
     files = 1 + has_file(context) + controls.labels_only + controls.teacher_quantized
     measured = bench.epochs * len(bench.threads) * len(bench.devices) * files * _EPOCH_S
-    return _AFTER_S + measured + _SAMPLE_S * len(context.task.validation)
+    return _REPORT_S + measured + _SAMPLE_S * len(context.task.validation)
 
 
-def choice_seconds(context: Context) -> float:
-    """Of choosing between the stored file and the float one, after each training in full."""
+def finish_seconds(context: Context) -> float:
+    """Of what each training in full needs besides: its file, stored and chosen or not."""
     stored = not isinstance(context.recipe.quantize, NoQuantize)
-    return stored * _CHOICE_S * len(context.recipe.bench.batch)
+    return _STORING_S + stored * _CHOICE_S * len(context.recipe.bench.batch)
 
 
 def has_time_to_look_again(context: Context, cells: Collection[Cell], *, seconds: float) -> bool:

@@ -41,6 +41,27 @@ def test_a_network_too_wide_to_be_trained_in_time_is_narrowed(seconds: float) ->
         assert trainer.epoch_s(plans[place + 1]) > enough
 
 
+def test_one_width_that_was_slow_to_train_does_not_rule_out_wider_ones_that_are_not() -> None:
+    world = World()
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
+    plans = IMAGES.plans(IMAGES.structures[0], "int8")
+    for place in (0, 8):
+        trainer.run(plans[place], seed=0, epochs=1)
+    quick = trainer.epoch_s(plans[8])
+    slow = Slow()
+    trainer.ledger = slow.ledger
+    trainer.run(plans[4], seed=0, epochs=1)
+    assert trainer.epoch_s(plans[4]) > 2 * quick
+    assert affordable(IMAGES, plans[8], trainer, 1.01 * LEARNT * quick) == plans[8]
+
+
+class Slow(World):
+    """Of a machine that was busy."""
+
+    def epoch_s(self, plan: Plan) -> float:
+        return 10 * super().epoch_s(plan)
+
+
 class Uneven(World):
     """Where widths are no multiple of 16, a network takes longer than some that are wider."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 from made_world import World, shapes
 
@@ -74,7 +77,7 @@ def told(
         screening=screening,
         trainer=trainer,
         finish=lambda found: seen,
-        left_s=600.0,
+        left_s=500.0,
         seed=0,
     )
     return binding, {one.budget: one for one in lines}
@@ -107,6 +110,12 @@ def test_once_the_time_for_looks_is_over_all_that_was_seen_counts_under_other_li
     asked = len(world.asked)
     assert screening.widest(TWO) == tight
     assert screening.widest(TWO, ignored=("size", "speed")) == wide
+
+    def all_up_to(plans: Sequence[Plan]) -> Sequence[Plan]:
+        """Names some that were not seen."""
+        return [p for p in TWO.plans(plans[0].structure, "int8") if p.width <= plans[-1].width]
+
+    assert screening.widest(TWO, ignored=("size", "speed"), among=all_up_to) == wide
     assert len(world.asked) == asked
 
 
@@ -163,12 +172,13 @@ def test_a_pilot_shorter_than_the_winners_is_trained_again_and_one_as_long_is_no
 @pytest.mark.parametrize(
     ("left_s", "again"),
     [
-        (600.0, []),  # 100 s for each: its pilot of the race will do
-        (200.0, [6]),  # 33 s, 6 of them to start
+        (900.0, [36]),  # 150 s for each, 6 of them to start
+        (500.0, []),  # 83 s: its pilot of the race will do
+        (200.0, [6]),
         (60.0, [1]),
     ],
 )
-def test_in_a_short_time_the_winner_is_compared_with_others_by_shorter_pilots(
+def test_the_winner_is_compared_with_others_by_pilots_that_the_time_allows(
     left_s: float, again: list[int]
 ) -> None:
     world = Alike()  # the gain over any length is the same for all
@@ -206,31 +216,78 @@ def test_in_a_short_time_the_winner_is_compared_with_others_by_shorter_pilots(
     assert told["speed"].enough is None
 
 
+def test_the_longer_a_pilot_was_the_less_a_training_in_full_adds_to_it() -> None:
+    goal = Goal(aim=0.9, gain=0.09, length_s=20.0, full_s=2000.0)
+    told = [goal.gain_over(times) for times in (0.5, 1.0, 4.0, 25.0, 100.0, 200.0)]
+    assert told == pytest.approx([0.09, 0.09, 0.04, 0.01, 0.0, 0.0])  # roots of 1/4, 1/25, 1/100
+    alike = Goal(aim=0.9, gain=0.01, length_s=20.0, full_s=20.0)
+    assert alike.gain_over(2.0) == 0.01
+
+
 def test_a_pilot_that_was_longer_than_is_due_is_credited_with_less_of_the_gain() -> None:
     world = Equal()
     limits = tuple(limits_of(budgets(speedup="8x", size="100MiB", drop="5pp")))
     screening = Screening(limits=limits, ledger=world.ledger, operators=shapes)
     trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
-    one = Space(structures=SPACE.structures, schemes=("int8",))
-    widest = one.plans(one.structures[0], "int8")[-1]
+    widest = SPACE.plans(SPACE.structures[0], "int8")[-1]
     trainer.run(widest, seed=0, epochs=10)
     reached = world.accuracy(widest, 10)
+    goal = Goal(aim=reached + 0.01, gain=0.02, length_s=20.0, full_s=2000.0)
+    still = goal.gain_over(2.0)
+    assert 0.01 < still < 0.02
 
-    def enough(gain: float) -> bool:
-        goal = Goal(aim=reached + 0.01, gain=gain, length_s=20.0, full_s=800.0)
+    def is_enough(missed_by: float) -> bool:
         found = relax(
             "speed",
-            one,
+            SPACE,
             screening=screening,
             trainer=trainer,
-            goal=goal,
+            goal=replace(goal, aim=reached + missed_by),
             seed=0,
             go_on=lambda seconds: True,
         )
         return found.value is not None
 
-    assert not enough(0.019)  # half of it
-    assert enough(0.021)
+    assert is_enough(still - 0.0001)
+    assert not is_enough(still + 0.0001)
+
+
+@pytest.mark.parametrize(("floor", "tried"), [(0.80, True), (0.90, False)])
+def test_what_misses_the_accuracy_where_it_is_trained_in_full_is_not_said_to_do(
+    floor: float, tried: bool
+) -> None:
+    world = Alike()
+    wanted = budgets(speedup="60x", size="100MiB", drop="7pp")
+    screening = Screening(limits=tuple(limits_of(wanted)), ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=200)
+    assert screening.widest(SPACE) == []
+    plans = SPACE.plans(SPACE.structures[0], "int8")
+    for plan in (plans[0], plans[8], plans[-1]):
+        trainer.run(plan, seed=0, epochs=1)
+    aim = world.accuracy(plans[-1], 12)
+
+    def finish(found: Found) -> Outlook:
+        return Outlook(accuracy=0.85, aim=aim, enough={"drop": 0.14, "floor": 0.84}, seconds=1)
+
+    least = Found(plan=plans[0], fits=False, epochs=50, epoch_s=4.0, pilots=trainer.pilots)
+    accuracy = world.accuracy(plans[0], 50)
+    _, _, binding, lines = relaxations(
+        wanted,
+        SPACE,
+        least,
+        Outlook(accuracy=accuracy, aim=aim, enough={"drop": 0.05, "floor": 0.9}, seconds=1),
+        screening=screening,
+        trainer=trainer,
+        finish=finish,
+        left_s=400.0,
+        seed=0,
+        floor=floor,
+    )
+    told = {one.budget: one for one in lines}
+    assert binding == "speed"
+    assert told["speed"].tried is tried
+    assert (told["speed"].enough is not None) is tried
+    assert ("misses the accuracy" in told["speed"].reason) is not tried
 
 
 def test_without_time_no_pilot_starts_and_the_limit_is_said_to_be_open() -> None:
@@ -240,6 +297,7 @@ def test_without_time_no_pilot_starts_and_the_limit_is_said_to_be_open() -> None
     trainer = Trainer(ledger=world.ledger, operators=shapes, most_epochs=50)
     (best,) = screening.widest(SPACE)
     trainer.run(best, seed=0, epochs=10)
+    asked = len(world.asked)
     seen = Outlook(accuracy=0.9, aim=0.93, enough={"drop": 0.08, "floor": 0.925}, seconds=60.0)
     _, _, _, lines = relaxations(
         wanted,
@@ -253,6 +311,7 @@ def test_without_time_no_pilot_starts_and_the_limit_is_said_to_be_open() -> None
         seed=0,
     )
     assert len(world.pilots) == 1
+    assert len(world.asked) == asked
     told = {one.budget: one.tried for one in lines}
     assert told == {"speed": False, "size": False, "drop": True, "floor": True}
 

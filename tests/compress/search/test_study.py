@@ -26,6 +26,7 @@ from postgresql import find_initdb, postgresql_server
 
 from compress.errors import InputError
 from compress.search import study as studies
+from compress.search.books import Books
 from compress.search.database import open_database
 from compress.search.ledger import Scored, Screened
 from compress.search.screening import Limit
@@ -253,3 +254,15 @@ def test_a_fresh_search_takes_no_study_that_holds_answers(tmp_path: Path) -> Non
         assert ledger.agreed("seconds", {"seconds": 2.0}) == {"seconds": 1.0}
     with open_study(journal, "another", SPACE, world.ledger, fresh=True):
         pass
+
+
+def test_what_a_process_did_besides_goes_on_where_one_before_it_was_stopped(tmp_path: Path) -> None:
+    journal, world = str(tmp_path / "study.journal"), World()
+    with open_study(journal, "mine", SPACE, world.ledger) as ledger:
+        took = iter((4.0, 7.0))
+        books = Books(ledger, lambda: next(took))
+        assert [books.seconds(), books.seconds()] == [4.0, 7.0]
+    with open_study(journal, "mine", SPACE, world.ledger) as ledger:
+        took = iter((0.5, 1.0, 3.0, 3.0))  # of this process
+        books = Books(ledger, lambda: next(took))
+        assert [books.seconds() for _ in range(4)] == [4.0, 7.0, 9.0, 9.0]
