@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -288,6 +289,57 @@ def test_what_misses_the_accuracy_where_it_is_trained_in_full_is_not_said_to_do(
     assert told["speed"].tried is tried
     assert (told["speed"].enough is not None) is tried
     assert ("misses the accuracy" in told["speed"].reason) is not tried
+
+
+@pytest.mark.parametrize(
+    ("missed_by", "pilots", "tried"),
+    [
+        (-0.001, 1, True),  # the first one reaches it
+        (0.001, 1, False),  # it doesn't, and no time is left for the widest
+        (0.001, 2, True),
+        (0.1, 9, True),  # nor does that: then no other will
+    ],
+)
+def test_pilots_begin_between_the_limit_and_the_widest_network(
+    missed_by: float, pilots: int, tried: bool
+) -> None:
+    """missed_by: of the aim, by a pilot of the network between; pilots: that there is time for."""
+    world = Equal()
+    limits = tuple(limits_of(budgets(speedup="1.5x", size="40KiB", drop="5pp")))
+    screening = Screening(limits=limits, ledger=world.ledger, operators=shapes)
+    trainer = Trainer(ledger=world.ledger, operators=None, most_epochs=50)
+    plans = SPACE.plans(SPACE.structures[0], "int8")
+    trainer.run(plans[0], seed=0, epochs=1)
+    (widest,) = screening.widest(SPACE, ignored=("size",))
+    middle = math.sqrt(40 * 1024 * world.known(widest).values["size"])
+    between = min(plans, key=lambda plan: abs(math.log(world.known(plan).size_bytes / middle)))
+    before, aim = len(world.pilots), world.accuracy(between, 10) + missed_by
+
+    def go_on(seconds: float) -> bool:
+        return len(world.pilots) - before < pilots
+
+    goal = Goal(aim=aim, gain=0.0, length_s=40.0, full_s=800.0)
+    found = relax(
+        "size",
+        SPACE,
+        screening=screening,
+        trainer=trainer,
+        goal=goal,
+        seed=0,
+        go_on=go_on,
+    )
+    new = [plan for plan, _, _ in world.pilots[before:]]
+    assert abs(plans.index(new[0]) - plans.index(between)) <= 1
+    assert plans.index(new[0]) < plans.index(widest)
+    assert new[1:2] == ([widest] if pilots > 1 else [])
+    assert len(new) == min(pilots, 2)
+    assert found.tried is tried
+    if missed_by < 0:
+        assert found.plan == new[0]
+    elif missed_by < 0.01 and tried:
+        assert found.plan == widest
+    else:
+        assert found.plan is None
 
 
 def test_without_time_no_pilot_starts_and_the_limit_is_said_to_be_open() -> None:
