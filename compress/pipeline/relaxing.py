@@ -157,10 +157,9 @@ def _goal(
     trainings: int,
     seed: int,
 ) -> Goal:
-    """What pilots must reach. The gain of a full training over a pilot is that of the candidate
-    which had both: a pilot of the race, or another one where that took more than pilot_s or far
-    less. Where nothing fits it had a shorter training than is due, and the gain is at least
-    this."""
+    """What pilots must reach. What a full training brings is told by the candidate which had both:
+    a pilot of the race, or another one where that took more than pilot_s or far less. Where nothing
+    fits it had a shorter training than is due, and that brings at least as much."""
     if found.fits:
         epoch_s = trainer.epoch_s(found.plan)
         epochs, short = _own_pilot(found, trainer, left_s=left_s, pilot_s=pilot_s, seed=seed)
@@ -171,8 +170,8 @@ def _goal(
         if seen.aim is not None:
             epochs = trainer.epochs_in(found.plan, length_s)
             short = trainer.run(found.plan, seed=seed, epochs=epochs)
-    gain = max(0.0, seen.accuracy - short)
-    return Goal(aim=seen.aim, gain=gain, length_s=length_s, full_s=full_s)
+    rest = min(1.0, (1 - seen.accuracy) / max(1e-9, 1 - short))
+    return Goal(aim=seen.aim, rest=rest, length_s=length_s, full_s=full_s)
 
 
 def _own_pilot(

@@ -13,9 +13,6 @@ from compress.search.space import Plan, Space
 from compress.search.trainer import Pilot, Trainer
 
 LEVEL, POWER = 1.645, 0.84  # standard errors: of a bound at 95 %, and for 80 % power
-# Errors that fall with the root of the epochs would be quick: curves of learning are power laws of
-# exponents of 0.07 to 0.35 (Hestness et al., arXiv:1712.00409).
-QUICK = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +49,22 @@ class Room:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What accuracy is asked for. aim: on validation. gain: of a training in full, of full_s
-    seconds, over a pilot of length_s."""
+    """What accuracy is asked for. aim: on validation. rest: of the errors of a pilot of length_s,
+    the part that a training in full, of full_s seconds, leaves."""
 
     aim: float | None
-    gain: float
+    rest: float
     length_s: float
     full_s: float
 
-    def gain_over(self, times: float) -> float:
-        """Over a pilot that was so many times as long: what of the gain is still to come where
-        errors fall with the root of the epochs."""
-        if times <= 1 or self.full_s <= self.length_s:
-            return self.gain
-        whole = math.pow(self.full_s / self.length_s, -QUICK)
-        return self.gain * max(0.0, math.pow(times, -QUICK) - whole) / (1 - whole)
+    def expected(self, accuracy: float, times: float = 1.0) -> float:
+        """Of a training in full after a pilot that was so many times as long as length_s. Errors
+        fall with a power of the length (Hestness et al., arXiv:1712.00409): a network that was
+        better after a pilot has less to gain, and a longer pilot has gained some of it."""
+        share = 1.0
+        if times > 1 and self.full_s > self.length_s:
+            share = max(0.0, 1 - math.log(times) / math.log(self.full_s / self.length_s))
+        return 1 - (1 - accuracy) * math.pow(self.rest, share)
 
 
 def standard_error(lost: int, gained: int, samples: int) -> float:
@@ -156,7 +154,7 @@ def _least_that_reaches(
     seed: int,
     go_on: Callable[[float], bool],
 ) -> _Least:
-    """The narrowest whose pilot, with the gain of the full length, reaches the aim, as far as time
+    """The narrowest whose pilot, with what the full length brings, reaches the aim, as far as time
     allows. First one between the limit and the widest is trained, which takes less and says more
     where it reaches it; then the widest, where it doesn't."""
     top = len(plans) - 1
@@ -210,8 +208,8 @@ def _reaches(plan: Plan, screening: Screening, trainer: Trainer, goal: Goal, see
         return False
     known, due = _known(plan, trainer, goal), trainer.epochs_in(plan, goal.length_s)
     if known is not None:
-        return known.accuracy + goal.gain_over(known.epochs / due) >= goal.aim
-    return trainer.run(plan, seed=seed, epochs=due) + goal.gain >= goal.aim
+        return goal.expected(known.accuracy, known.epochs / due) >= goal.aim
+    return goal.expected(trainer.run(plan, seed=seed, epochs=due)) >= goal.aim
 
 
 def _known(plan: Plan, trainer: Trainer, goal: Goal) -> Pilot | None:
