@@ -54,7 +54,7 @@ from exporters.events import Event
 SEARCH = "search"
 SEARCH_FILE, METHOD_FILE = "search.json", "method.json"
 WAITING = "waiting for other machines"
-_VERSION = 16  # of the stage, and of what machines share
+_VERSION = 17  # of the stage, and of what machines share
 
 
 def search_stage(
