@@ -176,7 +176,7 @@ def _least_that_reaches(
 def _keeping(plans: Sequence[Plan], budget: str, screening: Screening) -> int:
     """The place of the widest that keeps to the limit as it is, or 0: where even that reaches the
     aim, it is not this limit that has to give way."""
-    limit = next(one for one in screening.limits if one.budget == budget)
+    limit = screening.limit(budget)
 
     def over(plan: Plan) -> bool:
         value = screening.value(plan, budget)
@@ -190,8 +190,7 @@ def _between(plans: Sequence[Plan], low: int, high: int, budget: str, screening:
     none. low: -1 where the first may do too; then it is halfway from the limit."""
     if high - low <= 1:
         return high
-    limit = next(one.limit for one in screening.limits if one.budget == budget)
-    least = limit if low < 0 else screening.value(plans[low], budget)
+    least = screening.limit(budget).limit if low < 0 else screening.value(plans[low], budget)
     most = screening.value(plans[high], budget)
     if not least or not most:
         return (low + high) // 2
@@ -260,5 +259,5 @@ def _narrowest(
 
 def _value(plan: Plan, screening: Screening, budget: str) -> float:
     """With the margin that the search itself leaves."""
-    limit = next(one for one in screening.limits if one.budget == budget)
+    limit = screening.limit(budget)
     return screening.look(plan).values[budget] * limit.room * (1 + 1e-9)

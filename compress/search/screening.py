@@ -161,8 +161,11 @@ class Screening:
         if plan in self.seen:
             return self.seen[plan].values.get(budget)
         shapes = () if self.operators is None else self.operators(plan)
-        limit = next(one for one in self.limits if one.budget == budget)
-        return self._table(limit).predict(plan.scheme, shapes) if shapes else None
+        return self._table(self.limit(budget)).predict(plan.scheme, shapes) if shapes else None
+
+    def limit(self, budget: str) -> Limit:
+        """Of a budget."""
+        return next(one for one in self.limits if one.budget == budget)
 
     def predicted(self, plan: Plan, *, ignored: Collection[str] = ()) -> float | None:
         """Its excess by the tables; None where they know nothing."""
